@@ -1,0 +1,59 @@
+//! The objects of one namespace, as the compiler takes them and the store keeps them.
+
+use crate::api;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Manifests {
+    pub namespace: String,
+    #[serde(default)]
+    pub journeys: BTreeMap<String, JourneyManifest>,
+    #[serde(default)]
+    pub touchpoints: BTreeMap<String, api::touchpoint::TouchpointSpec>,
+    #[serde(default)]
+    pub adapters: BTreeMap<String, api::channel_adapter::ChannelAdapterSpec>,
+    #[serde(default)]
+    pub policies: BTreeMap<String, api::privacy_policy::PrivacyPolicySpec>,
+    /// One a namespace; with several none holds, and a diagnostic says so.
+    #[serde(default)]
+    pub profiles: BTreeMap<String, api::customer_profile::CustomerProfileSpec>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct JourneyManifest {
+    /// Of the object: policies select by them.
+    #[serde(default)]
+    pub labels: BTreeMap<String, String>,
+    pub spec: api::journey::JourneySpec,
+}
+
+/// A text that is not what kubectl would take.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{origin}:{line}: {message}")]
+pub struct ParseError {
+    /// File name, or `-`.
+    pub origin: String,
+    /// From 1.
+    pub line: usize,
+    pub message: String,
+}
+
+impl Manifests {
+    /// These manifests with those of `pinned` in the place of the same names: a revision on the settings as they are now.
+    #[must_use]
+    pub fn with(mut self, pinned: Manifests) -> Self {
+        self.journeys.extend(pinned.journeys);
+        self.touchpoints.extend(pinned.touchpoints);
+        self.adapters.extend(pinned.adapters);
+        self.policies.extend(pinned.policies);
+        self.profiles.extend(pinned.profiles);
+        self
+    }
+
+    /// Adds the documents of a YAML text, read as kubectl reads it (YAML 1.1 traps refused with a hint). Documents of other groups
+    /// (Secrets, ConfigMaps, Kustomizations) are passed over. A name given twice is an error. All namespaces are taken for one.
+    pub fn read(&mut self, _text: &str, _origin: &str) -> Result<(), Vec<ParseError>> {
+        todo!()
+    }
+}

@@ -1,0 +1,153 @@
+//! A compiled journey: everything that was text is checked and turned into slots, indices and templates. Made by `compile`, only read here.
+
+use crate::{
+    clock::Micros,
+    expression::{self, Layout},
+    policy::EffectivePolicy,
+    template::Template,
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
+
+/// One revision of one journey, compiled against the namespace's profile, policies and adapters as they are now.
+#[derive(Debug)]
+pub struct Program {
+    pub namespace: String,
+    pub journey: String,
+    /// Hash of steps, entry, exits and the touchpoints used, and of nothing else.
+    pub revision: String,
+    /// Paths that the journey's expressions read, each with its slot in the record that is filled for an evaluation.
+    pub layout: Layout,
+    pub triggers: Vec<Trigger>,
+    /// By the name of an event (a signal's `event`): the CEL that gives the enrollment's key. Events without an entry have no key.
+    pub keys: BTreeMap<String, expression::Program>,
+    /// Whether the journey names a key at all; without one a customer has one enrollment at a time.
+    pub keyed: bool,
+    pub reentry: Reentry,
+    pub steps: Vec<Step>,
+    pub exits: Vec<ExitRule>,
+    pub goals: Vec<Goal>,
+    /// Outbound touchpoints that the steps send, by name.
+    pub outbound: BTreeMap<String, Outbound>,
+    /// What the policies that select this journey say together.
+    pub policy: EffectivePolicy,
+    pub profile: Arc<Profile>,
+    pub suspended: bool,
+    /// Names of events that can do something here: inbound touchpoints, TOUCHPOINT/sent and the like, consent/granted and the like.
+    pub listens: BTreeSet<String>,
+}
+
+impl Program {
+    pub fn step(&self, name: &str) -> Option<&Step> {
+        self.steps.iter().find(|step| step.name == name)
+    }
+}
+
+/// What a runner knows of its journey: the revision that customers enter, and those that some still walk.
+#[derive(Debug, Clone, Default)]
+pub struct Programs {
+    /// None: the journey is gone or does not compile; nobody enters and nothing is sent.
+    pub current: Option<Arc<Program>>,
+    /// Every revision that may have enrollments, the current one among them.
+    pub revisions: BTreeMap<String, Arc<Program>>,
+}
+
+/// The attributes there are, with their types.
+#[derive(Debug, Default)]
+pub struct Profile {
+    pub attributes: BTreeMap<String, Attribute>,
+    /// CEL over customer that gives the customer's IANA zone; None: the zone is unknown.
+    pub zone: Option<Zone>,
+}
+
+#[derive(Debug)]
+pub struct Zone {
+    pub layout: Layout,
+    pub program: expression::Program,
+}
+
+#[derive(Debug, Clone)]
+pub struct Attribute {
+    pub ty: expression::Type,
+    pub personal: bool,
+    /// What it is while nothing is known.
+    pub default: Option<serde_json::Value>,
+}
+
+#[derive(Debug)]
+pub struct Trigger {
+    pub event: String,
+    pub when: Option<expression::Program>,
+}
+
+/// `None` means no limit.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Reentry {
+    pub cooldown: Option<Micros>,
+    pub max: Option<u32>,
+}
+
+#[derive(Debug)]
+pub struct Step {
+    pub name: String,
+    pub action: StepAction,
+    /// Index of the step that follows; None: the journey is Completed.
+    pub next: Option<usize>,
+}
+
+#[derive(Debug)]
+pub enum StepAction {
+    Wait { for_: Option<Micros>, until: Vec<Until> },
+    Send { touchpoint: String, with: Vec<(String, expression::Program)>, otherwise: Option<usize> },
+    Branch { cases: Vec<(expression::Program, usize)>, otherwise: usize },
+    Set(Vec<(String, expression::Program)>),
+    Exit(super::state::Ending),
+}
+
+#[derive(Debug)]
+pub struct Until {
+    pub event: String,
+    pub when: Option<expression::Program>,
+    pub next: usize,
+}
+
+#[derive(Debug)]
+pub struct ExitRule {
+    pub name: String,
+    pub event: String,
+    pub when: Option<expression::Program>,
+    pub outcome: super::state::Ending,
+}
+
+#[derive(Debug)]
+pub struct Goal {
+    pub name: String,
+    pub event: String,
+    pub when: Option<expression::Program>,
+    /// Counted from the entry on, also after the exit.
+    pub within: Micros,
+}
+
+/// An outbound touchpoint as the dispatcher needs it.
+#[derive(Debug)]
+pub struct Outbound {
+    pub touchpoint: String,
+    /// The owner's word: Email, Web, ...; caps count by it.
+    pub channel: String,
+    pub adapter: String,
+    pub purpose: String,
+    /// CEL in the program's layout that gives the address; None or missing where the channel needs one: skipped NoAddress.
+    pub to: Option<expression::Program>,
+    /// By field: subject, text, html, or what the adapter reads.
+    pub content: BTreeMap<String, Content>,
+    /// How long after the step was reached it may still be sent; None: for ever.
+    pub time_to_live: Option<Micros>,
+}
+
+#[derive(Debug)]
+pub enum Content {
+    Number(i64),
+    Template(Template),
+}

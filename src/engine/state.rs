@@ -1,0 +1,189 @@
+//! What the engine takes and gives: events, customers, enrollments, actions. Plain values that the store can keep.
+
+use crate::{clock::Micros, personal::Personal};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
+
+/// Attributes of a customer, or properties of an event, by name. Missing and null are the same.
+pub type Properties = Map<String, Value>;
+
+/// A customer as the expressions see them.
+#[derive(Debug, Clone)]
+pub struct Customer {
+    /// The identifier's own value, `customer.id`.
+    pub id: Personal<String>,
+    pub attributes: Personal<Properties>,
+}
+
+/// An accepted event.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// What signals call it: the inbound touchpoint's name, TOUCHPOINT/clicked, consent/withdrawn.
+    pub name: String,
+    /// The producer's id, unique within its source.
+    pub id: Personal<String>,
+    /// When it happened by its own word, at most `accepted_at`.
+    pub time: Micros,
+    pub accepted_at: Micros,
+    /// The properties, userId and anonymousId among them.
+    pub data: Personal<Properties>,
+    /// The customer's attributes as of its acceptance, after what it taught: what signals see.
+    pub profile: Personal<Properties>,
+    /// The message it tells of: such an event reaches only the enrollment that sent it.
+    pub about: Option<About>,
+}
+
+/// Which message an event tells of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct About {
+    pub journey: String,
+    pub enrollment: i64,
+    pub step: String,
+    pub occurrence: u32,
+}
+
+/// One customer's passage through one journey.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Enrollment {
+    /// The sequence number of the event that opened it: unique within (journey, customer), and grows.
+    pub ordinal: i64,
+    /// The value of entry.key; empty where the journey names none.
+    pub key: Personal<String>,
+    pub revision: String,
+    pub entered_at: Micros,
+    /// How often this (customer, key) has entered, this time included.
+    pub entries: u32,
+    /// The entering event's properties, with id and time.
+    pub entry: Personal<Properties>,
+    pub standing: Standing,
+    pub steps: BTreeMap<String, StepResult>,
+    /// Goals reached, with the instant.
+    pub goals: BTreeMap<String, Micros>,
+    /// What became of messages while nobody waited for it: offered to the next wait, the oldest first, 32 at most.
+    pub kept: Vec<Event>,
+}
+
+/// Where an enrollment stands.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Standing {
+    /// In a wait, since then and until then at the latest.
+    Waiting { step: String, since: Micros, until: Option<Micros> },
+    /// In a send whose outcome is not known yet.
+    Sending { step: String, since: Micros, occurrence: u32 },
+    Ended { outcome: Ending, at: Micros },
+}
+
+impl Enrollment {
+    pub fn is_active(&self) -> bool {
+        !matches!(self.standing, Standing::Ended { .. })
+    }
+
+    /// When time alone moves it on.
+    pub fn due_at(&self) -> Option<Micros> {
+        match &self.standing {
+            Standing::Waiting { until, .. } => *until,
+            Standing::Sending { .. } | Standing::Ended { .. } => None,
+        }
+    }
+}
+
+/// How a journey ended for a customer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Ending {
+    Completed,
+    Converted,
+    Disqualified,
+    Failed,
+}
+
+/// What expressions read as steps.NAME.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct StepResult {
+    /// Arrivals at the step, the present one included.
+    pub count: u32,
+    /// The last arrival.
+    pub at: Micros,
+    /// Sent, Skipped or Failed: of the last send that is over.
+    pub outcome: Option<String>,
+    pub reason: Option<String>,
+    pub touchpoint: Option<String>,
+    /// Properties of the event that ended the last wait; empty when time did.
+    pub event: Personal<Properties>,
+}
+
+/// What happens to the enrollments of one customer.
+#[derive(Debug, Clone)]
+pub enum Input {
+    /// An accepted event; `sequence` becomes the ordinal of an enrollment that it opens.
+    Event { sequence: i64, event: Event },
+    /// The time at which a wait ends has come.
+    Due { enrollment: i64 },
+    /// What became of a message of this enrollment.
+    Outcome { enrollment: i64, step: String, occurrence: u32, outcome: Outcome },
+}
+
+/// What became of a message, for good.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Outcome {
+    Sent,
+    /// The policy or the lack of an address kept it back; the reason is one of a documented set.
+    Skipped(String),
+    /// The channel refused it, or its fate cannot be known (OutcomeUnknown).
+    Failed(String),
+}
+
+/// What the runner has to do. Nothing has happened yet.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action {
+    /// Ask the policy, then hand over; the outcome comes back as [`Input::Outcome`].
+    Send { enrollment: i64, step: String, occurrence: u32, touchpoint: String, with: Personal<Properties> },
+    /// Whatever of this enrollment has not been handed over is not sent any more.
+    Withdraw { enrollment: i64 },
+    /// Change attributes of the customer; null removes. Later inputs of the same turn see it.
+    Set(Personal<Properties>),
+    /// Add one to a count, in the hour of `at`.
+    Count { count: crate::kpi::Count, at: Micros },
+}
+
+/// What an input did.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Turn {
+    pub actions: Vec<Action>,
+    /// Of an event: what it did in this journey. None for other inputs.
+    pub disposition: Option<Disposition>,
+}
+
+/// What an event did in a journey; each accepted event has exactly one in each listening journey, so that the books balance.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Disposition {
+    Exited,
+    Advanced,
+    Entered,
+    /// It was kept for a later wait of the enrollment that it tells of.
+    Kept,
+    GoalOnly,
+    Ignored(Ignored),
+}
+
+/// Why an event did nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Ignored {
+    /// Enrolled already, and no wait, exit or goal takes it.
+    AlreadyIn,
+    /// Nobody is enrolled, and no trigger takes it.
+    NotIn,
+    /// A trigger's `when` does not hold.
+    WhenFalse,
+    /// The event has no value for entry.key.
+    NoKey,
+    /// An exit already holds at entry.
+    ExitHolds,
+    /// Inside reentry.cooldown.
+    Cooldown,
+    /// reentry.max is used up.
+    MaxEntries,
+    Suspended,
+    /// The journey has no current program.
+    NoProgram,
+}

@@ -1,0 +1,109 @@
+//! What is counted, and what a count is called in the store and in metrics. Every event and message ends in exactly one count.
+
+use crate::{
+    clock::{HOUR, Micros},
+    engine::state::{Disposition, Ending},
+};
+use std::collections::BTreeMap;
+
+/// A count of one journey.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Count {
+    /// What an accepted event did: sums to the events accepted for this journey.
+    Event(Disposition),
+    /// Enrollments begun.
+    Entered,
+    /// Enrollments ended, by outcome.
+    Ended(Ending),
+    /// A goal reached, in the hour of the ENTRY of the enrollment that reached it.
+    Goal(String),
+    /// Arrivals at a step.
+    Step(String),
+    /// Messages that a step asked for: requested = sent + skipped + failed + pending.
+    Requested { touchpoint: String },
+    Sent { touchpoint: String },
+    Skipped { touchpoint: String, reason: String },
+    Failed { touchpoint: String, reason: String },
+    /// An expression that could not be evaluated (overflow, division by zero, too costly) and was taken as false.
+    Fault,
+}
+
+impl Count {
+    /// `kind` or `kind:detail` or `kind:detail:reason`; stable, kept in the store.
+    pub fn name(&self) -> String {
+        match self {
+            Self::Event(disposition) => format!("event:{}", disposition.name()),
+            Self::Entered => "entered".into(),
+            Self::Ended(ending) => format!("ended:{ending:?}"),
+            Self::Goal(name) => format!("goal:{name}"),
+            Self::Step(name) => format!("step:{name}"),
+            Self::Requested { touchpoint } => format!("requested:{touchpoint}"),
+            Self::Sent { touchpoint } => format!("sent:{touchpoint}"),
+            Self::Skipped { touchpoint, reason } => format!("skipped:{touchpoint}:{reason}"),
+            Self::Failed { touchpoint, reason } => format!("failed:{touchpoint}:{reason}"),
+            Self::Fault => "fault".into(),
+        }
+    }
+}
+
+/// A count of the gateway: received = accepted + duplicate + quarantined.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum IntakeCount {
+    Accepted,
+    Duplicate,
+    Quarantined { reason: String },
+}
+
+impl IntakeCount {
+    pub fn name(&self) -> String {
+        match self {
+            Self::Accepted => "accepted".into(),
+            Self::Duplicate => "duplicate".into(),
+            Self::Quarantined { reason } => format!("quarantined:{reason}"),
+        }
+    }
+}
+
+impl Disposition {
+    /// What counters call it: `ignored:AlreadyIn`.
+    pub fn name(self) -> String {
+        match self {
+            Self::Exited => "exited".into(),
+            Self::Advanced => "advanced".into(),
+            Self::Entered => "entered".into(),
+            Self::Kept => "kept".into(),
+            Self::GoalOnly => "goal-only".into(),
+            Self::Ignored(why) => format!("ignored:{why:?}"),
+        }
+    }
+}
+
+/// Counts of one journey by name and hour.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Counts(pub BTreeMap<(String, i64), i64>);
+
+impl Counts {
+    /// Hours since 1970.
+    pub fn bucket(at: Micros) -> i64 {
+        at.div_euclid(HOUR)
+    }
+
+    pub fn add(&mut self, name: String, at: Micros, n: i64) {
+        *self.0.entry((name, Self::bucket(at))).or_default() += n;
+    }
+
+    /// The sum over all hours.
+    pub fn total(&self, name: &str) -> i64 {
+        self.since(name, i64::MIN)
+    }
+
+    /// The sum over the hours from `bucket` on.
+    pub fn since(&self, name: &str, bucket: i64) -> i64 {
+        self.0.range((name.to_owned(), bucket)..=(name.to_owned(), i64::MAX)).map(|(_, n)| n).sum()
+    }
+
+    /// The sum over all names that begin so.
+    pub fn total_of(&self, prefix: &str) -> i64 {
+        self.0.range((prefix.to_owned(), i64::MIN)..).take_while(|((name, _), _)| name.starts_with(prefix)).map(|(_, n)| n).sum()
+    }
+}

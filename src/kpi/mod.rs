@@ -1,0 +1,7 @@
+//! Counts in, measures and verdicts out. Pure.
+
+mod count;
+mod measure;
+
+pub use count::{Count, Counts, IntakeCount};
+pub use measure::{KpiSpec, Measure, State, Target, measure, round_two_digits};

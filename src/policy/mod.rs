@@ -1,0 +1,161 @@
+//! May this be sent, now, to this person? Pure: facts in, a verdict out; the same facts give the same verdict.
+//!
+//! Knows no store, no channel, no clock. The runner asks in the transaction that claims the message, and again before every retry.
+
+mod decide;
+mod merge;
+
+pub use decide::decide;
+pub use merge::merge;
+
+use crate::clock::Micros;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What all policies that select a journey say together: of each rule the strictest.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct EffectivePolicy {
+    /// Purposes by name; a purpose that is not here is not allowed.
+    pub purposes: BTreeMap<String, Purpose>,
+    pub quiet: Vec<Quiet>,
+    pub caps: Vec<Cap>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct Purpose {
+    pub basis: Basis,
+    /// How long consent holds after it was given; None: until withdrawn.
+    pub expires: Option<Micros>,
+    /// Attributes that messages and journeys of this purpose may read.
+    pub attributes: std::collections::BTreeSet<String>,
+}
+
+/// The lawful bases of GDPR article 6(1), points (a) to (f).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Basis {
+    Consent,
+    Contract,
+    LegalObligation,
+    VitalInterests,
+    PublicTask,
+    LegitimateInterest,
+}
+
+/// A window of local time in which nothing is sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Quiet {
+    /// None: all purposes.
+    pub purposes: Option<Vec<String>>,
+    /// Minutes after midnight, 0 to 1439; `to` below `from` is on the next day. The start is inside, the end is not.
+    pub from: u16,
+    pub to: u16,
+    pub zone: QuietZone,
+    pub then: QuietThen,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum QuietZone {
+    /// The customer's; unknown: quiet whenever it is quiet in any zone there is.
+    Customer,
+    Fixed(jiff::tz::TimeZone),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QuietThen {
+    Delay,
+    Drop,
+}
+
+/// At most so many messages in a sliding period, counted together over purposes and channels named.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Cap {
+    pub purposes: Option<Vec<String>>,
+    pub channels: Option<Vec<String>>,
+    pub at_most: u32,
+    pub per: Micros,
+}
+
+/// What is known of a customer's consent to one purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Consent {
+    pub granted: bool,
+    /// When it was given or withdrawn, by the event's own time.
+    pub at: Micros,
+}
+
+/// A message that went, or may have gone, to the customer: what caps count.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contact {
+    pub purpose: String,
+    pub channel: String,
+    pub at: Micros,
+}
+
+/// What is known of the customer in the transaction that decides.
+#[derive(Debug)]
+pub struct Facts<'a> {
+    /// Consent by purpose; absent: unknown, which is a no.
+    pub consents: &'a BTreeMap<String, Consent>,
+    pub contacts: &'a [Contact],
+    /// None: unknown.
+    pub zone: Option<&'a jiff::tz::TimeZone>,
+    pub suspended: bool,
+    pub has_address: bool,
+}
+
+/// The message in question.
+#[derive(Debug)]
+pub struct Message<'a> {
+    pub purpose: &'a str,
+    pub channel: &'a str,
+    /// After this instant it is not worth sending.
+    pub expires_at: Option<Micros>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verdict {
+    Send,
+    /// Ask again then.
+    Hold { until: Micros, why: HoldReason },
+    Skip(SkipReason),
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum HoldReason {
+    QuietHours,
+    /// The journey is suspended; asked again when it is resumed, within a minute.
+    Suspended,
+}
+
+/// Why a message is not sent; the name is what counters, conditions and documentation call it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum SkipReason {
+    /// No policy that selects the journey names the purpose.
+    NoPolicy,
+    /// The basis is Consent, and there is none, or it is withdrawn.
+    NoConsent,
+    /// Consent was given longer ago than the purpose lets it hold.
+    ConsentExpired,
+    NoAddress,
+    QuietHours,
+    Capped,
+    /// timeToLive is over.
+    Expired,
+    /// The journey is gone, or an exit took the customer out first.
+    Withdrawn,
+}
+
+impl SkipReason {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoPolicy => "NoPolicy",
+            Self::NoConsent => "NoConsent",
+            Self::ConsentExpired => "ConsentExpired",
+            Self::NoAddress => "NoAddress",
+            Self::QuietHours => "QuietHours",
+            Self::Capped => "Capped",
+            Self::Expired => "Expired",
+            Self::Withdrawn => "Withdrawn",
+        }
+    }
+}

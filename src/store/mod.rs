@@ -1,0 +1,97 @@
+//! The store of record: the trait, and what it keeps. Two stores implement it, in memory and PostgreSQL; one contract suite holds both.
+//!
+//! The gateway writes by [`Store::accept`], the runner by [`Store::round`]; each is one transaction whose pure part is a function that the
+//! caller gives. Whoever changes a customer holds that customer's row lock, so events, consent, caps and attributes of one customer are serial.
+//! Knows no Kubernetes, no channel, no HTTP.
+
+pub mod memory;
+pub mod postgres;
+pub mod row;
+
+pub use row::*;
+
+use crate::{clock::Micros, keys::MessageKey, kpi::Counts};
+use async_trait::async_trait;
+use std::time::Duration;
+use uuid::Uuid;
+
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The store cannot be reached or did not commit; try again later, nothing has happened.
+    #[error("the store is not available: {0}")]
+    Unavailable(String),
+    /// A row does not open or does not parse: another key, or another version wrote it.
+    #[error("the store holds a row that cannot be read: {0}")]
+    Unreadable(String),
+}
+
+pub type Result<T> = std::result::Result<T, StoreError>;
+
+/// What a gateway gives to [`Store::accept`] to learn from each event: called inside the transaction with the customer's row locked, in the
+/// order of the batch, only for events that are new. Changes the row's attributes and consents in place.
+pub type Learn<'a> = &'a (dyn Fn(&Arrival, &mut Customer) + Send + Sync);
+
+/// What a runner gives to [`Store::round`]: called once inside the transaction with every row locked; returns what to write.
+pub type Work<'a> = &'a mut (dyn FnMut(Round) -> RoundCommit + Send);
+
+#[async_trait]
+pub trait Store: Send + Sync + 'static {
+    /// Ok when the store can commit.
+    async fn ping(&self) -> Result<()>;
+    /// The store's own clock: what durations run on.
+    async fn now(&self) -> Result<Micros>;
+
+    // ── programs: written by the operator (or dev), read by gateways and runners ──
+    /// Replaces what the namespace's runners and gateway share (profile, policies, adapters, inbound touchpoints).
+    async fn put_settings(&self, namespace: &str, body: &serde_json::Value) -> Result<()>;
+    /// Makes `row.revision` the current one of its journey; earlier revisions stay while somebody walks them. Idempotent; changes no version
+    /// when nothing changed.
+    async fn put_journey(&self, namespace: &str, row: &JourneyRow) -> Result<()>;
+    /// From now on nobody enters and nothing is sent: the first half of a deletion.
+    async fn stop_journey(&self, namespace: &str, journey: &str) -> Result<()>;
+    /// Deletes everything of a journey (programs, enrollments, inbox, outbox, messages, leases, counts).
+    async fn remove_journey(&self, namespace: &str, journey: &str) -> Result<()>;
+    /// Deletes everything of a namespace, customers and events too.
+    async fn remove_namespace(&self, namespace: &str) -> Result<()>;
+    /// The namespace's programs, when their version is not `known`; None: nothing has changed. A never-written namespace has version 0.
+    async fn programs(&self, namespace: &str, known: i64) -> Result<Option<NamespacePrograms>>;
+
+    // ── the gateway ──
+    /// One transaction: finds duplicates by (namespace, day, event key), lets `learn` change the customers, appends the events, keeps
+    /// profiles and consents, gives each listening journey an inbox row, counts accepted and duplicate. Receipts in the order of the batch.
+    /// Consent changes obey [`Customer::hear_consent`].
+    async fn accept(&self, namespace: &str, batch: &[Arrival], learn: Learn<'_>) -> Result<Vec<Receipt>>;
+    /// Puts events aside with their reasons and counts them.
+    async fn quarantine(&self, namespace: &str, rows: &[Quarantined]) -> Result<()>;
+    /// Oldest first, after the id `after` (0: from the start), at most `limit`.
+    async fn quarantined(&self, namespace: &str, after: i64, limit: u32) -> Result<Vec<(i64, Quarantined)>>;
+    /// Removes a row from the quarantine, and takes it back from the count of its reason: it is about to be offered anew.
+    async fn release(&self, namespace: &str, id: i64) -> Result<Option<Quarantined>>;
+    /// Gateway counts (accepted, duplicate, quarantined:REASON) by name and hour.
+    async fn intake_counts(&self, namespace: &str) -> Result<Counts>;
+    /// A message by its key, whether its outcome is known or not.
+    async fn message(&self, namespace: &str, key: MessageKey) -> Result<Option<MessageRow>>;
+
+    // ── import ──
+    /// Upserts customers: attributes replace, consents obey [`Customer::hear_consent`]; remembers that `file` has been read up to `rows`.
+    async fn import(&self, namespace: &str, customers: &[Imported], file: &str, rows: u64) -> Result<()>;
+    /// Rows of `file` (a hash of its contents) that earlier calls have read.
+    async fn import_progress(&self, namespace: &str, file: &str) -> Result<u64>;
+
+    // ── the runner ──
+    /// Heartbeat: registers `owner` for `ttl`, gives back surplus shards, takes free and expired ones up to the fair share of the live
+    /// owners (epoch + 1 on each take), extends the rest. Returns every shard now held.
+    async fn join(&self, namespace: &str, journey: &str, owner: Uuid, ttl: Duration) -> Result<Hold>;
+    /// Gives all shards back at once.
+    async fn leave(&self, namespace: &str, journey: &str, owner: Uuid) -> Result<()>;
+    /// One transaction: reads what is to be done in the held shards, calls `work`, writes its result. Fenced: when any held shard has
+    /// another owner or epoch, or the lease is over, nothing is written and `Fenced` is returned. When nothing is to be done `work` is not called.
+    async fn round(&self, hold: &Hold, request: &RoundRequest, work: Work<'_>) -> Result<RoundResult>;
+    /// Returns when there may be work for this journey, or after `timeout`.
+    async fn wait(&self, namespace: &str, journey: &str, timeout: Duration);
+
+    // ── reading how it goes ──
+    async fn counts(&self, namespace: &str, journey: &str) -> Result<Counts>;
+    /// Rows now: active enrollments, inbox rows, due or held messages.
+    async fn backlog(&self, namespace: &str, journey: &str) -> Result<Backlog>;
+}

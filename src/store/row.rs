@@ -1,0 +1,280 @@
+//! What the store keeps and gives back. Everything personal is sealed in PostgreSQL.
+
+use crate::{
+    clock::Micros,
+    engine::state::{About, Enrollment, Event, Outcome, Properties},
+    keys::{CustomerKey, MessageKey},
+    kpi::Counts,
+    personal::Personal,
+    policy::{Consent, Contact},
+};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, BTreeSet};
+use uuid::Uuid;
+
+/// A revision of a journey as the operator puts it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JourneyRow {
+    pub journey: String,
+    pub revision: String,
+    pub suspended: bool,
+    /// Names of events that reach it: the index by which a journey that does not listen costs nothing.
+    pub listens: BTreeSet<String>,
+    /// The journey and the touchpoints it uses (`compile::Manifests`), pinned with the revision.
+    pub body: serde_json::Value,
+}
+
+/// All that runners and the gateway of a namespace run by.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct NamespacePrograms {
+    /// Grows with every change.
+    pub version: i64,
+    /// None: never put.
+    pub settings: Option<serde_json::Value>,
+    /// Current revision first within a journey.
+    pub journeys: Vec<StoredJourney>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct StoredJourney {
+    pub row: JourneyRow,
+    pub current: bool,
+    /// Deletion has begun: nobody enters, nothing is sent.
+    pub stopped: bool,
+}
+
+/// A customer with all that an event may change, locked.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Customer {
+    pub key: CustomerKey,
+    /// The identifier's own value, for `customer.id`.
+    pub id: Personal<String>,
+    pub attributes: Personal<Properties>,
+    /// By purpose.
+    pub consents: BTreeMap<String, Consent>,
+}
+
+impl Customer {
+    /// The one rule of consent: the later signal holds, and of two at the same instant the no. Returns whether it changed anything.
+    pub fn hear_consent(&mut self, purpose: &str, heard: Consent) -> bool {
+        let holds = self.consents.get(purpose).is_none_or(|known| heard.at > known.at || (heard.at == known.at && !heard.granted && known.granted));
+        if holds {
+            self.consents.insert(purpose.to_owned(), heard);
+        }
+        holds
+    }
+}
+
+/// An event on its way in.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Arrival {
+    /// Keyed hash of source and id ([`crate::keys::Keys::event`]): what duplicates are found by, together with the day of `time`.
+    pub key: [u8; 16],
+    pub id: Personal<String>,
+    /// What signals call it.
+    pub name: String,
+    pub customer: CustomerKey,
+    /// For a customer never seen before; None: only known customers (events about messages).
+    pub customer_id: Option<Personal<String>>,
+    /// By its own word; the store caps it at its acceptance.
+    pub time: Micros,
+    pub data: Personal<Properties>,
+    pub about: Option<About>,
+    /// Journeys that listen for it.
+    pub listeners: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Receipt {
+    Accepted,
+    /// It was accepted before; nothing happened now.
+    Duplicate,
+    /// `customer_id` was None and the customer is not known; nothing happened.
+    UnknownCustomer,
+}
+
+/// An event put aside.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Quarantined {
+    /// One of a documented set: it becomes a metric label.
+    pub reason: String,
+    /// What was wrong, where, and what to do; without personal data.
+    pub detail: String,
+    /// The adapter it came by.
+    pub source: String,
+    pub at: Micros,
+    /// The event as it came, as JSON.
+    pub event: Personal<serde_json::Value>,
+}
+
+/// A customer read from an import file.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Imported {
+    pub key: CustomerKey,
+    pub id: Personal<String>,
+    pub attributes: Personal<Properties>,
+    pub consents: BTreeMap<String, Consent>,
+    /// Where the consents come from (a form, a notice, a file), kept as evidence, sealed.
+    pub evidence: BTreeMap<String, Personal<String>>,
+}
+
+/// Shards that a runner holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Hold {
+    pub namespace: String,
+    pub journey: String,
+    pub owner: Uuid,
+    pub shards: Vec<Lease>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Lease {
+    pub shard: u8,
+    /// Grows with every taking over; a commit under an older epoch writes nothing.
+    pub epoch: i64,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct RoundRequest {
+    /// Customers at most.
+    pub limit: u32,
+    /// How far back contacts are read, the longest period of any cap.
+    pub contacts_since: Micros,
+    /// Outcomes of messages handed over since the last round; their customers are in this one.
+    pub outcomes: Vec<Handed>,
+    /// Messages claimed by this process and still on their way: not to be taken for orphans.
+    pub in_flight: BTreeSet<MessageKey>,
+}
+
+/// What became of a claimed message.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Handed {
+    pub key: MessageKey,
+    pub customer: CustomerKey,
+    pub fate: Fate,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub enum Fate {
+    /// It is over.
+    Known(Outcome),
+    /// Definitely not accepted by the provider: asked of the policy again at `due`.
+    Retry { due: Micros, reason: String },
+    /// The claim was too old when its turn came, nothing was handed over: claimed anew.
+    Returned,
+}
+
+/// What is to be done, as of one instant, every customer locked.
+#[derive(Debug, Clone)]
+pub struct Round {
+    /// The store's clock.
+    pub now: Micros,
+    pub customers: Vec<CustomerTurn>,
+}
+
+#[derive(Debug, Clone)]
+pub struct CustomerTurn {
+    pub customer: Customer,
+    /// Sent within `contacts_since`, in any journey of the namespace.
+    pub contacts: Vec<Contact>,
+    /// Active ones, and ended ones that are still watched ([`EnrollmentRow::watch_until`]); by ordinal.
+    pub enrollments: Vec<Enrollment>,
+    /// In the order of acceptance, with the sequence number.
+    pub inbox: Vec<(i64, Event)>,
+    /// All of this customer's messages in this journey whose fate is not known.
+    pub outbox: Vec<OutboxRow>,
+    pub outcomes: Vec<Handed>,
+}
+
+/// A message on its way.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct OutboxRow {
+    pub key: MessageKey,
+    pub customer: CustomerKey,
+    pub enrollment: i64,
+    pub revision: String,
+    pub step: String,
+    pub occurrence: u32,
+    pub touchpoint: String,
+    pub with: Personal<Properties>,
+    /// When the step was reached: timeToLive counts from here.
+    pub requested_at: Micros,
+    /// Hand-overs tried.
+    pub attempts: u32,
+    pub state: OutboxState,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum OutboxState {
+    /// Asked of the policy (again) at `due`; `why` is QuietHours, Suspended, Busy, or the reason of a retry.
+    Held { due: Micros, why: String },
+    /// Handed over, or about to be, by the owner of `epoch`. Under an older epoch than the lease's it is an orphan: its owner died with it.
+    Claimed { epoch: i64, at: Micros },
+}
+
+/// What became of a message, and what links in it lead back to. Written at the claim, completed by the outcome.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MessageRow {
+    pub key: MessageKey,
+    pub journey: String,
+    pub customer: CustomerKey,
+    pub enrollment: i64,
+    pub step: String,
+    pub occurrence: u32,
+    pub touchpoint: String,
+    pub purpose: String,
+    pub channel: String,
+    /// When it was claimed, or skipped.
+    pub at: Micros,
+    pub outcome: Option<Outcome>,
+}
+
+/// An enrollment to be written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct EnrollmentRow {
+    pub customer: CustomerKey,
+    pub enrollment: Enrollment,
+    /// Until when it is read although it has ended (goals, cooldown, max); i64::MAX: for ever.
+    pub watch_until: Micros,
+}
+
+/// What a round writes, all or nothing.
+#[derive(Debug, Clone, Default)]
+pub struct RoundCommit {
+    /// Inbox rows that are done.
+    pub consumed: Vec<i64>,
+    pub enrollments: Vec<EnrollmentRow>,
+    /// Whole attribute sets of customers whose attributes changed.
+    pub attributes: Vec<(CustomerKey, Personal<Properties>)>,
+    pub outbox: Vec<OutboxRow>,
+    /// Messages that leave the outbox.
+    pub outbox_gone: Vec<(CustomerKey, MessageKey)>,
+    pub messages: Vec<MessageRow>,
+    /// Contacts made by claims; one a message key.
+    pub contacts: Vec<(CustomerKey, MessageKey, Contact)>,
+    /// Claims that came to nothing for certain: their contacts do not count.
+    pub contacts_gone: Vec<(CustomerKey, MessageKey)>,
+    pub counts: Counts,
+    /// Events that this journey could not apply (a defect): put aside, consumed.
+    pub quarantined: Vec<Quarantined>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoundResult {
+    /// Nothing was to be done.
+    Idle,
+    /// Committed; `full` when the limit was reached and more may wait.
+    Committed { full: bool },
+    /// The leases are not ours any more, or the journey is stopped or gone; nothing was written.
+    Fenced,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Backlog {
+    pub active: i64,
+    pub inbox: i64,
+    /// Messages due, held or claimed.
+    pub outbox: i64,
+    /// Wait ends that are overdue.
+    pub overdue: i64,
+}
