@@ -1,0 +1,18 @@
+//! The one way to notice something: in entry triggers, waits, exits and goals.
+
+use super::text::{EventRef, Expr};
+use kube::KubeSchema;
+use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
+
+/// An event, and the condition under which it counts.
+#[skip_serializing_none]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+pub struct Signal {
+    /// What happened: an inbound touchpoint (`order-placed`); what became of a message, `TOUCHPOINT/` sent skipped failed
+    /// clicked; or `consent/` granted withdrawn.
+    pub event: EventRef,
+    /// CEL over event, entry, steps, customer and now that must hold for the event to count; left out: it always does.
+    /// Over a missing value it is false.
+    pub when: Option<Expr>,
+}

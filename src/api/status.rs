@@ -1,0 +1,119 @@
+//! What the operator says of an object. Conditions at once; numbers rounded, and at most once a minute.
+
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::KubeSchema;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
+
+/// Status of Touchpoint, ChannelAdapter, CustomerProfile and PrivacyPolicy.
+#[skip_serializing_none]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Status {
+    /// The generation these conditions speak of; -1: not seen yet.
+    pub observed_generation: Option<i64>,
+    /// Accepted (it compiles), ResolvedRefs (what it names exists), Ready (in use); Reconciling and Stalled while they hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+}
+
+/// Status of a Journey.
+#[skip_serializing_none]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct JourneyStatus {
+    /// The generation these conditions speak of; -1: not seen yet.
+    pub observed_generation: Option<i64>,
+    /// Accepted ResolvedRefs PolicyCompliant Programmed RunnerAvailable Ready ObjectivesMet; Reconciling
+    /// and Stalled while they hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+    /// Which revision of the journey is walked now.
+    pub revision: Option<RevisionStatus>,
+    /// The pods that move customers through this journey; read by /scale.
+    pub runner: Option<RunnerStatus>,
+    /// Customers so far, to two significant digits.
+    pub population: Option<Population>,
+    /// Each KPI of the spec as measured over its window.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["name".into()]))]
+    pub kpis: Vec<KpiStatus>,
+}
+
+/// A revision is the hash of steps, entry, exits and the touchpoints used, and of nothing else.
+#[skip_serializing_none]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+pub struct RevisionStatus {
+    /// Hash of the revision that customers walk.
+    pub stable: Option<String>,
+}
+
+#[skip_serializing_none]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct RunnerStatus {
+    /// Pods that exist.
+    #[serde(default)]
+    pub replicas: i32,
+    /// Pods that are ready.
+    #[serde(default)]
+    pub ready_replicas: i32,
+    /// Label selector of the pods, as text; what an autoscaler asks for.
+    pub selector: Option<String>,
+    /// Events and due timers that wait for this journey, to two significant digits.
+    pub backlog: Option<i64>,
+}
+
+/// Enrollments since the journey was made.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Population {
+    /// Enrollments ever begun.
+    #[serde(default)]
+    pub entered: i64,
+    /// Enrollments on their way now.
+    #[serde(default)]
+    pub active: i64,
+    /// Ended as Completed.
+    #[serde(default)]
+    pub completed: i64,
+    /// Ended as Converted.
+    #[serde(default)]
+    pub converted: i64,
+    /// Ended as Disqualified.
+    #[serde(default)]
+    pub disqualified: i64,
+    /// Ended as Failed.
+    #[serde(default)]
+    pub failed: i64,
+}
+
+#[skip_serializing_none]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct KpiStatus {
+    /// Name of the KPI in the spec.
+    pub name: String,
+    /// The measured value, in the unit of its target; absent while there is no sample.
+    pub value: Option<String>,
+    /// Lower end of the 95% interval.
+    pub low: Option<String>,
+    /// Upper end of the 95% interval.
+    pub high: Option<String>,
+    /// How many observations the value rests on, to two significant digits.
+    #[serde(default)]
+    pub sample: i64,
+    /// The target as text, such as `>= 8%`.
+    pub target: Option<String>,
+    /// Met or Missed once the interval allows to say so; Unknown before, and without a target.
+    pub state: KpiState,
+}
+
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KpiState {
+    Met,
+    Missed,
+    Unknown,
+}

@@ -1,0 +1,109 @@
+//! Touchpoint: something a customer does (inbound), or something we say (outbound).
+
+use super::{
+    opaque::{Scalars, object, objects, scalars},
+    status::Status,
+    text::{Expr, Line, Literal, Name, Span, Template, Word},
+};
+use kube::{CustomResource, KubeSchema};
+use serde::{Deserialize, Serialize};
+use serde_with::skip_serializing_none;
+use std::collections::BTreeMap;
+
+#[skip_serializing_none]
+#[derive(CustomResource, KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[kube(
+    group = "journey.dev", version = "v1alpha1", kind = "Touchpoint", plural = "touchpoints", namespaced,
+    status = "Status", shortname = "tp", category = "journey-all", derive = "PartialEq", cel,
+    doc = "One moment of contact: something a customer does, or something we say.",
+    printcolumn(name = "Channel", type_ = "string", json_path = ".spec.channel"),
+    printcolumn(name = "Event", type_ = "string", json_path = ".spec.inbound.event"),
+    printcolumn(name = "Adapter", type_ = "string", json_path = ".spec.outbound.adapter"),
+    printcolumn(name = "Purpose", type_ = "string", json_path = ".spec.outbound.purpose"),
+    printcolumn(name = "Ready", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].status"#),
+    printcolumn(name = "Reason", type_ = "string", json_path = r#".status.conditions[?(@.type=="Ready")].reason"#, priority = "1"),
+    printcolumn(name = "Age", type_ = "date", json_path = ".metadata.creationTimestamp"),
+    validation = Rule::new("self.metadata.name.size() <= 63 && !self.metadata.name.contains('.')")
+        .message("a touchpoint's name is a DNS label of at most 63 characters: journeys say name or name/clicked"),
+    validation = Rule::new("!(self.metadata.name in ['journey', 'consent'])")
+        .message("journey and consent are taken: signals say consent/granted"),
+)]
+#[x_kube(validation = Rule::new("has(self.inbound) != has(self.outbound)").message("a touchpoint has exactly one of inbound, outbound"))]
+#[x_kube(validation = Rule::new("has(self.inbound) == has(oldSelf.inbound)").message("a touchpoint keeps its direction: make a new one"))]
+pub struct TouchpointSpec {
+    /// Where it takes place, any word the owner uses: Web Mobile Email Sms Push InApp Chat Voice Social Ad Store Service
+    /// Device. Caps count by it.
+    pub channel: Word,
+    /// Something a customer does, or that happens to them.
+    pub inbound: Option<Inbound>,
+    /// Something we say.
+    pub outbound: Option<Outbound>,
+}
+
+/// Something a customer does, or that happens to them.
+#[skip_serializing_none]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Inbound {
+    /// The CloudEvents type, or the name of a track call.
+    #[schemars(length(min = 1, max = 256))]
+    pub event: String,
+    /// ChannelAdapters that may bring it; left out: any authenticated one.
+    #[schemars(length(min = 1, max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub from: Option<Vec<Name>>,
+    /// CEL over event: whose it is.
+    pub customer: Expr,
+    /// JSON Schema of the data; an event that breaks it goes to quarantine with the reason. Left out: no data can be read.
+    #[serde(default)]
+    #[schemars(schema_with = "object")]
+    #[x_kube(merge_strategy = MapMerge::Atomic)]
+    pub schema: Option<serde_json::Value>,
+    /// What it teaches: attribute to value, `${CEL}` inside; sees the profile as it was before the event.
+    #[serde(default)]
+    #[schemars(schema_with = "scalars")]
+    #[x_kube(merge_strategy = MapMerge::Atomic)]
+    pub attributes: Option<Scalars>,
+    /// Consent that comes with it.
+    #[schemars(length(min = 1, max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub consent: Option<Vec<Consent>>,
+    /// Examples of the data, checked against the schema.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "objects")]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub samples: Vec<serde_json::Value>,
+}
+
+/// Consent that comes with an event.
+#[skip_serializing_none]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Consent {
+    /// Purpose of the PrivacyPolicy.
+    pub purpose: Name,
+    /// CEL over event that gives a boolean: true grants, false withdraws, missing changes nothing.
+    pub granted: Expr,
+    /// Which wording the customer saw; kept as evidence.
+    pub notice: Option<Line>,
+}
+
+/// Something we say.
+#[skip_serializing_none]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Outbound {
+    /// The ChannelAdapter that carries it.
+    pub adapter: Name,
+    /// The purpose of the PrivacyPolicy it is sent for; decides consent, quiet hours and caps.
+    pub purpose: Name,
+    /// The address, a literal with `${CEL}` inside; missing: skipped NoAddress. Left out where the channel knows the
+    /// customer itself.
+    pub to: Option<Literal>,
+    /// What it says, field by field, each a Jinja template over customer and with: subject, text and html of a mail, or
+    /// what the adapter's body reads as content.NAME.
+    #[schemars(extend("minProperties" = 1, "maxProperties" = 32))]
+    #[x_kube(merge_strategy = MapMerge::Atomic)]
+    #[x_kube(validation = Rule::new("self.all(name, name.matches('^[A-Za-z][A-Za-z0-9_]{0,62}$'))").message("a field of content is named by a letter, then letters, digits and _"))]
+    pub content: BTreeMap<String, Template>,
+    /// How long after it was asked for it may still be sent; left out: as long as the enrollment lasts.
+    pub time_to_live: Option<Span>,
+}
