@@ -2,8 +2,8 @@
 
 use super::{Channel, SecretError, Secrets, log::Log, smtp::Smtp, webhook::Webhook};
 use crate::{
-    api::{channel_adapter::ChannelAdapterSpec, text::Span},
-    compile::micros,
+    api::channel_adapter::ChannelAdapterSpec,
+    clock::span,
     template,
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -33,7 +33,7 @@ pub struct Reads {
 }
 
 pub fn open(spec: &ChannelAdapterSpec, secrets: &Secrets, reads: Reads) -> Result<Arc<dyn Channel>, OpenError> {
-    let timeout = spec.timeout.as_ref().map_or(TIMEOUT, duration);
+    let timeout = spec.timeout.as_ref().map_or(TIMEOUT, |timeout| Duration::from_micros(span(&timeout.0).unsigned_abs()));
     if let Some(smtp) = &spec.smtp {
         return Ok(Arc::new(Smtp::new(smtp.clone(), secrets.clone(), timeout)));
     }
@@ -50,7 +50,7 @@ pub fn open(spec: &ChannelAdapterSpec, secrets: &Secrets, reads: Reads) -> Resul
             }
         }
         let client = client.build().map_err(|error| OpenError::Client(error.to_string()))?;
-        let place = template::Place { with: reads.with, content: reads.content, body: true, ..template::Place::default() };
+        let place = template::Place { with: reads.with, content: reads.content, to: true, ..template::Place::default() };
         let body = webhook.body.as_ref().map(|body| template::compile(&body.0, &place)).transpose().map_err(|mistakes| {
             let first = mistakes.into_iter().next();
             OpenError::Body {
@@ -64,8 +64,4 @@ pub fn open(spec: &ChannelAdapterSpec, secrets: &Secrets, reads: Reads) -> Resul
         Some(_) => Ok(Arc::new(Log)),
         None => Err(OpenError::Inward),
     }
-}
-
-fn duration(span: &Span) -> Duration {
-    Duration::from_micros(u64::try_from(micros(span)).unwrap_or_default())
 }

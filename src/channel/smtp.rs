@@ -16,7 +16,10 @@ use lettre::{
         extension::ClientId,
     },
 };
-use std::{sync::Mutex, time::Duration};
+use std::{
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 use tokio::time::Instant;
 
 /// Connections kept for the next message, at most.
@@ -38,8 +41,16 @@ impl Smtp {
         Self { spec, secrets, timeout, kept: Mutex::default() }
     }
 
+    fn kept(&self) -> MutexGuard<'_, Vec<(AsyncSmtpConnection, Instant)>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn idle(&self) -> Option<(AsyncSmtpConnection, Instant)> {
+        self.kept().pop()
+    }
+
     async fn connection(&self) -> Result<AsyncSmtpConnection, Reply> {
-        while let Some((mut connection, since)) = self.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner).pop() {
+        while let Some((mut connection, since)) = self.idle() {
             if since.elapsed() < FRESH || (since.elapsed() < STALE && connection.test_connected().await) {
                 return Ok(connection);
             }
@@ -122,7 +133,7 @@ impl Smtp {
         }
         match connection.message(&body).await {
             Ok(_) => {
-                let mut kept = self.kept.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+                let mut kept = self.kept();
                 if kept.len() < KEPT {
                     kept.push((connection, Instant::now()));
                 }

@@ -7,8 +7,7 @@ use super::{
 use crate::{
     api::channel_adapter::{ChannelAdapterSpec, UnknownOutcome},
     channel::{Channel, Reply},
-    clock::Micros,
-    compile::micros,
+    clock::{Micros, span},
     engine::Outcome,
     store::{Fate, Handed},
 };
@@ -52,8 +51,8 @@ impl Limits {
             burst: positive(limits.burst),
             concurrency: positive(limits.concurrency).map_or(CONCURRENCY, |n| n.get() as usize),
             attempts: retry.map_or(5, |retry| u32::try_from(retry.attempts).unwrap_or(1)),
-            initial: retry.and_then(|retry| retry.initial.as_ref()).map_or(crate::clock::SECOND, micros),
-            max: retry.and_then(|retry| retry.max.as_ref()).map_or(10 * crate::clock::MINUTE, micros),
+            initial: retry.and_then(|retry| retry.initial.as_ref()).map_or(crate::clock::SECOND, |initial| span(&initial.0)),
+            max: retry.and_then(|retry| retry.max.as_ref()).map_or(10 * crate::clock::MINUTE, |max| span(&max.0)),
             retries_unknown: spec.unknown_outcome.map_or(deduplicates, |unknown| unknown == UnknownOutcome::Retry),
         }
     }
