@@ -35,7 +35,7 @@ pub struct Claim {
 pub fn claim(keys: &Keys, program: &Program, outbound: &Outbound, row: &OutboxRow, customer: &Customer, to: Option<String>, now: Micros) -> Result<Claim, TurnError> {
     let page = program.public_url.as_deref().filter(|_| asks_consent(program, outbound));
     let unsubscribe = page.map(|url| link::unsubscribe(keys, url, &program.namespace, row.key));
-    let view = engine::view(&program.profile, &customer.attributes);
+    let view = engine::view(&program.profile, customer.attributes.expose());
     let content = render(keys, program, outbound, row, &view, customer, unsubscribe.as_deref())?;
     Ok(Claim {
         key: row.key,
