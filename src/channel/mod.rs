@@ -12,6 +12,7 @@ mod webhook;
 pub use folder::Folder;
 pub use open::{OpenError, Reads, open};
 pub use secrets::{SecretError, Secrets};
+pub use smtp::Smtp;
 
 use crate::{engine::state::Properties, keys::MessageKey, personal::Personal};
 use async_trait::async_trait;

@@ -33,12 +33,20 @@ pub struct Smtp {
     spec: Spec,
     secrets: Secrets,
     timeout: Duration,
+    /// Without TLS and login: only `journey dev` sends so, to a mail catcher on the same machine.
+    clear: bool,
     kept: Mutex<Vec<(AsyncSmtpConnection, Instant)>>,
 }
 
 impl Smtp {
     pub fn new(spec: Spec, secrets: Secrets, timeout: Duration) -> Self {
-        Self { spec, secrets, timeout, kept: Mutex::default() }
+        Self { spec, secrets, timeout, clear: false, kept: Mutex::default() }
+    }
+
+    /// In the clear and without login, to `host`:`port`: a mail catcher beside `journey dev`.
+    pub fn in_the_clear(spec: Spec, host: &str, port: u16) -> Self {
+        let spec = Spec { host: host.to_owned(), port: port.into(), credentials: None, ca: None, ..spec };
+        Self { clear: true, ..Self::new(spec, Secrets::new(""), Duration::from_secs(10)) }
     }
 
     fn kept(&self) -> MutexGuard<'_, Vec<(AsyncSmtpConnection, Instant)>> {
@@ -60,9 +68,14 @@ impl Smtp {
     }
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, Reply> {
-        let tls = self.tls()?;
         let hello = ClientId::default();
         let server = format!("{}:{}", self.spec.host, self.spec.port);
+        if self.clear {
+            return AsyncSmtpConnection::connect_tokio1(server.as_str(), Some(self.timeout), &hello, None, None)
+                .await
+                .map_err(|error| not_taken(&error));
+        }
+        let tls = self.tls()?;
         let wrapped = match self.spec.security {
             Security::Tls => Some(tls.clone()),
             Security::StartTls => None,

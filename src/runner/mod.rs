@@ -10,5 +10,5 @@ pub mod programs;
 mod pump;
 pub mod turn;
 
-pub use dispatch::{Lanes, Limits};
-pub use pump::{Options, RunnerError, run};
+pub use dispatch::Limits;
+pub use pump::{ChannelOpener, Options, RunnerError, run};

@@ -1,8 +1,8 @@
 //! The compiled revisions of one journey, and the channels they speak through, kept as the store has them.
 
-use super::{dispatch::Lanes, turn::Adapters};
+use super::{dispatch::Lanes, pump::ChannelOpener, turn::Adapters};
 use crate::{
-    channel::{self, Reads, Secrets},
+    channel::Reads,
     compile::{self, Manifests},
     engine::{Program, Programs},
     store::{NamespacePrograms, Result, Store, StoreError},
@@ -61,7 +61,7 @@ fn manifests(body: &serde_json::Value) -> Result<Manifests> {
 
 /// Opens the channels of the adapters that any revision uses, and closes those that none does. An adapter that cannot be opened (a Secret
 /// is missing) is logged and tried again at the next load; its messages wait.
-pub fn open_lanes(lanes: &mut Lanes, programs: &Programs, secrets: &Secrets) {
+pub fn open_lanes(lanes: &mut Lanes, programs: &Programs, open: &ChannelOpener) {
     let mut wanted = BTreeMap::new();
     let mut reads: BTreeMap<&str, Reads> = BTreeMap::new();
     for program in programs.revisions.values().chain(&programs.current) {
@@ -77,7 +77,7 @@ pub fn open_lanes(lanes: &mut Lanes, programs: &Programs, secrets: &Secrets) {
         if lanes.is_open(name, spec) {
             continue;
         }
-        match channel::open(spec, secrets, reads.remove(name.as_str()).unwrap_or_default()) {
+        match open(spec, reads.remove(name.as_str()).unwrap_or_default()) {
             Ok(channel) => lanes.open(name, spec, channel),
             Err(error) => tracing::warn!(adapter = name, %error, "an adapter cannot be opened; its messages wait"),
         }

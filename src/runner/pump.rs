@@ -7,7 +7,8 @@ use super::{
     turn::Turn,
 };
 use crate::{
-    channel::Secrets,
+    api::channel_adapter::ChannelAdapterSpec,
+    channel::{Channel, OpenError, Reads},
     clock::Micros,
     keys::{Keys, MessageKey},
     store::{Handed, Hold, Round, RoundRequest, RoundResult, Store, StoreError},
@@ -41,16 +42,14 @@ pub enum RunnerError {
 pub struct Options {
     pub namespace: String,
     pub journey: String,
-    pub secrets: Secrets,
     pub keys: Keys,
     /// Called once the programs are loaded and shards are held, and when that changes.
     pub ready: Box<dyn Fn(bool) + Send + Sync>,
-    /// Channels in the place of the adapters' own: what `journey dev` sends mail to.
-    pub lanes: LaneOpener,
+    /// How channels are opened: [`crate::channel::open`], or what `journey dev` sends mail to.
+    pub open: ChannelOpener,
 }
 
-/// Opens the lanes that programs need.
-pub type LaneOpener = Box<dyn Fn(&mut Lanes, &crate::engine::Programs, &Secrets) + Send + Sync>;
+pub type ChannelOpener = Box<dyn Fn(&ChannelAdapterSpec, Reads) -> Result<Arc<dyn Channel>, OpenError> + Send + Sync>;
 
 /// Runs until `shutdown`; then takes nothing new, waits for what is under way, writes its outcomes and gives the shards back.
 pub async fn run(options: Options, store: Arc<dyn Store>, shutdown: CancellationToken) -> Result<(), RunnerError> {
@@ -145,7 +144,7 @@ impl Pump {
             tracing::info!(version = loaded.version, revision, revisions = loaded.programs.revisions.len(), "programs loaded");
             self.loaded = loaded;
         }
-        (self.options.lanes)(&mut self.lanes, &self.loaded.programs, &self.options.secrets);
+        programs::open_lanes(&mut self.lanes, &self.loaded.programs, &self.options.open);
         self.refreshed = Some(Instant::now());
         Ok(())
     }
