@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What the scripts of tests/ ask of the machine they run on: packages, free ports, a place to keep what was built.
 # Sourced, never run. It knows nothing of Kubernetes or PostgreSQL.
 
@@ -38,4 +39,20 @@ await() {
     [ $SECONDS -lt "$deadline" ] || { say "gave up waiting for $what"; return 1; }
     sleep 0.3
   done
+}
+
+# The Python of a virtual environment that holds what the requirements file $1 lists; made on first use, kept in the cache.
+python_with() {
+  local place
+  need python3
+  place=$cache/python-$( (python3 --version && cat "$1") | sha256sum | cut -c1-16)
+  if [ ! -x "$place/bin/python" ]; then
+    python3 -c 'import ensurepip' 2>/dev/null || need /usr/lib/python3/dist-packages/ensurepip=python3-venv
+    rm -rf "$place.part"
+    python3 -m venv "$place.part"
+    "$place.part/bin/python" -m pip install --quiet --disable-pip-version-check --requirement "$1" >&2
+    rm -rf "$place.part/bin/pip"*
+    mv "$place.part" "$place"
+  fi
+  echo "$place/bin/python"
 }
