@@ -3,7 +3,8 @@
 //! For each customer: outcomes of messages first, then due waits and events in the order of acceptance (a wait due at or before an event's
 //! acceptance goes first), then messages whose time has come. Every message passes [`policy::decide`] here, in the transaction that claims it.
 
-use super::claim::{Claim, claim};
+use super::claim::claim;
+pub use super::claim::Claim;
 use crate::{
     clock::{Micros, SECOND},
     engine::{
