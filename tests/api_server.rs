@@ -2,7 +2,8 @@
 //! tests/rejected with the message the file names.
 //!
 //! Needs a cluster (KUBECONFIG) and kubectl; asked for by JOURNEY_CLUSTER_TESTS=1, as `make test` does. Nothing is left
-//! behind: all but two objects in a namespace of its own are dry runs, and CRDs that were not there before are removed.
+//! behind and nothing that is there is changed: almost all requests are dry runs in a namespace of its own, CRDs that were
+//! not there before are removed, and with CRDs of another version the test ends before it begins.
 
 mod rejected;
 
@@ -55,17 +56,23 @@ impl Server {
     async fn with_our_kinds() -> Server {
         let client = Client::try_default().await.expect("KUBECONFIG leads to a cluster");
         let definitions: Api<DynamicObject> = Api::all_with(client.clone(), &definition());
-        let mut brought = vec![];
+        let mut missing = vec![];
         for (plural, crd) in api::crds() {
             let name = format!("{plural}.journey.dev");
-            if definitions.get_opt(&name).await.unwrap().is_none() {
-                brought.push(name.clone());
+            match definitions.get_opt(&name).await.unwrap() {
+                None => missing.push((name, crd)),
+                Some(there) => assert!(
+                    there.data["spec"]["versions"][0]["schema"] == crd["spec"]["versions"][0]["schema"],
+                    "the cluster has {name} of another version: install the chart of this one, or remove that"
+                ),
             }
-            let as_manager = PatchParams::apply("journey-tests").force();
-            definitions
-                .patch(&name, &as_manager, &Patch::Apply(&json!({"apiVersion": crd["apiVersion"], "kind": crd["kind"], "metadata": {"name": name}, "spec": crd["spec"]})))
-                .await
-                .unwrap_or_else(|error| panic!("the CRD {name} is refused: {error}"));
+        }
+        let mut brought = vec![];
+        for (name, crd) in missing {
+            let crd = serde_json::from_value(crd).unwrap();
+            let made = definitions.create(&PostParams::default(), &crd).await;
+            made.unwrap_or_else(|error| panic!("the CRD {name} is refused: {error}"));
+            brought.push(name);
         }
         let namespace = format!("journey-tests-{}", std::process::id());
         let server = Server {
@@ -194,13 +201,12 @@ impl Server {
 
     /// kstatus takes an object without status for finished; the default says that nobody has looked at it yet.
     async fn never_seen_is_not_current(&self) -> Vec<String> {
-        let made = self.kept(&bases()["Journey/abandoned-cart"]).await;
-        let status = &made.data["status"];
         let expected = json!({"observedGeneration": -1});
-        (*status != expected)
-            .then(|| format!("the status of a new object is {status}"))
-            .into_iter()
-            .collect()
+        match self.keep(&bases()["Journey/abandoned-cart"]).await {
+            Ok(made) if made.data["status"] == expected => vec![],
+            Ok(made) => vec![format!("the status of a new object is {}", made.data["status"])],
+            Err(said) => vec![format!("a journey cannot be made: {said}")],
+        }
     }
 
     /// The server's answer to a strict create that is not kept.
@@ -235,26 +241,28 @@ impl Server {
         answer.map(drop).map_err(|error| error.to_string())
     }
 
-    /// The server's answer when `before` is there and becomes `after`.
+    /// The server's answer when `before` is there and would become `after`.
     async fn change(&self, before: &Value, after: &Value) -> Result<(), String> {
-        let made = self.kept(before).await;
+        let made = self.keep(before).await?;
         let mut object = self.object(after);
         object["metadata"]["resourceVersion"] = made.resource_version().into();
+        let object: DynamicObject = serde_json::from_value(object).unwrap();
         let params = PostParams {
             dry_run: true,
             ..PostParams::default()
         };
-        let object: DynamicObject = serde_json::from_value(object).unwrap();
-        let answer = self.kind(after).replace(&made.name_any(), &params, &object).await;
+        let kind = self.kind(after);
+        let answer = kind.replace(&made.name_any(), &params, &object).await;
+        let gone = kind.delete(&made.name_any(), &DeleteParams::default()).await;
+        gone.map_err(|error| error.to_string())?;
         answer.map(drop).map_err(|error| error.to_string())
     }
 
-    async fn kept(&self, document: &Value) -> DynamicObject {
+    /// Makes an object that stays until it or the namespace is deleted.
+    async fn keep(&self, document: &Value) -> Result<DynamicObject, String> {
         let object = serde_json::from_value(self.object(document)).unwrap();
-        self.kind(document)
-            .create(&PostParams::default(), &object)
-            .await
-            .expect("the base is taken")
+        let made = self.kind(document).create(&PostParams::default(), &object).await;
+        made.map_err(|error| error.to_string())
     }
 
     fn object(&self, document: &Value) -> Value {
@@ -281,15 +289,14 @@ impl Server {
     }
 
     async fn leave(self) {
-        for kept in ["Touchpoint/cart-updated", "Journey/abandoned-cart"] {
-            let kept = &bases()[kept];
-            let name = kept["metadata"]["name"].as_str().unwrap();
-            self.kind(kept)
-                .delete(name, &DeleteParams::default())
-                .await
-                .map(drop)
-                .unwrap_or_default();
-        }
+        // The namespace takes its journey along where a controller manager runs; where only an API server does, nobody else would.
+        let journey = &bases()["Journey/abandoned-cart"];
+        let gone = self
+            .kind(journey)
+            .delete("abandoned-cart", &DeleteParams::default())
+            .await;
+        gone.map(drop)
+            .unwrap_or_else(|error| println!("the journey was gone before: {error}"));
         self.namespaces()
             .delete(&self.namespace, &DeleteParams::default())
             .await
