@@ -1,5 +1,6 @@
-//! Text to tokens. Knows CEL's spelling and what people write instead of it; nothing of types.
-use crate::expression::diagnostic::{Code, Diagnostic, Span};
+//! Text to tokens. Knows CEL's spelling and what people write instead of it; nothing of types. Tokens go to `syntax`.
+
+use super::diagnostic::{Code, Diagnostic, Span};
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Token {
