@@ -64,7 +64,11 @@ impl Pattern {
                 }
                 Err(regex::Error::CompiledTooBig(_)) if memory < super::limits::PATTERN_MEMORY => memory *= 4,
                 Err(regex::Error::CompiledTooBig(_)) => return Err("it needs too much memory".into()),
-                Err(why) => return Err(why.to_string().lines().last().unwrap_or_default().to_owned()),
+                Err(why) => {
+                    let why = why.to_string();
+                    let line = why.lines().last().unwrap_or_default();
+                    return Err(line.strip_prefix("error: ").unwrap_or(line).to_owned());
+                }
             }
         }
     }

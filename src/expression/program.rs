@@ -1,7 +1,7 @@
 //! From a string in a manifest to a [`Program`], and from a program and a record to a value.
 
 use super::call::Function;
-use super::check::{Checker, widen};
+use super::check::{Checker, made_a_condition, widen};
 use super::diagnostic::{Code, Diagnostic, Span};
 use super::limits;
 use super::record::{Layout, Record, Slot};
@@ -193,7 +193,7 @@ fn fit(c: &mut Checker, node: Node, ty: Type, span: &Span) -> Option<(Node, Type
     if !wanted.fits(&ty) {
         let help = match (wanted, &ty) {
             (Type::Int, Type::Number) => Some("write int(...) to cut it to an integer"),
-            (Type::Bool, Type::Int | Type::Number) => Some("compare it, for instance with > 0"),
+            (Type::Bool, found) => made_a_condition(found),
             (Type::Instant, Type::Duration) => Some("write now + ..."),
             (Type::Instant, Type::Text(_)) => Some("a timestamp is written timestamp('2026-11-22T09:00:00Z')"),
             (Type::Text(_), Type::Bool | Type::Int | Type::Number) => Some("make it a text with string(...)"),

@@ -20,7 +20,7 @@ pub fn parse_until_brace(source: &str, from: usize) -> Result<(Ast, usize), Diag
     let (ast, parser) = open(source, from)?;
     match parser.token {
         Token::Sign("}") => Ok((ast, parser.span.start)),
-        ref other => Err(unexpected(other, parser.span.clone(), "${ needs its } here")),
+        ref other => Err(unexpected(other, parser.span.clone(), "'${' needs its '}' here")),
     }
 }
 
@@ -64,7 +64,7 @@ impl Parser<'_> {
                 return Ok(when);
             }
             let yes = p.expression()?;
-            p.need(":", "after the value for yes")?;
+            p.need(":", "with the value for no")?;
             let no = p.expression()?;
             let span = when.span.start..no.span.end;
             p.node(Kind::Choose(Box::new([when, yes, no])), span)
@@ -172,7 +172,7 @@ impl Parser<'_> {
                 };
             } else if self.take("[")? {
                 let index = self.expression()?;
-                self.need("]", "to close [")?;
+                self.need("]", "to close '['")?;
                 left = self.node(Kind::Index(Box::new(left), Box::new(index)), start..self.ended)?;
             } else {
                 return Ok(left);
@@ -216,7 +216,7 @@ impl Parser<'_> {
             Token::Sign("(") => {
                 self.advance()?;
                 let mut inner = self.expression()?;
-                self.need(")", "to close (")?;
+                self.need(")", "to close '('")?;
                 inner.span = span.start..self.ended;
                 return Ok(inner);
             }
@@ -277,7 +277,7 @@ impl Parser<'_> {
             Err(unexpected(
                 &self.token,
                 self.span.clone(),
-                &format!("{sign} is needed {why}"),
+                &format!("'{sign}' is needed {why}"),
             ))
         }
     }

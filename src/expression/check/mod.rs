@@ -97,14 +97,11 @@ impl<'a> Checker<'a> {
     /// A part that must be true or false.
     pub fn truth(&mut self, ast: &Ast) -> Option<Node> {
         let (node, ty) = self.check(ast)?;
-        let help = match ty {
-            Type::Bool => return Some(node),
-            Type::Int | Type::Number => Some("compare it, for instance with > 0"),
-            Type::Text(_) => Some("compare it, for instance with != ''"),
-            Type::Instant | Type::Duration | Type::List(_) | Type::Object(_) | Type::Opaque => None,
-        };
+        if ty == Type::Bool {
+            return Some(node);
+        }
         let message = format!("a condition must be true or false, this is {ty:#}");
-        self.refuse(Code::WrongType, &ast.span, message, help)
+        self.refuse(Code::WrongType, &ast.span, message, made_a_condition(&ty))
     }
 
     pub fn error(&mut self, code: Code, span: &Span, message: String, help: Option<String>) {
@@ -167,5 +164,15 @@ impl<'a> Checker<'a> {
         let result = check(self);
         self.present.truncate(before);
         result
+    }
+}
+
+/// How to make a condition of a value that is none.
+pub fn made_a_condition(ty: &Type) -> Option<&'static str> {
+    match ty {
+        Type::Int | Type::Number => Some("compare it, for instance with > 0"),
+        Type::Text(_) => Some("compare it, for instance with != ''"),
+        Type::List(_) => Some("ask about it, for instance with .size() > 0"),
+        Type::Bool | Type::Instant | Type::Duration | Type::Object(_) | Type::Opaque => None,
     }
 }

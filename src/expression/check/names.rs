@@ -218,10 +218,22 @@ impl Checker<'_> {
             Target::Path { segments, .. } => Node::Slot(self.slot(&segments, &ty, span)?),
             Target::Value { node, .. } => node,
         };
-        if missing && !self.unguarded.iter().any(|(_, known)| hangs_on(&name, known)) {
-            self.unguarded.push((span.clone(), name));
+        if missing {
+            self.remember_unguarded(name, span);
         }
         Some((node, ty))
+    }
+
+    /// One report a path. What hangs on one already reported needs no other, and where it is the same chain of names the guard that
+    /// helps is that of the whole chain.
+    fn remember_unguarded(&mut self, name: String, span: &Span) {
+        match self.unguarded.iter_mut().find(|(_, known)| hangs_on(&name, known)) {
+            Some((known_span, known)) if span.start == known_span.start && span.end > known_span.end => {
+                (*known_span, *known) = (span.clone(), name);
+            }
+            Some(_) => {}
+            None => self.unguarded.push((span.clone(), name)),
+        }
     }
 
     /// has(x): whether it is there. That is also a read.
@@ -311,7 +323,7 @@ impl Checker<'_> {
     }
 }
 
-/// One report a path, and none for what hangs on one already reported.
+/// Whether it is the known path, or stands on it.
 fn hangs_on(name: &str, known: &str) -> bool {
     name.strip_prefix(known)
         .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))

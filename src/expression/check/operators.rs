@@ -158,7 +158,7 @@ fn result(op: Op, a: &Type, b: &Type) -> Option<Type> {
 
 /// What people meant who wrote `a op b`.
 fn advice(op: Op, a: &Type, b: &Type) -> Option<&'static str> {
-    use Type::{Bool, Duration, Instant, Int, Number, Text};
+    use Type::{Bool, Duration, Instant, Int, List, Number, Text};
     match (a, b) {
         (Instant, Text(_)) | (Text(_), Instant) => Some("a timestamp is written timestamp('2026-11-22T09:00:00Z')"),
         (Duration, Text(_)) | (Text(_), Duration) => Some("a duration is written days(2) or duration('36h')"),
@@ -169,6 +169,7 @@ fn advice(op: Op, a: &Type, b: &Type) -> Option<&'static str> {
         }
         (Text(_), Int | Number) | (Int | Number, Text(_)) => Some("a number is written without quotes"),
         (Text(_), Bool) | (Bool, Text(_)) => Some("true and false are written without quotes"),
+        (List(_), _) | (_, List(_)) => Some("ask with x in list, or with list.exists(x, ...)"),
         _ => None,
     }
 }
