@@ -1,7 +1,7 @@
 //! What has() proves: which paths are there where a condition is known to be true, or false.
 
-use super::super::ast::{Ast, Kind};
-use super::super::record::push_member;
+use crate::expression::ast::{Ast, Kind};
+use crate::expression::record::push_member;
 
 /// The paths, as they are written, that are there if `ast` is `truth`.
 pub fn facts(ast: &Ast, truth: bool) -> Vec<String> {

@@ -1,14 +1,14 @@
 //! The functions there are: those of CEL's that journeys need, and days, nextTime and daysBetween. What can be read from a literal
 //! argument (a pattern, a time of day, a zone) is read here, so that it cannot fail later.
 
-use super::super::ast::{Ast, Kind};
-use super::super::call::{Function, Pattern};
-use super::super::diagnostic::{Code, Span, did_you_mean};
-use super::super::time::{self, Part, Weekdays};
-use super::super::tree::Node;
-use super::super::types::Type;
-use super::super::value::Value;
 use super::{Checked, Checker};
+use crate::expression::ast::{Ast, Kind};
+use crate::expression::call::{Function, Pattern};
+use crate::expression::diagnostic::{Code, Span, did_you_mean};
+use crate::expression::time::{self, Part, Weekdays};
+use crate::expression::tree::Node;
+use crate::expression::types::Type;
+use crate::expression::value::Value;
 use jiff::tz::TimeZone;
 
 /// Written `name(...)`.

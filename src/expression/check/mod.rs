@@ -8,13 +8,13 @@ mod operators;
 
 pub use operators::widen;
 
-use super::ast::{Ast, Kind, Op};
-use super::diagnostic::{Code, Diagnostic, Span};
-use super::record::{Layout, Slot};
-use super::tree::Node;
-use super::types::Type;
-use super::value::Value;
-use super::{Place, limits};
+use crate::expression::ast::{Ast, Kind, Op};
+use crate::expression::diagnostic::{Code, Diagnostic, Span};
+use crate::expression::record::{Layout, Slot};
+use crate::expression::tree::Node;
+use crate::expression::types::Type;
+use crate::expression::value::Value;
+use crate::expression::{Place, limits};
 use facts::facts;
 use std::collections::BTreeSet;
 

@@ -1,12 +1,12 @@
 //! Chains of names: which root, which field, which item of a list, and whether it may be missing there.
 
-use super::super::ast::{Ast, Kind};
-use super::super::diagnostic::{Code, Span, did_you_mean};
-use super::super::record::{Slot, push_member, written};
-use super::super::tree::Node;
-use super::super::types::{Field, Type};
 use super::facts::path;
 use super::{Checked, Checker, functions};
+use crate::expression::ast::{Ast, Kind};
+use crate::expression::diagnostic::{Code, Span, did_you_mean};
+use crate::expression::record::{Slot, push_member, written};
+use crate::expression::tree::Node;
+use crate::expression::types::{Field, Type};
 
 /// What a chain of names stands for.
 pub enum Target {

@@ -1,11 +1,11 @@
 //! Which operators take which types, and what comes of them.
 
-use super::super::ast::{Ast, Kind, Op};
-use super::super::diagnostic::{Code, Span, did_you_mean};
-use super::super::tree::Node;
-use super::super::types::Type;
-use super::super::value::Value;
 use super::{Checked, Checker};
+use crate::expression::ast::{Ast, Kind, Op};
+use crate::expression::diagnostic::{Code, Span, did_you_mean};
+use crate::expression::tree::Node;
+use crate::expression::types::Type;
+use crate::expression::value::Value;
 
 impl Checker<'_> {
     pub fn binary(
