@@ -3,7 +3,6 @@
 use jiff::tz::TimeZone;
 use journey::expression::{
     self, Fault, Field, Layout, OnMissing, Place, Program, Record, Scope, Type, Value, compile, compile_text,
-    compile_value,
 };
 use serde_json::{Value as Json, json};
 
@@ -479,33 +478,6 @@ fn a_text_with_holes_is_text_and_a_lone_hole_keeps_its_type() {
         assert_eq!(text(source), Ok(wanted), "{source}");
     }
     assert_eq!(text("a ${customer.age}"), Err(Fault::Missing));
-}
-
-#[test]
-fn numbers_and_booleans_in_yaml_are_taken_as_they_are() {
-    let scope = scope();
-    let value = |json: Json, wants: Option<Type>| {
-        let place = Place {
-            scope: &scope,
-            wants,
-            missing: OnMissing::Refuse,
-        };
-        let mut layout = Layout::default();
-        let program = compile_value(&json, &place, &mut layout).ok()?;
-        program.eval_json(&record(&layout, &facts(), "UTC")).ok()
-    };
-    assert_eq!(value(json!(3), None), Some(json!(3)));
-    assert_eq!(value(json!(3), Some(Type::Number)), Some(json!(3.0)));
-    assert_eq!(value(json!(3.0), Some(Type::Int)), Some(json!(3)));
-    assert_eq!(value(json!(0.5), None), Some(json!(0.5)));
-    assert_eq!(value(json!(true), Some(Type::Bool)), Some(json!(true)));
-    assert_eq!(value(json!("${customer.points}"), Some(Type::Int)), Some(json!(7)));
-    assert_eq!(value(json!("3"), Some(Type::Int)), None);
-    assert_eq!(value(json!(0.5), Some(Type::Int)), None);
-    assert_eq!(value(json!(true), Some(Type::TEXT)), None);
-    assert_eq!(value(json!(null), None), None);
-    assert_eq!(value(json!([1]), None), None);
-    assert_eq!(value(json!(u64::MAX), Some(Type::Int)), None);
 }
 
 #[test]

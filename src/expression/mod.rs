@@ -26,7 +26,7 @@ pub mod types;
 mod value;
 
 pub use diagnostic::{Code, Diagnostic, Span};
-pub use program::{OnMissing, Place, Program, compile, compile_text, compile_value};
+pub use program::{OnMissing, Place, Program, compile, compile_text};
 pub use record::{Layout, ReadPath, Record, Slot};
 pub use tree::Fault;
 pub use types::{Field, Scope, Type};

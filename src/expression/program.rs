@@ -120,26 +120,6 @@ pub fn compile_text(source: &str, place: &Place, layout: &mut Layout) -> Result<
     finish(checker, sound.then_some((tree, Type::TEXT)), &(0..source.len()))
 }
 
-/// A value of with, set or attributes: a string is read as [`compile_text`] does, numbers and booleans are taken as they are.
-///
-/// # Errors
-/// As [`compile`]; null, lists and objects are refused.
-pub fn compile_value(value: &Json, place: &Place, layout: &mut Layout) -> Result<Program, Vec<Diagnostic>> {
-    let (value, ty) = match value {
-        Json::String(source) => return compile_text(source, place, layout),
-        Json::Bool(b) => (Value::Bool(*b), Type::Bool),
-        Json::Number(_) => match (Value::of(value, &Type::Int), Value::of(value, &Type::Number)) {
-            (Value::Int(n), _) => (Value::Int(n), Type::Int),
-            (_, number) => (number, Type::Number),
-        },
-        Json::Null | Json::Array(_) | Json::Object(_) => {
-            let message = "a text, a number, true or false is needed here";
-            return Err(vec![Diagnostic::new(Code::WrongType, 0..0, message.into())]);
-        }
-    };
-    finish(Checker::new(place, layout), Some((constant(value), ty)), &(0..0))
-}
-
 fn constant(value: Value) -> Node {
     Node::Const(value)
 }
