@@ -2,7 +2,7 @@
 
 use super::{Channel, SecretError, Secrets, log::Log, smtp::Smtp, webhook::Webhook};
 use crate::{
-    api::channel_adapter::ChannelAdapterSpec,
+    api::channel_adapter::{CA_KEY, ChannelAdapterSpec},
     clock::span,
     template,
 };
@@ -44,7 +44,7 @@ pub fn open(spec: &ChannelAdapterSpec, secrets: &Secrets, reads: Reads) -> Resul
             .pool_max_idle_per_host(32)
             .user_agent(concat!("journey-operator/", env!("CARGO_PKG_VERSION")));
         if let Some(ca) = &webhook.ca {
-            let pem = secrets.bytes(&ca.secret_ref.name.0, ca.secret_ref.key.as_ref().map(|key| key.0.as_str()))?;
+            let pem = secrets.bytes(ca, CA_KEY)?;
             for certificate in reqwest::Certificate::from_pem_bundle(&pem).map_err(|_| OpenError::BadCertificate)? {
                 client = client.add_root_certificate(certificate);
             }

@@ -1,6 +1,7 @@
 //! Secrets of adapters: files `SECRET/KEY` below one folder, read anew at each use, so that a rotated Secret needs no restart.
 
-use std::path::{Path, PathBuf};
+use crate::api::channel_adapter::{Credentials, SecretValue};
+use std::path::PathBuf;
 
 /// The folder that the adapters' Secrets are mounted in.
 #[derive(Debug, Clone)]
@@ -8,12 +9,12 @@ pub struct Secrets {
     folder: PathBuf,
 }
 
+/// A Secret's file that is not there.
 #[derive(Debug, thiserror::Error)]
-pub enum SecretError {
-    #[error("Secret {secret}: key {key} cannot be read ({why}); it must be there and mounted")]
-    Unreadable { secret: String, key: String, why: std::io::ErrorKind },
-    #[error("Secret {secret} has {keys} keys; name one in secretRef.key")]
-    Ambiguous { secret: String, keys: usize },
+#[error("{file} of the mounted Secrets cannot be read ({why}): the Secret must have this key")]
+pub struct SecretError {
+    file: String,
+    why: std::io::ErrorKind,
 }
 
 impl Secrets {
@@ -21,52 +22,48 @@ impl Secrets {
         Self { folder: folder.into() }
     }
 
-    /// The bytes of a key. None for `key` takes the only one there is.
-    pub fn bytes(&self, secret: &str, key: Option<&str>) -> Result<Vec<u8>, SecretError> {
-        let folder = self.folder.join(secret);
-        let key = match key {
-            Some(key) => key.to_owned(),
-            None => only_key(&folder, secret)?,
-        };
-        std::fs::read(folder.join(&key)).map_err(|error| SecretError::Unreadable { secret: secret.to_owned(), key, why: error.kind() })
+    /// The bytes of a value; `left_out` is the key where the adapter names none.
+    pub fn bytes(&self, value: &SecretValue, left_out: &str) -> Result<Vec<u8>, SecretError> {
+        self.read(&value.secret_ref.file(left_out))
     }
 
-    /// The text of a key without the line end that editors add.
-    pub fn text(&self, secret: &str, key: Option<&str>) -> Result<String, SecretError> {
-        let bytes = self.bytes(secret, key)?;
-        Ok(String::from_utf8_lossy(&bytes).trim_end_matches(['\r', '\n']).to_owned())
+    /// The text of a value without the line end that editors add.
+    pub fn text(&self, value: &SecretValue, left_out: &str) -> Result<String, SecretError> {
+        Ok(one_line(&self.bytes(value, left_out)?))
+    }
+
+    /// A login: the keys username and password.
+    pub fn login(&self, credentials: &Credentials) -> Result<(String, String), SecretError> {
+        let read = |key| Ok(one_line(&self.read(&format!("{}/{key}", credentials.secret_ref.name))?));
+        Ok((read("username")?, read("password")?))
+    }
+
+    fn read(&self, file: &str) -> Result<Vec<u8>, SecretError> {
+        std::fs::read(self.folder.join(file)).map_err(|error| SecretError { file: file.to_owned(), why: error.kind() })
     }
 }
 
-/// A mounted Secret also has entries that begin with two dots: the kubelet's own.
-fn only_key(folder: &Path, secret: &str) -> Result<String, SecretError> {
-    let unreadable = |error: std::io::Error| SecretError::Unreadable { secret: secret.to_owned(), key: "*".into(), why: error.kind() };
-    let mut keys = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(unreadable)? {
-        let name = entry.map_err(unreadable)?.file_name().to_string_lossy().into_owned();
-        if !name.starts_with("..") {
-            keys.push(name);
-        }
-    }
-    match keys.len() {
-        1 => Ok(keys.remove(0)),
-        keys => Err(SecretError::Ambiguous { secret: secret.to_owned(), keys }),
-    }
+fn one_line(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim_end_matches(['\r', '\n']).to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::{
+        channel_adapter::{SecretKeyRef, SecretRef},
+        text::SecretName,
+    };
 
     #[test]
-    fn the_only_key_needs_no_name_and_two_need_one() {
+    fn a_key_left_out_has_a_name_of_its_own_and_a_missing_one_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::create_dir(folder.path().join("login")).unwrap();
-        std::fs::write(folder.path().join("login/token"), "s3cret\n").unwrap();
+        std::fs::create_dir(folder.path().join("desk")).unwrap();
+        std::fs::write(folder.path().join("desk/token"), "s3cret\n").unwrap();
         let secrets = Secrets::new(folder.path());
-        assert_eq!(secrets.text("login", None).unwrap(), "s3cret");
-        std::fs::write(folder.path().join("login/other"), "x").unwrap();
-        assert!(secrets.text("login", None).unwrap_err().to_string().contains("name one in secretRef.key"));
-        assert!(secrets.text("absent", Some("token")).unwrap_err().to_string().starts_with("Secret absent: key token"));
+        let value = SecretValue { secret_ref: SecretKeyRef { name: SecretName::from("desk"), key: None } };
+        assert_eq!(secrets.text(&value, "token").unwrap(), "s3cret");
+        let login = Credentials { secret_ref: SecretRef { name: SecretName::from("desk") } };
+        assert!(secrets.login(&login).unwrap_err().to_string().starts_with("desk/username"));
     }
 }

@@ -4,7 +4,7 @@
 //! not, after it nobody can say until the answer comes.
 
 use super::{Channel, Message, Reply, Secrets, mail};
-use crate::api::channel_adapter::{Security, Smtp as Spec};
+use crate::api::channel_adapter::{CA_KEY, Security, Smtp as Spec};
 use async_trait::async_trait;
 use lettre::{
     Address,
@@ -91,7 +91,8 @@ impl Smtp {
             connection.starttls(tls, &hello).await.map_err(|error| not_taken(&error))?;
         }
         if let Some(credentials) = &self.spec.credentials {
-            let login = self.login(&credentials.secret_ref.name.0)?;
+            let (user, password) = self.secrets.login(credentials).map_err(|error| later(&error.to_string()))?;
+            let login = Credentials::new(user, password);
             // A refused login is the operator's to mend, not a property of this message: it is tried again.
             connection
                 .auth(&[Mechanism::Plain, Mechanism::Login], &login)
@@ -101,18 +102,10 @@ impl Smtp {
         Ok(connection)
     }
 
-    fn login(&self, secret: &str) -> Result<Credentials, Reply> {
-        let read = |key| self.secrets.text(secret, Some(key)).map_err(|error| later(&error.to_string()));
-        Ok(Credentials::new(read("username")?, read("password")?))
-    }
-
     fn tls(&self) -> Result<TlsParameters, Reply> {
         let mut builder = TlsParameters::builder(self.spec.host.clone());
         if let Some(ca) = &self.spec.ca {
-            let pem = self
-                .secrets
-                .bytes(&ca.secret_ref.name.0, ca.secret_ref.key.as_ref().map(|key| key.0.as_str()))
-                .map_err(|error| later(&error.to_string()))?;
+            let pem = self.secrets.bytes(ca, CA_KEY).map_err(|error| later(&error.to_string()))?;
             let certificate = Certificate::from_pem(&pem).map_err(|_| later("the adapter's ca is not PEM"))?;
             builder = builder.add_root_certificate(certificate);
         }

@@ -2,7 +2,7 @@
 
 use super::{Channel, Message, Reply, SecretError, Secrets};
 use crate::{
-    api::channel_adapter::{Method, SecretValue, Webhook as Spec},
+    api::channel_adapter::{BEARER_KEY, Method, SIGNATURE_KEY, Webhook as Spec},
     clock,
     template::{self, Template},
 };
@@ -45,15 +45,16 @@ impl Webhook {
         }
         if let Some(auth) = &self.spec.auth {
             if let Some(token) = &auth.bearer {
-                request = request.bearer_auth(self.secret(token)?);
+                request = request.bearer_auth(self.secrets.text(token, BEARER_KEY).map_err(|error| unreadable(&error))?);
             }
             if let Some(login) = &auth.basic {
-                let read = |key| self.secrets.text(&login.secret_ref.name.0, Some(key)).map_err(|error| unreadable(&error));
-                request = request.basic_auth(read("username")?, Some(read("password")?));
+                let (user, password) = self.secrets.login(login).map_err(|error| unreadable(&error))?;
+                request = request.basic_auth(user, Some(password));
             }
         }
         if let Some(key) = &self.spec.signature {
-            request = sign(request, &self.secret(key)?, &message.key.to_string(), clock::now() / clock::SECOND, &body)?;
+            let key = self.secrets.text(key, SIGNATURE_KEY).map_err(|error| unreadable(&error))?;
+            request = sign(request, &key, &message.key.to_string(), clock::now() / clock::SECOND, &body)?;
         }
         Ok(request.body(body))
     }
@@ -70,11 +71,6 @@ impl Webhook {
             unsubscribe: message.unsubscribe.as_ref().map(|page| page.expose().as_str()),
         };
         body.render(&values).map_err(|_| Reply::Refused("BodyFailed".into()))
-    }
-
-    fn secret(&self, value: &SecretValue) -> Result<String, Reply> {
-        let key = value.secret_ref.key.as_ref().map(|key| key.0.as_str());
-        self.secrets.text(&value.secret_ref.name.0, key).map_err(|error| unreadable(&error))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::{import, table::table};
 use crate::{
-    api::channel_adapter::{ChannelAdapterSpec, SecretValue},
+    api::channel_adapter::{ChannelAdapterSpec, HTTP_KEY},
     channel::{self, Channel, Folder, OpenError, Reads, Secrets, Smtp},
     clock::SystemClock,
     compile::{self, Diagnostic, Manifests},
@@ -254,7 +254,7 @@ impl Dev {
         println!("events:  POST http://{}/v1/events (CloudEvents), /v1/track, /v1/batch (Segment)", self.address);
         for (name, adapter) in &manifests.adapters {
             if let Some(http) = &adapter.http {
-                let key = secret_path(&http.auth);
+                let key = http.auth.secret_ref.file(HTTP_KEY);
                 let key = std::fs::read_to_string(self.secrets.path().join(key)).unwrap_or_default();
                 println!("key of adapter {name}: {key}");
             }
@@ -270,7 +270,7 @@ impl Dev {
     fn keep_secrets(&self, text: &str) -> anyhow::Result<()> {
         for (name, keys) in compile::secret_documents(text) {
             for (key, value) in keys {
-                write_secret(self.secrets.path(), &name, &key, &value)?;
+                write_secret(self.secrets.path(), &format!("{name}/{key}"), &value)?;
             }
         }
         Ok(())
@@ -280,24 +280,19 @@ impl Dev {
     fn default_keys(&self, manifests: &Manifests) -> anyhow::Result<()> {
         for adapter in manifests.adapters.values() {
             let Some(http) = &adapter.http else { continue };
-            let path = self.secrets.path().join(secret_path(&http.auth));
-            if !path.exists() {
-                let key = http.auth.secret_ref.key.as_ref().map_or("key", |key| key.0.as_str());
-                write_secret(self.secrets.path(), &http.auth.secret_ref.name.0, key, DEV_KEY)?;
+            let file = http.auth.secret_ref.file(HTTP_KEY);
+            if !self.secrets.path().join(&file).exists() {
+                write_secret(self.secrets.path(), &file, DEV_KEY)?;
             }
         }
         Ok(())
     }
 }
 
-fn secret_path(value: &SecretValue) -> PathBuf {
-    let key = value.secret_ref.key.as_ref().map_or("key", |key| key.0.as_str());
-    Path::new(&value.secret_ref.name.0).join(key)
-}
-
-fn write_secret(folder: &Path, name: &str, key: &str, value: &str) -> anyhow::Result<()> {
-    std::fs::create_dir_all(folder.join(name))?;
-    std::fs::write(folder.join(name).join(key), value).with_context(|| format!("cannot keep Secret {name}"))
+fn write_secret(folder: &Path, file: &str, value: &str) -> anyhow::Result<()> {
+    let path = folder.join(file);
+    std::fs::create_dir_all(path.parent().unwrap_or(folder))?;
+    std::fs::write(path, value).with_context(|| format!("cannot keep Secret {file}"))
 }
 
 /// Mail goes where the command line says; webhooks and logs are the adapters' own.

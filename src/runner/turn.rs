@@ -1,6 +1,6 @@
 //! The pure heart of a round: what the store read, in; what it shall write and what may be handed over, out. No I/O, no clock.
 //!
-//! For each customer: outcomes of messages first, then due waits and events in the order of acceptance (a wait due at or before an event's
+//! For each customer: claims of dead runners and outcomes of messages first, then due waits and events in the order of acceptance (a wait due at or before an event's
 //! acceptance goes first), then messages whose time has come. Every message passes [`policy::decide`] here, in the transaction that claims it.
 
 use super::claim::claim;
@@ -126,10 +126,11 @@ impl<'a, 't> Walk<'a, 't> {
     }
 
     fn walk(mut self) {
+        // Before anything is claimed in this round: what is claimed now is no orphan.
+        self.adopt_orphans();
         for handed in std::mem::take(&mut self.given.outcomes) {
             self.hear(handed.key, handed.fate);
         }
-        self.adopt_orphans();
         // A customer's next event asks every message that quiet hours hold back once more.
         let stirred = !self.given.inbox.is_empty();
         while let Some((sequence, event)) = self.given.inbox.pop_front() {
