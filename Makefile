@@ -44,6 +44,7 @@ build: ## the optimised binary, target/release/journey
 	cargo build --locked --release
 
 crds: ## the custom resource definitions, from the Rust types into crds/ and the chart
+	mkdir -p crds charts/journey-operator/files/crds
 	cargo run --locked --quiet -- crds --output crds
 	cargo run --locked --quiet -- crds --output charts/journey-operator/files/crds
 
