@@ -1,3 +1,7 @@
 //! The subcommands.
 
 pub mod crds;
+pub mod gateway;
+pub mod import;
+pub mod quarantine;
+pub mod store_args;
