@@ -13,6 +13,7 @@ use std::collections::BTreeSet;
 pub struct Found {
     pub customer: BTreeSet<String>,
     pub with: BTreeSet<String>,
+    pub content: BTreeSet<String>,
     pub links: bool,
     pub unsubscribes: bool,
 }
@@ -212,7 +213,7 @@ impl Walk<'_> {
 
     fn roots(&self) -> Vec<&'static str> {
         let mut roots = vec!["customer", "with"];
-        roots.extend((!self.place.content.is_empty()).then_some("content"));
+        roots.extend((self.place.any_content || !self.place.content.is_empty()).then_some("content"));
         roots.extend(self.place.to.then_some("to"));
         roots
     }
@@ -333,7 +334,8 @@ impl Walk<'_> {
             "with" => &self.place.with,
             _ => &self.place.content,
         };
-        let there = known.contains(name) || (root == "customer" && name == "id") || (root == "with" && self.place.any_with);
+        let there = known.contains(name) || (root == "customer" && name == "id") || (root == "with" && self.place.any_with)
+            || (root == "content" && self.place.any_content);
         if !there {
             let help = did_you_mean(name, known.iter().map(String::as_str))
                 .map(|meant| format!("did you mean {root}.{meant}?"))
@@ -351,6 +353,9 @@ impl Walk<'_> {
             }
             "with" => {
                 self.found.with.insert(name.to_owned());
+            }
+            "content" => {
+                self.found.content.insert(name.to_owned());
             }
             _ => {}
         }

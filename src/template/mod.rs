@@ -39,6 +39,8 @@ pub struct Place {
     pub any_with: bool,
     /// Fields of the rendered content that a webhook's body may read as content.NAME; empty in content itself.
     pub content: BTreeSet<String>,
+    /// Nothing uses the body yet: any field of the content is taken.
+    pub any_content: bool,
     /// Whether `to`, the address, may be read: in a webhook's body.
     pub to: bool,
     /// HTML: values are escaped.
@@ -68,6 +70,7 @@ pub struct Template {
     environment: Environment<'static>,
     reads: BTreeSet<String>,
     reads_with: BTreeSet<String>,
+    reads_content: BTreeSet<String>,
     links: bool,
     unsubscribes: bool,
     html: bool,
@@ -108,6 +111,7 @@ pub fn compile(source: &str, place: &Place) -> Result<Template, Vec<Mistake>> {
         environment,
         reads: found.customer,
         reads_with: found.with,
+        reads_content: found.content,
         links: found.links,
         unsubscribes: found.unsubscribes,
         html,
@@ -126,6 +130,11 @@ impl Template {
     /// What it reads of `with`.
     pub fn reads_with(&self) -> &BTreeSet<String> {
         &self.reads_with
+    }
+
+    /// Fields of the content that a webhook's body reads.
+    pub fn reads_content(&self) -> &BTreeSet<String> {
+        &self.reads_content
     }
 
     /// Whether it calls unsubscribe_link().
