@@ -6,8 +6,8 @@ use crate::{compile::Source, keys::Keys};
 use axum::http::{HeaderMap, header::AUTHORIZATION};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use std::{
-    collections::BTreeMap,
-    path::{Component, Path},
+    collections::{BTreeMap, BTreeSet},
+    path::{Component, Path, PathBuf},
 };
 
 /// Bytes of a write key.
@@ -17,29 +17,28 @@ const KEY_LIMIT: usize = 4096;
 pub struct WriteKeys {
     /// By adapter.
     macs: BTreeMap<String, [u8; 16]>,
+    /// Adapters without one, so that it is said once and not every second.
+    without: BTreeSet<String>,
 }
 
 impl WriteKeys {
     /// Reads the key files of `sources` below `secrets`. A file that cannot be read leaves its adapter without a key: nobody can call by it.
     pub async fn read(secrets: &Path, sources: &BTreeMap<String, Source>, keys: &Keys, before: &Self) -> Self {
-        let mut macs = BTreeMap::new();
+        let (mut macs, mut without) = (BTreeMap::new(), BTreeSet::new());
         for source in sources.values() {
             match read_key(secrets, &source.key_file).await {
                 Some(key) => {
                     macs.insert(source.adapter.clone(), keys.sign(&claim(&key)));
                 }
-                None if before.macs.contains_key(&source.adapter) || before.macs.is_empty() => {
-                    tracing::warn!(adapter = source.adapter, file = source.key_file, "no write key: its Secret is not mounted, or empty");
+                None => {
+                    without.insert(source.adapter.clone());
+                    if !before.without.contains(&source.adapter) {
+                        tracing::warn!(adapter = source.adapter, file = source.key_file, "no write key: its Secret is not mounted, or empty");
+                    }
                 }
-                None => {}
             }
         }
-        Self { macs }
-    }
-
-    #[cfg(test)]
-    pub fn of(keys: &Keys, pairs: &[(&str, &str)]) -> Self {
-        Self { macs: pairs.iter().map(|(adapter, key)| ((*adapter).to_owned(), keys.sign(&claim(key.as_bytes())))).collect() }
+        Self { macs, without }
     }
 
     /// The adapter whose key this is. Every adapter is compared, so that the time taken tells nothing.
@@ -63,9 +62,25 @@ fn claim(key: &[u8]) -> Vec<u8> {
 async fn read_key(secrets: &Path, file: &str) -> Option<Vec<u8>> {
     // The name comes from a manifest: it must not lead out of the folder.
     let inside = Path::new(file).components().all(|part| matches!(part, Component::Normal(_)));
-    let key = if inside { tokio::fs::read(secrets.join(file)).await.ok()? } else { return None };
+    if !inside {
+        return None;
+    }
+    let path = secrets.join(file);
+    let path = if tokio::fs::metadata(&path).await.ok()?.is_dir() { only_file(&path).await? } else { path };
+    let key = tokio::fs::read(path).await.ok()?;
     let key = key.trim_ascii();
     (!key.is_empty() && key.len() <= KEY_LIMIT).then(|| key.to_vec())
+}
+
+/// An adapter that names no key means the only one that its Secret has. Kubernetes keeps its own entries, which begin with two dots.
+async fn only_file(folder: &Path) -> Option<PathBuf> {
+    let (mut entries, mut found) = (tokio::fs::read_dir(folder).await.ok()?, None);
+    while let Some(entry) = entries.next_entry().await.ok()? {
+        if !entry.file_name().as_encoded_bytes().starts_with(b"..") && found.replace(entry.path()).is_some() {
+            return None;
+        }
+    }
+    found
 }
 
 /// The write key of a request: a bearer token, or the user name of HTTP Basic (RFC 7617), as Segment's SDKs send it.
@@ -110,6 +125,20 @@ mod tests {
         let read = WriteKeys::read(folder.path(), &sources, &keys, &read).await;
         assert_eq!((read.adapter(&keys, "first").is_err(), read.adapter(&keys, "second")), (true, Ok("web")));
         fs::remove_file(folder.path().parent().unwrap().join("journey-outside-key")).unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_folder_is_the_only_key_in_it() {
+        let (keys, folder) = (Keys::ephemeral(), tempfile::tempdir().unwrap());
+        let secret = folder.path().join("web");
+        fs::create_dir_all(secret.join("..2026_11_24")).unwrap();
+        fs::write(secret.join("writeKey"), "abc").unwrap();
+        let sources = BTreeMap::from([source("web", "web")]);
+        let read = WriteKeys::read(folder.path(), &sources, &keys, &WriteKeys::default()).await;
+        assert_eq!(read.adapter(&keys, "abc"), Ok("web"));
+        fs::write(secret.join("another"), "def").unwrap();
+        let read = WriteKeys::read(folder.path(), &sources, &keys, &read).await;
+        assert!(read.adapter(&keys, "abc").is_err() && read.adapter(&keys, "def").is_err());
     }
 
     #[test]
