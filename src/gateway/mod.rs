@@ -111,6 +111,7 @@ impl Gateway {
 
     fn adopt(&self, view: View) {
         self.metrics.programs(view.version);
+        self.gate.adopt(&view.intake.sources, &self.limits);
         *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
     }
 

@@ -137,7 +137,7 @@ pub async fn take(gateway: &Gateway, adapter: &str, events: Vec<Offered>) -> Res
     if events.len() > gateway.limits.batch {
         return Err(Refusal::TooLarge { limit: gateway.limits.batch, what: "events" });
     }
-    gateway.gate.take(adapter, events.len())?;
+    let _inside = gateway.gate.take(adapter, events.len())?;
     let view = gateway.view();
     let now = clock::now();
     let (mut arrivals, mut aside): (Vec<Arrival>, Vec<Quarantined>) = (vec![], vec![]);

@@ -25,7 +25,7 @@ pub enum Refusal {
     TooLarge { limit: usize, what: &'static str },
     #[error("the body did not arrive in time")]
     TooSlow,
-    #[error("too many events a second from this source: send slower, or raise --events-per-second")]
+    #[error("too many events a second from this source: send slower, or raise spec.limits of its ChannelAdapter")]
     TooFast { after: Duration },
     #[error("the gateway is busy: try again")]
     Busy,

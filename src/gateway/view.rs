@@ -74,15 +74,18 @@ pub async fn refresh(gateway: Arc<Gateway>, secrets: PathBuf, programs: Flag, re
             () = shutdown.cancelled() => return,
             _ = tick.tick() => {}
         }
-        refresh_programs(&gateway, &programs, &reachable).await;
+        refresh_programs(&gateway, &reachable).await;
         let view = gateway.view();
         let known = gateway.write_keys();
         let keys = WriteKeys::read(&secrets, &view.intake.sources, &gateway.keys, &known).await;
         *gateway.write_keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        if view.version > 0 {
+            programs.up();
+        }
     }
 }
 
-async fn refresh_programs(gateway: &Gateway, programs: &Flag, reachable: &Flag) {
+async fn refresh_programs(gateway: &Gateway, reachable: &Flag) {
     let known = gateway.view().version;
     match gateway.store.programs(&gateway.namespace, known).await {
         Ok(None) => reachable.up(),
@@ -92,7 +95,6 @@ async fn refresh_programs(gateway: &Gateway, programs: &Flag, reachable: &Flag) 
                 Ok(view) => {
                     tracing::info!(version = view.version, touchpoints = view.touchpoints.len(), "programs refreshed");
                     gateway.adopt(view);
-                    programs.up();
                 }
                 // The message of serde may repeat a value; its place is enough to find the fault.
                 Err(error) => {

@@ -103,7 +103,7 @@ mod tests {
     use std::fs;
 
     fn source(adapter: &str, key_file: &str) -> (String, Source) {
-        let source = Source { adapter: adapter.into(), key_file: key_file.into(), public_url: None, origins: vec![], public: false };
+        let source = Source { adapter: adapter.into(), key_file: key_file.into(), public_url: None, origins: vec![], public: false, limits: None };
         (adapter.into(), source)
     }
 
