@@ -61,8 +61,15 @@ fn bounded(source: &str) -> Result<(), Mistake> {
     if source.len() > limits::SOURCE {
         return refuse(1, format!("{} bytes; at most {} are taken", source.len(), limits::SOURCE), "make it shorter");
     }
+    // The parser counts columns and lines in 16 bits.
+    if let Some((n, line)) = source.lines().enumerate().find(|(n, line)| line.len() > limits::LINE || *n >= limits::LINES) {
+        let message = format!("a line of {} bytes in a text of {} lines or more", line.len(), n + 1);
+        return refuse(1, message, &format!("at most {} bytes a line and {} lines are taken", limits::LINE, limits::LINES));
+    }
     // How deep each open tag nests: an `elif` stands in the `if` before it.
     let (mut words, mut open, mut first) = (0, Vec::<usize>::new(), false);
+    // {% set x %} without a = has a body.
+    let mut sets = false;
     for token in tokenize(source, false, Default::default()) {
         // The parser says what is wrong with it.
         let Ok((token, span)) = token else { return Ok(()) };
@@ -73,10 +80,16 @@ fn bounded(source: &str) -> Result<(), Mistake> {
                 first = matches!(token, Token::BlockStart);
                 continue;
             }
+            Token::Assign => sets = false,
+            Token::BlockEnd if sets => {
+                sets = false;
+                open.push(1);
+            }
             Token::Ident(name) if first => match name {
+                "set" => sets = true,
                 "if" | "for" | "with" | "filter" | "macro" | "call" | "autoescape" => open.push(1),
                 "elif" => open.iter_mut().last().into_iter().for_each(|depth| *depth += 1),
-                "endif" | "endfor" | "endwith" | "endfilter" | "endmacro" | "endcall" | "endautoescape" => drop(open.pop()),
+                "endif" | "endfor" | "endwith" | "endfilter" | "endmacro" | "endcall" | "endautoescape" | "endset" => drop(open.pop()),
                 _ => {}
             },
             _ => {}

@@ -14,6 +14,9 @@ use std::{collections::BTreeSet, fmt};
 pub mod limits {
     /// Bytes of a template.
     pub const SOURCE: usize = 100_000;
+    /// Bytes of one line of it, and lines.
+    pub const LINE: usize = 60_000;
+    pub const LINES: usize = 60_000;
     /// Words and signs in one `{{ }}` or `{% %}`: bounds how deep an expression can be.
     pub const WORDS: usize = 400;
     /// Tags open at a time; `elif` counts as one, as it nests in the one before.
@@ -102,6 +105,7 @@ pub fn compile(source: &str, place: &Place) -> Result<Template, Vec<Mistake>> {
     let found = check::check(source, place)?;
     let mut environment = Environment::new();
     environment.remove_global("debug");
+    environment.add_function("range", render::range);
     environment.set_fuel(Some(limits::FUEL));
     environment.set_recursion_limit(limits::CALLS);
     let html = place.html;

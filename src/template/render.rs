@@ -111,6 +111,18 @@ fn address_value(address: &str, html: bool) -> Value {
     }
 }
 
+/// range(end), range(start, end), range(start, end, step): at most as many numbers as there is fuel, whatever the ends are.
+pub fn range(start: i64, end: Option<i64>, step: Option<i64>) -> Result<Value, Error> {
+    let ((start, end), step) = (end.map_or((0, start), |end| (start, end)), step.unwrap_or(1));
+    let (distance, step_width) = (i128::from(end) - i128::from(start), i128::from(step));
+    if step == 0 {
+        return Err(Error::new(ErrorKind::InvalidOperation, "range() cannot step by 0"));
+    }
+    let numbers = if distance.signum() == step_width.signum() { (distance.abs() + step_width.abs() - 1) / step_width.abs() } else { 0 };
+    let numbers = i64::try_from(numbers).ok().filter(|n| n.unsigned_abs() <= limits::FUEL).ok_or_else(|| Error::from(ErrorKind::OutOfFuel))?;
+    Ok(Value::make_iterable(move || (0..numbers).map(move |n| start + n * step)))
+}
+
 /// Takes bytes up to the limit, then refuses.
 #[derive(Default)]
 struct Bounded {

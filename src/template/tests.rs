@@ -51,6 +51,7 @@ fn text_says_what_is_known_of_the_customer() {
         ("{{ with.cart|urlencode }} {{ with.cart|tojson }}", "c%209 \"c 9\""),
         ("{{ link('https://shop.example/cart?a=1') }}", "https://e.example/l/29?s=a&b"),
         ("{{ link('https://shop.example/' ~ with.cart) }}", "https://e.example/l/24?s=a&b"),
+        ("{{ range(3)|join }} {{ range(1, 6, 2)|join }} {{ range(3, 0, -1)|join }} {{ range(0, 3, -1)|join }}", "012 135 321 "),
         ("{{ unsubscribe_link() }}", "https://e.example/u?k=1&s=2"),
     ] {
         assert_eq!(render(source, &place()), text, "{source}");
@@ -133,9 +134,10 @@ fn a_template_without_end_ends_quickly() {
         "{% for i in range(100000) %}{% for j in range(100000) %}{% endfor %}{% endfor %}",
         "{{ 'x' * 10**9 }}",
         "{{ ('x' * 1000000)|upper }}",
+        "{{ range(9223372036854775807, -9223372036854775807, -1)|join }}",
         "{{ range(99999)|list|sort|join }}",
         "{% set ns = namespace(s='x') %}{% for i in range(1000) %}{% set ns.s = ns.s ~ ns.s %}{% endfor %}",
-        "{{ 'a b'|replace('a', 'x' * 100000)|indent(1000) }}",
+        "{{ ('a\n' * 10000)|indent(10000) }}",
         "{{ '%1000000000d'|format(1) }}",
         "{% macro m(n) %}{{ m(n + 1) }}{{ m(n + 1) }}{% endmacro %}{{ m(0) }}",
         "{% for i in [1] recursive %}{{ loop([1]) }}{% endfor %}",
@@ -192,6 +194,10 @@ fn a_hostile_source_overflows_nothing() {
         many("{{"),
         many("{#"),
         many("{{ 1 }}"),
+        many("\n"),
+        many("\n{{ 1 }}"),
+        format!("{{{{ {}", many("a").split_at(limits::LINE - 10).0),
+        format!("{}{{{{ \"", many("a").split_at(limits::LINE - 10).0),
         "x".repeat(limits::SOURCE + 1),
     ];
     std::thread::Builder::new()
