@@ -5,6 +5,8 @@
 mod decide;
 mod merge;
 mod quiet;
+#[cfg(test)]
+mod tests;
 
 pub use decide::decide;
 pub use merge::merge;
