@@ -119,7 +119,10 @@ pub struct Message<'a> {
 pub enum Verdict {
     Send,
     /// Ask again then.
-    Hold { until: Micros, why: HoldReason },
+    Hold {
+        until: Micros,
+        why: HoldReason,
+    },
     Skip(SkipReason),
 }
 

@@ -5,9 +5,26 @@ use proptest::prelude::*;
 
 const NAMES: [&str; 5] = ["s0", "s1", "s2", "s3", "s4"];
 const EVENTS: [&str; 4] = ["go", "ping", "mail/clicked", "order-placed"];
-const CONDITIONS: [&str; 6] = ["", "event.items > 1", "customer.points > 2", "1 / event.items > 0", "steps.s0.count < 3", "has(entry.cart)"];
-const STEP_CONDITIONS: [&str; 4] = ["entry.items > 1", "customer.points > 2", "1 / entry.items > 0", "steps.s0.count < 3"];
-const ENDINGS: [Ending; 4] = [Ending::Completed, Ending::Converted, Ending::Disqualified, Ending::Failed];
+const CONDITIONS: [&str; 6] = [
+    "",
+    "event.items > 1",
+    "customer.points > 2",
+    "1 / event.items > 0",
+    "steps.s0.count < 3",
+    "has(entry.cart)",
+];
+const STEP_CONDITIONS: [&str; 4] = [
+    "entry.items > 1",
+    "customer.points > 2",
+    "1 / entry.items > 0",
+    "steps.s0.count < 3",
+];
+const ENDINGS: [Ending; 4] = [
+    Ending::Completed,
+    Ending::Converted,
+    Ending::Disqualified,
+    Ending::Failed,
+];
 
 fn name() -> impl Strategy<Value = &'static str> {
     prop::sample::select(NAMES.to_vec())
@@ -39,24 +56,45 @@ fn action() -> impl Strategy<Value = Do> {
 }
 
 fn draft() -> impl Strategy<Value = Draft> {
-    let steps = prop::collection::vec((action(), prop_oneof![2 => Just(""), 1 => name()]), NAMES.len()..=NAMES.len());
+    let steps = prop::collection::vec(
+        (action(), prop_oneof![2 => Just(""), 1 => name()]),
+        NAMES.len()..=NAMES.len(),
+    );
     let exits = prop::collection::vec((event(), condition(), ending()), 0..2);
     let reentry = (prop::option::of(1..3i64), prop::option::of(1..4u32));
-    (steps, exits, prop::bool::ANY, reentry, prop::bool::weighted(0.1)).prop_map(|(steps, exits, keyed, (cooldown, max), suspended)| Draft {
-        triggers: vec![("go", "event.items >= 0")],
-        keys: if keyed { vec![("go", "event.cart"), ("order-placed", "event.cart")] } else { vec![] },
-        reentry: Reentry { cooldown: cooldown.map(|n| n * HOUR), max },
-        steps: NAMES.into_iter().zip(steps).map(|(name, (action, next))| (name, action, next)).collect(),
-        exits,
-        goals: vec![("bought", "order-placed", "", 5 * HOUR)],
-        suspended,
-        ..Draft::default()
-    })
+    (steps, exits, prop::bool::ANY, reentry, prop::bool::weighted(0.1)).prop_map(
+        |(steps, exits, keyed, (cooldown, max), suspended)| Draft {
+            triggers: vec![("go", "event.items >= 0")],
+            keys: if keyed {
+                vec![("go", "event.cart"), ("order-placed", "event.cart")]
+            } else {
+                vec![]
+            },
+            reentry: Reentry {
+                cooldown: cooldown.map(|n| n * HOUR),
+                max,
+            },
+            steps: NAMES
+                .into_iter()
+                .zip(steps)
+                .map(|(name, (action, next))| (name, action, next))
+                .collect(),
+            exits,
+            goals: vec![("bought", "order-placed", "", 5 * HOUR)],
+            suspended,
+            ..Draft::default()
+        },
+    )
 }
 
 #[derive(Debug, Clone)]
 enum Happening {
-    Event { name: &'static str, items: Option<i64>, cart: Option<&'static str>, about: Option<usize> },
+    Event {
+        name: &'static str,
+        items: Option<i64>,
+        cart: Option<&'static str>,
+        about: Option<usize>,
+    },
     Pass(i64),
     Due(usize),
     Outcome(usize, Outcome),
@@ -65,7 +103,11 @@ enum Happening {
 }
 
 fn happening() -> impl Strategy<Value = Happening> {
-    let outcome = prop_oneof![Just(Outcome::Sent), Just(Outcome::Skipped("Capped".into())), Just(Outcome::Failed("Refused".into()))];
+    let outcome = prop_oneof![
+        Just(Outcome::Sent),
+        Just(Outcome::Skipped("Capped".into())),
+        Just(Outcome::Failed("Refused".into()))
+    ];
     prop_oneof![
         6 => (event(), prop::option::of(0..4i64), prop::option::of(prop::sample::select(vec!["a", "b"])), prop::option::weighted(0.3, 0..4usize))
             .prop_map(|(name, items, cart, about)| Happening::Event { name, items, cart, about }),
@@ -79,25 +121,51 @@ fn happening() -> impl Strategy<Value = Happening> {
 fn input_of(world: &mut World, happening: &Happening, program: &Arc<Program>) -> Option<Input> {
     let ordinal = |world: &World, which: usize| world.enrollments.get(which).map(|each| each.ordinal);
     match happening {
-        Happening::Event { name, items, cart, about } => {
+        Happening::Event {
+            name,
+            items,
+            cart,
+            about,
+        } => {
             world.sequence += 1;
             let event = world.event_of(name, json!({"items": items, "cart": cart}));
             let about = about.and_then(|which| ordinal(world, which));
-            let about = about.map(|enrollment| About { journey: "cart".into(), enrollment, step: "s0".into(), occurrence: 1 });
-            Some(Input::Event { sequence: world.sequence, event: Event { about, ..event } })
+            let about = about.map(|enrollment| About {
+                journey: "cart".into(),
+                enrollment,
+                step: "s0".into(),
+                occurrence: 1,
+            });
+            Some(Input::Event {
+                sequence: world.sequence,
+                event: Event { about, ..event },
+            })
         }
         Happening::Pass(minutes) => {
             world.now += minutes * MINUTE;
             None
         }
-        Happening::Due(which) => Some(Input::Due { enrollment: ordinal(world, *which)? }),
+        Happening::Due(which) => Some(Input::Due {
+            enrollment: ordinal(world, *which)?,
+        }),
         Happening::Outcome(which, outcome) => {
             let enrollment = world.enrollments.get(*which)?;
-            let Standing::Sending { step, occurrence, .. } = &enrollment.standing else { return None };
-            Some(Input::Outcome { enrollment: enrollment.ordinal, step: step.clone(), occurrence: *occurrence, outcome: outcome.clone() })
+            let Standing::Sending { step, occurrence, .. } = &enrollment.standing else {
+                return None;
+            };
+            Some(Input::Outcome {
+                enrollment: enrollment.ordinal,
+                step: step.clone(),
+                occurrence: *occurrence,
+                outcome: outcome.clone(),
+            })
         }
         Happening::Away(away) => {
-            world.programs.revisions = if *away { BTreeMap::new() } else { BTreeMap::from([(program.revision.clone(), program.clone())]) };
+            world.programs.revisions = if *away {
+                BTreeMap::new()
+            } else {
+                BTreeMap::from([(program.revision.clone(), program.clone())])
+            };
             None
         }
     }
@@ -111,10 +179,16 @@ fn check(world: &World, program: &Program) -> Result<(), TestCaseError> {
             Standing::Waiting { step, .. } => {
                 let action = &program.step(step).expect("a step of the program").action;
                 let waits = matches!(action, StepAction::Wait { .. });
-                prop_assert!(waits || enrollment.steps[step].outcome.is_some(), "it stands in a wait, or its message is over");
+                prop_assert!(
+                    waits || enrollment.steps[step].outcome.is_some(),
+                    "it stands in a wait, or its message is over"
+                );
             }
             Standing::Sending { step, occurrence, .. } => {
-                let sends = matches!(program.step(step).map(|step| &step.action), Some(StepAction::Send { .. }));
+                let sends = matches!(
+                    program.step(step).map(|step| &step.action),
+                    Some(StepAction::Send { .. })
+                );
                 prop_assert!(sends, "only a send sends");
                 prop_assert_eq!(*occurrence, enrollment.steps[step].count);
             }
@@ -127,11 +201,21 @@ fn check(world: &World, program: &Program) -> Result<(), TestCaseError> {
         }
     }
     let is_sending = |each: &&Enrollment| matches!(each.standing, Standing::Sending { .. });
-    let prefix = |prefix: &str| world.actions.iter().filter(|action| matches!(action, Action::Count { count, .. } if count.name().starts_with(prefix))).count();
+    let prefix = |prefix: &str| {
+        world
+            .actions
+            .iter()
+            .filter(|action| matches!(action, Action::Count { count, .. } if count.name().starts_with(prefix)))
+            .count()
+    };
     let entered = world.counted(&Count::Entered);
     prop_assert_eq!(entered, world.enrollments.len());
     prop_assert_eq!(entered, prefix("ended:") + keys.len(), "who entered is in or has ended");
-    prop_assert_eq!(prefix("requested:"), world.sends().len() + prefix("failed:"), "each request is handed on or has failed");
+    prop_assert_eq!(
+        prefix("requested:"),
+        world.sends().len() + prefix("failed:"),
+        "each request is handed on or has failed"
+    );
     prop_assert!(world.enrollments.iter().filter(is_sending).count() <= world.sends().len());
     Ok(())
 }
