@@ -7,7 +7,6 @@ use crate::{
 };
 use prometheus_client::registry::Registry;
 use std::{num::NonZeroU32, path::PathBuf};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, clap::Args)]
@@ -37,11 +36,8 @@ pub struct GatewayArgs {
 /// Connections to the database, unless a flag says otherwise.
 const CONNECTIONS: usize = 8;
 
-pub async fn run(args: GatewayArgs) -> anyhow::Result<()> {
+pub async fn run(args: GatewayArgs, shutdown: CancellationToken) -> anyhow::Result<()> {
     let GatewayArgs { namespace, listen, status_address, secrets, events_per_second, requests, store } = args;
-    let shutdown = CancellationToken::new();
-    stop_on_signals(shutdown.clone())?;
-
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
     let (programs, reachable) = (Flag::lowered("programs"), Flag::lowered("store"));
@@ -58,18 +54,4 @@ pub async fn run(args: GatewayArgs) -> anyhow::Result<()> {
     shutdown.cancel();
     probes.await??;
     Ok(served?)
-}
-
-/// SIGTERM comes from Kubernetes, SIGINT from a terminal.
-fn stop_on_signals(shutdown: CancellationToken) -> anyhow::Result<()> {
-    let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    tokio::spawn(async move {
-        tokio::select! {
-            _ = term.recv() => {}
-            _ = int.recv() => {}
-        }
-        tracing::info!("stopping: requests under way are finished");
-        shutdown.cancel();
-    });
-    Ok(())
 }

@@ -39,6 +39,16 @@ enum What {
 
 #[derive(Debug, clap::Args)]
 struct CustomersArgs {
+    #[command(flatten)]
+    how: How,
+    #[arg(long, env = "JOURNEY_NAMESPACE")]
+    namespace: String,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+#[derive(Debug, clap::Args)]
+struct How {
     /// The file, or - for standard input
     file: PathBuf,
     /// csv or jsonl; left out: by the file's name, else by its first character
@@ -56,10 +66,6 @@ struct CustomersArgs {
     /// Where bad rows are told of, as JSON lines; left out: FILE.rejected.jsonl, or standard error with -
     #[arg(long, value_name = "FILE")]
     rejected: Option<PathBuf>,
-    #[arg(long, env = "JOURNEY_NAMESPACE")]
-    namespace: String,
-    #[command(flatten)]
-    store: StoreArgs,
 }
 
 /// Rows of one transaction.
@@ -72,9 +78,17 @@ pub async fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
     let What::Customers(args) = args.what;
     let keys = args.store.keys()?;
     let store = args.store.open(keys.clone(), 2)?;
-    let summary = customers(store.as_ref(), &keys, &args).await?;
+    let summary = customers(store.as_ref(), &keys, &args.namespace, &args.how).await?;
     eprintln!("{summary}");
     Ok(if summary.rejected == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The customers of a file, with everything as the command leaves it out: what `journey dev` begins with.
+pub async fn file(store: &dyn Store, keys: &Keys, namespace: &str, file: &Path) -> anyhow::Result<()> {
+    let how = How { file: file.to_owned(), format: None, identifier: "userId".into(), skip: vec![], evidence: None, rejected: None };
+    let summary = customers(store, keys, namespace, &how).await?;
+    eprintln!("{summary}");
+    Ok(())
 }
 
 /// What a run did.
@@ -100,10 +114,9 @@ impl std::fmt::Display for Summary {
     }
 }
 
-async fn customers(store: &dyn Store, keys: &Keys, args: &CustomersArgs) -> anyhow::Result<Summary> {
-    let namespace = &args.namespace;
+async fn customers(store: &dyn Store, keys: &Keys, namespace: &str, args: &How) -> anyhow::Result<Summary> {
     let source = Source::open(&args.file)?;
-    let rules = rules(store, args).await?;
+    let rules = rules(store, namespace, args).await?;
     let mut rows = Rows::open(source.reader, args.format.or(source.format), &rules)?;
     let mut rejected = Rejected::open(args, source.is_stdin)?;
     let progress = Progress::new(source.length);
@@ -142,8 +155,7 @@ async fn customers(store: &dyn Store, keys: &Keys, args: &CustomersArgs) -> anyh
 }
 
 /// What rows may say, from the namespace's profile and policies.
-async fn rules(store: &dyn Store, args: &CustomersArgs) -> anyhow::Result<Rules> {
-    let namespace = &args.namespace;
+async fn rules(store: &dyn Store, namespace: &str, args: &How) -> anyhow::Result<Rules> {
     let programs = store.programs(namespace, -1).await?.context("the store gave no programs")?;
     if programs.settings.is_none() {
         bail!("namespace {namespace} has no programs in the store: is the operator running, and is a CustomerProfile applied?");
@@ -217,7 +229,7 @@ struct Rejected {
 }
 
 impl Rejected {
-    fn open(args: &CustomersArgs, is_stdin: bool) -> anyhow::Result<Self> {
+    fn open(args: &How, is_stdin: bool) -> anyhow::Result<Self> {
         let path = match (&args.rejected, is_stdin) {
             (Some(path), _) => Some(path.clone()),
             (None, true) => None,
