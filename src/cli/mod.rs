@@ -1,0 +1,3 @@
+//! The command line: argv to the rooms. The one place that knows clap and anyhow.
+
+pub mod check;
