@@ -1,3 +1,4 @@
-//! The command line: argv to the rooms. The one place that knows clap and anyhow.
+//! The subcommands.
 
 pub mod check;
+pub mod crds;
