@@ -5,7 +5,7 @@ use super::{
     program::{Program, Programs},
     sight::Sight,
     state::{Action, Customer, Disposition, Enrollment, Event, Ignored, Input, Outcome, Standing, Turn},
-    walk::{Coming, MOST_KEPT, Round, Walk, stay, standing_at},
+    walk::{Coming, MOST_KEPT, Round, Walk, standing_at, stay},
 };
 use crate::{clock::Micros, kpi::Count};
 use serde_json::Value as Json;
@@ -19,7 +19,13 @@ use std::collections::BTreeMap;
 ///
 /// Inputs come in the order of acceptance. A wait that was due at or before an event's acceptance ends before the event is looked at, whether
 /// or not its [`Input::Due`] came first. An input for an enrollment that is not there, has ended or stands elsewhere does nothing.
-pub fn apply(programs: &Programs, enrollments: &mut Vec<Enrollment>, input: &Input, customer: &Customer, now: Micros) -> Turn {
+pub fn apply(
+    programs: &Programs,
+    enrollments: &mut Vec<Enrollment>,
+    input: &Input,
+    customer: &Customer,
+    now: Micros,
+) -> Turn {
     let mut round = Round::new(customer, now);
     let disposition = match input {
         Input::Event { sequence, event } => Some(hear(programs, enrollments, *sequence, event, &mut round)),
@@ -29,14 +35,22 @@ pub fn apply(programs: &Programs, enrollments: &mut Vec<Enrollment>, input: &Inp
             }
             None
         }
-        Input::Outcome { enrollment, step, occurrence, outcome } => {
+        Input::Outcome {
+            enrollment,
+            step,
+            occurrence,
+            outcome,
+        } => {
             if let Some(enrollment) = enrollments.iter_mut().find(|each| each.ordinal == *enrollment) {
                 learn_outcome(programs, enrollment, step, *occurrence, outcome, &mut round);
             }
             None
         }
     };
-    Turn { actions: round.actions, disposition }
+    Turn {
+        actions: round.actions,
+        disposition,
+    }
 }
 
 /// The program an enrollment walks by: its own revision, as long as it knows the step at which the enrollment stands.
@@ -51,48 +65,96 @@ fn pass_time(programs: &Programs, enrollment: &mut Enrollment, round: &mut Round
         return;
     }
     match program_of(programs, enrollment) {
-        Some(program) => Walk { program, enrollment, round }.time(),
+        Some(program) => Walk {
+            program,
+            enrollment,
+            round,
+        }
+        .time(),
         None => stay(enrollment, Coming::Time, round.now),
     }
 }
 
-fn learn_outcome(programs: &Programs, enrollment: &mut Enrollment, step: &str, occurrence: u32, outcome: &Outcome, round: &mut Round<'_>) {
+fn learn_outcome(
+    programs: &Programs,
+    enrollment: &mut Enrollment,
+    step: &str,
+    occurrence: u32,
+    outcome: &Outcome,
+    round: &mut Round<'_>,
+) {
     let expected = match &enrollment.standing {
-        Standing::Sending { step: at, occurrence: times, .. } => at == step && *times == occurrence,
+        Standing::Sending {
+            step: at,
+            occurrence: times,
+            ..
+        } => at == step && *times == occurrence,
         Standing::Waiting { .. } | Standing::Ended { .. } => false,
     };
     if !expected {
         return;
     }
     match program_of(programs, enrollment) {
-        Some(program) => Walk { program, enrollment, round }.outcome(outcome),
+        Some(program) => Walk {
+            program,
+            enrollment,
+            round,
+        }
+        .outcome(outcome),
         None => stay(enrollment, Coming::Outcome(outcome), round.now),
     }
 }
 
 /// Exits, waits, triggers; goals in any case. Of all that the event did, what stands first in [`Disposition`] is said of it.
-fn hear(programs: &Programs, enrollments: &mut Vec<Enrollment>, sequence: i64, event: &Event, round: &mut Round<'_>) -> Disposition {
-    for enrollment in enrollments.iter_mut().filter(|each| each.due_at().is_some_and(|due| due <= event.accepted_at)) {
+fn hear(
+    programs: &Programs,
+    enrollments: &mut Vec<Enrollment>,
+    sequence: i64,
+    event: &Event,
+    round: &mut Round<'_>,
+) -> Disposition {
+    for enrollment in enrollments
+        .iter_mut()
+        .filter(|each| each.due_at().is_some_and(|due| due <= event.accepted_at))
+    {
         pass_time(programs, enrollment, round);
     }
     let mut keys = Keys::default();
     let mut did: Option<Disposition> = None;
-    let mut reached = Reached { active: Vec::new(), lost: false };
+    let mut reached = Reached {
+        active: Vec::new(),
+        lost: false,
+    };
     for enrollment in enrollments.iter_mut().filter(|each| each.ordinal != sequence) {
-        if event.about.as_ref().is_some_and(|about| about.enrollment != enrollment.ordinal) {
+        if event
+            .about
+            .as_ref()
+            .is_some_and(|about| about.enrollment != enrollment.ordinal)
+        {
             continue;
         }
         let was_active = enrollment.is_active();
         let Some(program) = program_of(programs, enrollment) else {
             reached.lost |= was_active;
-            reached.active.extend(was_active.then(|| enrollment.key.expose().clone()));
+            reached
+                .active
+                .extend(was_active.then(|| enrollment.key.expose().clone()));
             continue;
         };
         if !concerns(program, enrollment, event, &mut keys, round) {
             continue;
         }
-        reached.active.extend(was_active.then(|| enrollment.key.expose().clone()));
-        let effect = touch(Walk { program, enrollment, round }, event);
+        reached
+            .active
+            .extend(was_active.then(|| enrollment.key.expose().clone()));
+        let effect = touch(
+            Walk {
+                program,
+                enrollment,
+                round,
+            },
+            event,
+        );
         did = match (did, effect) {
             (Some(before), Some(now)) => Some(before.min(now)),
             (before, now) => before.or(now),
@@ -144,7 +206,12 @@ impl Keys {
 fn concerns(program: &Program, enrollment: &Enrollment, event: &Event, keys: &mut Keys, round: &mut Round<'_>) -> bool {
     match &event.about {
         Some(about) => about.journey == program.journey && about.enrollment == enrollment.ordinal,
-        None => !program.keyed || keys.of(program, event, round).is_none_or(|key| key == *enrollment.key.expose()),
+        None => {
+            !program.keyed
+                || keys
+                    .of(program, event, round)
+                    .is_none_or(|key| key == *enrollment.key.expose())
+        }
     }
 }
 
@@ -165,7 +232,11 @@ fn touch(mut walk: Walk<'_, '_, '_>, event: &Event) -> Option<Disposition> {
     if walk.signal(event) {
         return Some(Disposition::Advanced);
     }
-    if event.about.is_some() && walk.is_sending() && program.awaits(&event.name) && walk.enrollment.kept.len() < MOST_KEPT {
+    if event.about.is_some()
+        && walk.is_sending()
+        && program.awaits(&event.name)
+        && walk.enrollment.kept.len() < MOST_KEPT
+    {
         walk.enrollment.kept.push(event.clone());
         return Some(Disposition::Kept);
     }
@@ -178,13 +249,17 @@ fn reach_goals(walk: &mut Walk<'_, '_, '_>, event: &Event) -> bool {
     let program = walk.program;
     let entered_at = walk.enrollment.entered_at;
     for goal in program.goals.iter().filter(|goal| goal.event == event.name) {
-        if walk.enrollment.goals.contains_key(&goal.name) || event.accepted_at > entered_at.saturating_add(goal.within) {
+        if walk.enrollment.goals.contains_key(&goal.name) || event.accepted_at > entered_at.saturating_add(goal.within)
+        {
             continue;
         }
         let holds = walk.signal_sight(event).holds(goal.when.as_ref());
         if walk.round.judge(holds) {
             walk.enrollment.goals.insert(goal.name.clone(), event.accepted_at);
-            walk.round.actions.push(Action::Count { count: Count::Goal(goal.name.clone()), at: entered_at });
+            walk.round.actions.push(Action::Count {
+                count: Count::Goal(goal.name.clone()),
+                at: entered_at,
+            });
             any = true;
         }
     }
@@ -210,8 +285,14 @@ fn admit(
     if event.about.is_some() {
         return Err(otherwise(Ignored::NotIn));
     }
-    let Some(current) = &programs.current else { return Err(otherwise(Ignored::NoProgram)) };
-    let mut triggers = current.triggers.iter().filter(|trigger| trigger.event == event.name).peekable();
+    let Some(current) = &programs.current else {
+        return Err(otherwise(Ignored::NoProgram));
+    };
+    let mut triggers = current
+        .triggers
+        .iter()
+        .filter(|trigger| trigger.event == event.name)
+        .peekable();
     if triggers.peek().is_none() {
         return Err(otherwise(Ignored::NotIn));
     }
@@ -223,10 +304,19 @@ fn admit(
     if !holds {
         return Err(otherwise(Ignored::WhenFalse));
     }
-    let key = if current.keyed { keys.of(current, event, round).ok_or(Ignored::NoKey)? } else { String::new() };
+    let key = if current.keyed {
+        keys.of(current, event, round).ok_or(Ignored::NoKey)?
+    } else {
+        String::new()
+    };
     if reached.active.iter().any(|active| !current.keyed || *active == key) {
         return Err(otherwise(Ignored::AlreadyIn));
     }
-    let admission = Admission { program: current, sequence, event, key };
+    let admission = Admission {
+        program: current,
+        sequence,
+        event,
+        key,
+    };
     entry::admit(admission, enrollments, round)
 }

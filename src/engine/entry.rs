@@ -17,11 +17,16 @@ const LATE: Micros = DAY;
 /// Until when an enrollment is to be read although it has ended, in microseconds: for goals, cooldown and reentry.max. `i64::MAX`: for ever
 /// (active ones too). `program` is the enrollment's own revision.
 pub fn watch_until(program: &Program, enrollment: &Enrollment) -> Micros {
-    let Standing::Ended { at, .. } = enrollment.standing else { return Micros::MAX };
+    let Standing::Ended { at, .. } = enrollment.standing else {
+        return Micros::MAX;
+    };
     if program.reentry.max.is_some() {
         return Micros::MAX;
     }
-    let open = program.goals.iter().filter(|goal| !enrollment.goals.contains_key(&goal.name));
+    let open = program
+        .goals
+        .iter()
+        .filter(|goal| !enrollment.goals.contains_key(&goal.name));
     let goals = open.map(|goal| enrollment.entered_at.saturating_add(goal.within).saturating_add(LATE));
     let cooldown = program.reentry.cooldown.map(|cooldown| at.saturating_add(cooldown));
     goals.chain(cooldown).fold(at, Micros::max)
@@ -35,15 +40,27 @@ pub(super) struct Admission<'a> {
     pub key: String,
 }
 
-pub(super) fn admit(asked: Admission<'_>, enrollments: &mut Vec<Enrollment>, round: &mut Round<'_>) -> Result<(), Ignored> {
-    let Admission { program, sequence, event, key } = asked;
+pub(super) fn admit(
+    asked: Admission<'_>,
+    enrollments: &mut Vec<Enrollment>,
+    round: &mut Round<'_>,
+) -> Result<(), Ignored> {
+    let Admission {
+        program,
+        sequence,
+        event,
+        key,
+    } = asked;
     if enrollments.iter().any(|each| each.ordinal == sequence) {
         return Err(Ignored::AlreadyIn);
     }
     if program.suspended {
         return Err(Ignored::Suspended);
     }
-    let last = enrollments.iter().filter(|each| *each.key.expose() == key).max_by_key(|each| each.ordinal);
+    let last = enrollments
+        .iter()
+        .filter(|each| *each.key.expose() == key)
+        .max_by_key(|each| each.ordinal);
     let entries = last.map_or(0, |last| last.entries);
     let left_at = last.and_then(|last| match last.standing {
         Standing::Ended { at, .. } => Some(at),
@@ -57,14 +74,22 @@ pub(super) fn admit(asked: Admission<'_>, enrollments: &mut Vec<Enrollment>, rou
             return Err(Ignored::ExitHolds);
         }
     }
-    if left_at.zip(program.reentry.cooldown).is_some_and(|(at, cooldown)| round.now < at.saturating_add(cooldown)) {
+    if left_at
+        .zip(program.reentry.cooldown)
+        .is_some_and(|(at, cooldown)| round.now < at.saturating_add(cooldown))
+    {
         return Err(Ignored::Cooldown);
     }
     if program.reentry.max.is_some_and(|max| entries >= max) {
         return Err(Ignored::MaxEntries);
     }
     round.count(Count::Entered);
-    Walk { program, enrollment: &mut enrollment, round }.begin();
+    Walk {
+        program,
+        enrollment: &mut enrollment,
+        round,
+    }
+    .begin();
     enrollments.push(enrollment);
     Ok(())
 }

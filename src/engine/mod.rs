@@ -12,6 +12,8 @@ mod entry;
 pub mod program;
 mod sight;
 pub mod state;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 pub use apply::apply;

@@ -114,9 +114,19 @@ pub struct Step {
 
 #[derive(Debug)]
 pub enum StepAction {
-    Wait { for_: Option<Micros>, until: Vec<Until> },
-    Send { touchpoint: String, with: Vec<(String, expression::Program)>, otherwise: Option<usize> },
-    Branch { cases: Vec<(expression::Program, usize)>, otherwise: usize },
+    Wait {
+        for_: Option<Micros>,
+        until: Vec<Until>,
+    },
+    Send {
+        touchpoint: String,
+        with: Vec<(String, expression::Program)>,
+        otherwise: Option<usize>,
+    },
+    Branch {
+        cases: Vec<(expression::Program, usize)>,
+        otherwise: usize,
+    },
     Set(Vec<(String, expression::Program)>),
     Exit(super::state::Ending),
 }

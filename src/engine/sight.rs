@@ -24,7 +24,12 @@ pub fn view(profile: &Profile, attributes: &Properties) -> Properties {
     profile
         .attributes
         .iter()
-        .filter_map(|(name, attribute)| Some((name.clone(), known(attributes, name).or(attribute.default.as_ref())?.clone())))
+        .filter_map(|(name, attribute)| {
+            Some((
+                name.clone(),
+                known(attributes, name).or(attribute.default.as_ref())?.clone(),
+            ))
+        })
         .collect()
 }
 
@@ -35,9 +40,21 @@ pub fn zone_of(profile: &Profile, customer: &Customer) -> Option<TimeZone> {
 }
 
 /// The address to which `outbound` goes; None: nothing is known, it is blank, or the expression failed: skipped NoAddress.
-pub fn address(program: &Program, outbound: &Outbound, enrollment: &Enrollment, customer: &Customer, now: Micros) -> Option<String> {
+pub fn address(
+    program: &Program,
+    outbound: &Outbound,
+    enrollment: &Enrollment,
+    customer: &Customer,
+    now: Micros,
+) -> Option<String> {
     let to = outbound.to.as_ref()?;
-    let sight = Sight::of_step(program, enrollment, customer.id.expose(), customer.attributes.expose(), now);
+    let sight = Sight::of_step(
+        program,
+        enrollment,
+        customer.id.expose(),
+        customer.attributes.expose(),
+        now,
+    );
     match sight.value(to).ok()? {
         Json::String(text) => Some(text).filter(|text| !text.trim().is_empty()),
         Json::Number(number) => Some(number.to_string()),
@@ -82,12 +99,27 @@ pub(super) struct Sight<'a> {
 
 impl<'a> Sight<'a> {
     /// A signal of an enrollment sees the customer as of the event's acceptance.
-    pub fn of_signal(program: &'a Program, enrollment: &'a Enrollment, customer_id: &'a str, event: &'a Event, now: Micros) -> Self {
-        Self { event: Some(event), ..Self::of_step(program, enrollment, customer_id, event.profile.expose(), now) }
+    pub fn of_signal(
+        program: &'a Program,
+        enrollment: &'a Enrollment,
+        customer_id: &'a str,
+        event: &'a Event,
+        now: Micros,
+    ) -> Self {
+        Self {
+            event: Some(event),
+            ..Self::of_step(program, enrollment, customer_id, event.profile.expose(), now)
+        }
     }
 
     /// A step sees the customer as now.
-    pub fn of_step(program: &'a Program, enrollment: &'a Enrollment, customer_id: &'a str, attributes: &'a Properties, now: Micros) -> Self {
+    pub fn of_step(
+        program: &'a Program,
+        enrollment: &'a Enrollment,
+        customer_id: &'a str,
+        attributes: &'a Properties,
+        now: Micros,
+    ) -> Self {
         Self {
             layout: &program.layout,
             profile: &program.profile,
@@ -133,17 +165,31 @@ impl<'a> Sight<'a> {
                 *value = self.find(self.layout.path(*slot));
             }
         }
-        let zone = if expression.reads_zone() { zone(self.profile, self.customer_id, self.attributes) } else { None };
-        Record { slots, now: self.now, zone: zone.unwrap_or(TimeZone::UTC) }
+        let zone = if expression.reads_zone() {
+            zone(self.profile, self.customer_id, self.attributes)
+        } else {
+            None
+        };
+        Record {
+            slots,
+            now: self.now,
+            zone: zone.unwrap_or(TimeZone::UTC),
+        }
     }
 
     fn find(&self, path: &ReadPath) -> Value {
-        let Some((root, rest)) = path.segments.split_first() else { return Value::Missing };
+        let Some((root, rest)) = path.segments.split_first() else {
+            return Value::Missing;
+        };
         match root.as_str() {
             "customer" => customer_value(self.profile, self.customer_id, self.attributes, rest, &path.ty),
-            "event" => self.event.map_or(Value::Missing, |event| event_value(event, rest, &path.ty)),
+            "event" => self
+                .event
+                .map_or(Value::Missing, |event| event_value(event, rest, &path.ty)),
             "entry" => self.entry.map_or(Value::Missing, |entry| dig(entry, rest, &path.ty)),
-            "steps" => self.steps.map_or(Value::Missing, |(program, steps)| step_value(program, steps, rest, &path.ty)),
+            "steps" => self.steps.map_or(Value::Missing, |(program, steps)| {
+                step_value(program, steps, rest, &path.ty)
+            }),
             _ => Value::Missing,
         }
     }
@@ -158,15 +204,27 @@ fn zone(profile: &Profile, customer_id: &str, attributes: &Properties) -> Option
         .paths()
         .iter()
         .map(|path| match path.segments.split_first() {
-            Some((root, rest)) if root == "customer" => customer_value(profile, customer_id, attributes, rest, &path.ty),
+            Some((root, rest)) if root == "customer" => {
+                customer_value(profile, customer_id, attributes, rest, &path.ty)
+            }
             _ => Value::Missing,
         })
         .collect();
     // A zone is a property of the customer and not of the moment: its rule sees no clock.
-    let record = Record { slots, now: 0, zone: TimeZone::UTC };
+    let record = Record {
+        slots,
+        now: 0,
+        zone: TimeZone::UTC,
+    };
     match rule.program.eval(&record).ok()? {
         Val::Text(name) => ZONES.get(&name).ok(),
-        Val::Bool(_) | Val::Int(_) | Val::Number(_) | Val::Instant(_) | Val::Duration(_) | Val::List(_) | Val::Object(_) => None,
+        Val::Bool(_)
+        | Val::Int(_)
+        | Val::Number(_)
+        | Val::Instant(_)
+        | Val::Duration(_)
+        | Val::List(_)
+        | Val::Object(_) => None,
     }
 }
 
@@ -174,8 +232,13 @@ fn customer_value(profile: &Profile, id: &str, attributes: &Properties, path: &[
     match path {
         [name] if name == "id" => Value::Text(id.into()),
         [name, rest @ ..] => {
-            let default = profile.attributes.get(name).and_then(|Attribute { default, .. }| default.as_ref());
-            known(attributes, name).or(default).map_or(Value::Missing, |value| dig_in(value, rest, ty))
+            let default = profile
+                .attributes
+                .get(name)
+                .and_then(|Attribute { default, .. }| default.as_ref());
+            known(attributes, name)
+                .or(default)
+                .map_or(Value::Missing, |value| dig_in(value, rest, ty))
         }
         [] => present(ty),
     }
@@ -222,27 +285,46 @@ fn dig(properties: &Properties, path: &[String], ty: &Type) -> Value {
 }
 
 fn dig_in(value: &Json, path: &[String], ty: &Type) -> Value {
-    path.iter().try_fold(value, |value, name| value.as_object().and_then(|object| known(object, name))).map_or(Value::Missing, |value| {
-        match ty {
-            // has(event.cart): whether it is there is all that can be asked of an object.
-            Type::Object(_) | Type::Opaque => Value::Bool(true),
-            Type::Bool | Type::Int | Type::Number | Type::Text(_) | Type::Instant | Type::Duration | Type::List(_) => Value::of(value, ty),
-        }
-    })
+    path.iter()
+        .try_fold(value, |value, name| {
+            value.as_object().and_then(|object| known(object, name))
+        })
+        .map_or(Value::Missing, |value| {
+            match ty {
+                // has(event.cart): whether it is there is all that can be asked of an object.
+                Type::Object(_) | Type::Opaque => Value::Bool(true),
+                Type::Bool
+                | Type::Int
+                | Type::Number
+                | Type::Text(_)
+                | Type::Instant
+                | Type::Duration
+                | Type::List(_) => Value::of(value, ty),
+            }
+        })
 }
 
 /// A whole root or step: it can be tested with has(), not read.
 fn present(ty: &Type) -> Value {
     match ty {
         Type::Object(_) | Type::Opaque => Value::Bool(true),
-        Type::Bool | Type::Int | Type::Number | Type::Text(_) | Type::Instant | Type::Duration | Type::List(_) => Value::Missing,
+        Type::Bool | Type::Int | Type::Number | Type::Text(_) | Type::Instant | Type::Duration | Type::List(_) => {
+            Value::Missing
+        }
     }
 }
 
 fn instant(at: Micros, ty: &Type) -> Value {
     match ty {
         Type::Text(_) => Value::Text(instant_text(at).into()),
-        Type::Bool | Type::Int | Type::Number | Type::Instant | Type::Duration | Type::List(_) | Type::Object(_) | Type::Opaque => Value::Instant(at),
+        Type::Bool
+        | Type::Int
+        | Type::Number
+        | Type::Instant
+        | Type::Duration
+        | Type::List(_)
+        | Type::Object(_)
+        | Type::Opaque => Value::Instant(at),
     }
 }
 
@@ -260,12 +342,16 @@ fn json(value: &Val<'_>, ty: &Type) -> Result<Json, Fault> {
     Ok(match value {
         Val::Bool(truth) => Json::Bool(*truth),
         Val::Int(number) => Json::from(*number),
-        Val::Number(number) => serde_json::Number::from_f64(*number).map(Json::Number).ok_or(Fault::NotANumber)?,
+        Val::Number(number) => serde_json::Number::from_f64(*number)
+            .map(Json::Number)
+            .ok_or(Fault::NotANumber)?,
         Val::Text(text) => Json::String(text.to_string()),
         Val::Instant(at) => instant_json(*at),
         Val::Duration(length) => Json::String(format!("{}s", *length as f64 / 1e6)),
         Val::List(items) => {
-            let Type::List(of) = ty else { return Err(Fault::Contradiction) };
+            let Type::List(of) = ty else {
+                return Err(Fault::Contradiction);
+            };
             Json::Array(items.iter().map(|item| item_json(item, of)).collect::<Result<_, _>>()?)
         }
         Val::Object(_) => return Err(Fault::Contradiction),
@@ -283,7 +369,9 @@ fn item_json(item: &Value, ty: &Type) -> Result<Json, Fault> {
         Value::Duration(length) => Val::Duration(*length),
         Value::List(items) => Val::List(items),
         Value::Object(fields) => {
-            let Type::Object(types) = ty else { return Err(Fault::Contradiction) };
+            let Type::Object(types) = ty else {
+                return Err(Fault::Contradiction);
+            };
             return types
                 .iter()
                 .zip(fields.iter())

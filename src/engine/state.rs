@@ -62,16 +62,30 @@ pub struct Enrollment {
     pub goals: BTreeMap<String, Micros>,
     /// What became of messages while nobody waited for it: offered to the next wait, the oldest first, 32 at most.
     pub kept: Vec<Event>,
+    /// Arrivals at steps that one input led to, up to where it stands: what stops a loop of sends that are skipped at once.
+    #[serde(default)]
+    pub arrivals: u32,
 }
 
 /// Where an enrollment stands.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Standing {
     /// In a wait, since then and until then at the latest.
-    Waiting { step: String, since: Micros, until: Option<Micros> },
+    Waiting {
+        step: String,
+        since: Micros,
+        until: Option<Micros>,
+    },
     /// In a send whose outcome is not known yet.
-    Sending { step: String, since: Micros, occurrence: u32 },
-    Ended { outcome: Ending, at: Micros },
+    Sending {
+        step: String,
+        since: Micros,
+        occurrence: u32,
+    },
+    Ended {
+        outcome: Ending,
+        at: Micros,
+    },
 }
 
 impl Enrollment {
@@ -114,13 +128,22 @@ pub struct StepResult {
 
 /// What happens to the enrollments of one customer.
 #[derive(Debug, Clone)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one at a time, by reference; events are the usual case"
+)]
 pub enum Input {
     /// An accepted event; `sequence` becomes the ordinal of an enrollment that it opens.
     Event { sequence: i64, event: Event },
     /// The time at which a wait ends has come.
     Due { enrollment: i64 },
     /// What became of a message of this enrollment.
-    Outcome { enrollment: i64, step: String, occurrence: u32, outcome: Outcome },
+    Outcome {
+        enrollment: i64,
+        step: String,
+        occurrence: u32,
+        outcome: Outcome,
+    },
 }
 
 /// What became of a message, for good.
@@ -137,7 +160,13 @@ pub enum Outcome {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
     /// Ask the policy, then hand over; the outcome comes back as [`Input::Outcome`].
-    Send { enrollment: i64, step: String, occurrence: u32, touchpoint: String, with: Personal<Properties> },
+    Send {
+        enrollment: i64,
+        step: String,
+        occurrence: u32,
+        touchpoint: String,
+        with: Personal<Properties>,
+    },
     /// Whatever of this enrollment has not been handed over is not sent any more.
     Withdraw { enrollment: i64 },
     /// Change attributes of the customer; null removes. Later inputs of the same turn see it.

@@ -35,7 +35,12 @@ pub(super) struct Round<'a> {
 
 impl<'a> Round<'a> {
     pub fn new(customer: &'a Customer, now: Micros) -> Self {
-        Self { customer_id: customer.id.expose(), attributes: Cow::Borrowed(customer.attributes.expose()), now, actions: Vec::new() }
+        Self {
+            customer_id: customer.id.expose(),
+            attributes: Cow::Borrowed(customer.attributes.expose()),
+            now,
+            actions: Vec::new(),
+        }
     }
 
     pub fn count(&mut self, count: Count) {
@@ -89,7 +94,7 @@ pub(super) struct Walk<'a, 'r, 'c> {
 impl Walk<'_, '_, '_> {
     /// Goes in at the first step.
     pub fn begin(&mut self) {
-        self.follow(Move::Go(Some(0)));
+        self.follow(Move::Go(Some(0)), 0);
     }
 
     /// Takes a signal to the step that the enrollment stands at; whether it moved.
@@ -108,35 +113,52 @@ impl Walk<'_, '_, '_> {
 
     /// Takes the customer out: what has not been handed over is not sent any more.
     pub fn exit(&mut self, outcome: Ending) {
-        self.round.actions.push(Action::Withdraw { enrollment: self.enrollment.ordinal });
+        self.round.actions.push(Action::Withdraw {
+            enrollment: self.enrollment.ordinal,
+        });
         self.end(outcome);
     }
 
     /// Whether it stands at a send: then it takes no signals.
     pub fn is_sending(&self) -> bool {
-        standing_at(self.program, self.enrollment).is_some_and(|at| matches!(self.program.steps[at].action, StepAction::Send { .. }))
+        standing_at(self.program, self.enrollment)
+            .is_some_and(|at| matches!(self.program.steps[at].action, StepAction::Send { .. }))
     }
 
     fn offer(&mut self, coming: Coming<'_>) -> bool {
-        let Some(at) = standing_at(self.program, self.enrollment) else { return false };
+        let Some(at) = standing_at(self.program, self.enrollment) else {
+            return false;
+        };
+        let arrivals = self.arrivals_before(coming);
         match self.step(at, coming) {
             Move::Stay => false,
             moved @ (Move::Stand(_) | Move::Go(_) | Move::End(_)) => {
-                self.follow(moved);
+                self.follow(moved, arrivals);
                 true
             }
         }
     }
 
-    /// Moves on until the enrollment stands or has ended.
-    fn follow(&mut self, mut next: Move) {
-        let mut arrivals = 0;
+    /// An outcome of the very instant that asked for the message (the policy said no) is still the same input: else a send whose `otherwise`
+    /// leads back to it would go round for ever.
+    fn arrivals_before(&self, coming: Coming<'_>) -> u32 {
+        match (&self.enrollment.standing, coming) {
+            (Standing::Sending { since, .. }, Coming::Outcome(_)) if *since == self.round.now => {
+                self.enrollment.arrivals
+            }
+            (Standing::Waiting { .. } | Standing::Sending { .. } | Standing::Ended { .. }, _) => 0,
+        }
+    }
+
+    /// Moves on until the enrollment stands or has ended; `arrivals` have gone before for the same input.
+    fn follow(&mut self, mut next: Move, mut arrivals: u32) {
         loop {
             next = match next {
                 Move::Stay => return,
                 Move::End(outcome) => return self.end(outcome),
                 Move::Stand(standing) => {
                     self.enrollment.standing = standing;
+                    self.enrollment.arrivals = arrivals;
                     match self.offer_kept() {
                         Some(moved) => moved,
                         None => return,
@@ -196,9 +218,11 @@ impl Walk<'_, '_, '_> {
         let step = &program.steps[at];
         let now = self.round.now;
         match (&step.action, coming) {
-            (StepAction::Wait { for_, .. }, Coming::Arrival) => {
-                Move::Stand(Standing::Waiting { step: step.name.clone(), since: now, until: for_.map(|length| now.saturating_add(length)) })
-            }
+            (StepAction::Wait { for_, .. }, Coming::Arrival) => Move::Stand(Standing::Waiting {
+                step: step.name.clone(),
+                since: now,
+                until: for_.map(|length| now.saturating_add(length)),
+            }),
             (StepAction::Wait { until, .. }, Coming::Signal(event)) => {
                 for signal in until.iter().filter(|signal| signal.event == event.name) {
                     let holds = self.signal_sight(event).holds(signal.when.as_ref());
@@ -214,8 +238,17 @@ impl Walk<'_, '_, '_> {
                 Move::Go(step.next)
             }
             (StepAction::Wait { .. }, Coming::Outcome(_)) => Move::Stay,
-            (StepAction::Send { touchpoint, with, otherwise }, Coming::Arrival) => {
-                self.round.count(Count::Requested { touchpoint: touchpoint.clone() });
+            (
+                StepAction::Send {
+                    touchpoint,
+                    with,
+                    otherwise,
+                },
+                Coming::Arrival,
+            ) => {
+                self.round.count(Count::Requested {
+                    touchpoint: touchpoint.clone(),
+                });
                 let result = self.result(step);
                 result.touchpoint = Some(touchpoint.clone());
                 let occurrence = result.count;
@@ -229,12 +262,19 @@ impl Walk<'_, '_, '_> {
                             touchpoint: touchpoint.clone(),
                             with: Personal::new(with),
                         });
-                        Move::Stand(Standing::Sending { step: step.name.clone(), since: now, occurrence })
+                        Move::Stand(Standing::Sending {
+                            step: step.name.clone(),
+                            since: now,
+                            occurrence,
+                        })
                     }
                     Err(fault) => {
                         // Nothing goes out with a value that could not be made: the message has failed before it was one.
                         let why = reason(fault).to_owned();
-                        self.round.count(Count::Failed { touchpoint: touchpoint.clone(), reason: why.clone() });
+                        self.round.count(Count::Failed {
+                            touchpoint: touchpoint.clone(),
+                            reason: why.clone(),
+                        });
                         record(self.result(step), &Outcome::Failed(why));
                         Move::Go(after_send(step, *otherwise, false))
                     }
@@ -279,9 +319,10 @@ impl Walk<'_, '_, '_> {
                 Move::Go(step.next)
             }
             (StepAction::Exit(outcome), Coming::Arrival) => Move::End(*outcome),
-            (StepAction::Branch { .. } | StepAction::Set(_) | StepAction::Exit(_), Coming::Signal(_) | Coming::Time | Coming::Outcome(_)) => {
-                Move::Stay
-            }
+            (
+                StepAction::Branch { .. } | StepAction::Set(_) | StepAction::Exit(_),
+                Coming::Signal(_) | Coming::Time | Coming::Outcome(_),
+            ) => Move::Stay,
         }
     }
 
@@ -302,7 +343,10 @@ impl Walk<'_, '_, '_> {
     }
 
     fn end(&mut self, outcome: Ending) {
-        self.enrollment.standing = Standing::Ended { outcome, at: self.round.now };
+        self.enrollment.standing = Standing::Ended {
+            outcome,
+            at: self.round.now,
+        };
         self.enrollment.kept.clear();
         self.round.count(Count::Ended(outcome));
     }
@@ -312,11 +356,23 @@ impl Walk<'_, '_, '_> {
     }
 
     pub fn signal_sight<'s>(&'s self, event: &'s Event) -> Sight<'s> {
-        Sight::of_signal(self.program, self.enrollment, self.round.customer_id, event, self.round.now)
+        Sight::of_signal(
+            self.program,
+            self.enrollment,
+            self.round.customer_id,
+            event,
+            self.round.now,
+        )
     }
 
     fn step_sight(&self) -> Sight<'_> {
-        Sight::of_step(self.program, self.enrollment, self.round.customer_id, &self.round.attributes, self.round.now)
+        Sight::of_step(
+            self.program,
+            self.enrollment,
+            self.round.customer_id,
+            &self.round.attributes,
+            self.round.now,
+        )
     }
 }
 
@@ -329,7 +385,11 @@ pub(super) fn stay(enrollment: &mut Enrollment, coming: Coming<'_>, now: Micros)
         (Standing::Sending { step, since, .. }, Coming::Outcome(outcome)) => {
             let (step, since) = (std::mem::take(step), *since);
             record(enrollment.steps.entry(step.clone()).or_default(), outcome);
-            enrollment.standing = Standing::Waiting { step, since, until: again };
+            enrollment.standing = Standing::Waiting {
+                step,
+                since,
+                until: again,
+            };
         }
         (Standing::Waiting { .. }, Coming::Arrival | Coming::Signal(_) | Coming::Outcome(_))
         | (Standing::Sending { .. }, Coming::Arrival | Coming::Signal(_) | Coming::Time)
@@ -340,13 +400,22 @@ pub(super) fn stay(enrollment: &mut Enrollment, coming: Coming<'_>, now: Micros)
 /// The index of the step at which it stands; None: it has ended, or the program has no such step.
 pub(super) fn standing_at(program: &Program, enrollment: &Enrollment) -> Option<usize> {
     match &enrollment.standing {
-        Standing::Waiting { step, .. } | Standing::Sending { step, .. } => program.steps.iter().position(|each| each.name == *step),
+        Standing::Waiting { step, .. } | Standing::Sending { step, .. } => {
+            program.steps.iter().position(|each| each.name == *step)
+        }
         Standing::Ended { .. } => None,
     }
 }
 
 /// A new enrollment at the door of the first step.
-pub(super) fn enroll(program: &Program, ordinal: i64, key: String, entries: u32, event: &Event, now: Micros) -> Enrollment {
+pub(super) fn enroll(
+    program: &Program,
+    ordinal: i64,
+    key: String,
+    entries: u32,
+    event: &Event,
+    now: Micros,
+) -> Enrollment {
     Enrollment {
         ordinal,
         key: Personal::new(key),
@@ -354,10 +423,15 @@ pub(super) fn enroll(program: &Program, ordinal: i64, key: String, entries: u32,
         entered_at: now,
         entries,
         entry: Personal::new(properties(event)),
-        standing: Standing::Waiting { step: program.steps.first().map(|step| step.name.clone()).unwrap_or_default(), since: now, until: None },
+        standing: Standing::Waiting {
+            step: program.steps.first().map(|step| step.name.clone()).unwrap_or_default(),
+            since: now,
+            until: None,
+        },
         steps: BTreeMap::new(),
         goals: BTreeMap::new(),
         kept: Vec::new(),
+        arrivals: 0,
     }
 }
 

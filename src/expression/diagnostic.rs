@@ -1,33 +1,65 @@
-//! What is wrong, where, and what to write instead.
-use std::{fmt::Write, ops::Range};
+//! What is wrong, where, and what to write instead. Knows sources as bytes; which field of which manifest a source stands in, `compile` adds.
+
+use super::limits;
+use std::fmt::Write;
+use std::ops::Range;
 
 /// Bytes of the source string.
 pub type Span = Range<usize>;
 
-/// Stable names: they become reasons and documentation anchors.
+/// What kind of mistake. The names are stable: they become reasons and documentation anchors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Code {
+    /// It cannot be read.
     Syntax,
+    /// It is above one of [`super::limits`].
     TooLarge,
+    /// There is no such root or field here.
     UnknownName,
     UnknownFunction,
+    /// A value of another type is needed.
     WrongType,
+    /// A function does not take this argument.
     WrongArgument,
+    /// A value is needed, and there may be none.
     MayBeMissing,
+    /// A literal that the declared values do not have.
     NeverEqual,
+    /// CEL has it, this language has not.
     NotInCel,
 }
 
+impl Code {
+    /// The stable name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Code::Syntax => "Syntax",
+            Code::TooLarge => "TooLarge",
+            Code::UnknownName => "UnknownName",
+            Code::UnknownFunction => "UnknownFunction",
+            Code::WrongType => "WrongType",
+            Code::WrongArgument => "WrongArgument",
+            Code::MayBeMissing => "MayBeMissing",
+            Code::NeverEqual => "NeverEqual",
+            Code::NotInCel => "NotInCel",
+        }
+    }
+}
+
+/// One mistake.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Diagnostic {
     pub code: Code,
+    /// Where in the source; `0..0` is the whole of it.
     pub span: Span,
     pub message: String,
+    /// What to write instead.
     pub help: Option<String>,
 }
 
 impl Diagnostic {
     pub fn new(code: Code, span: Span, message: String) -> Self {
+        let message = cut(message);
         Self {
             code,
             span,
@@ -37,13 +69,13 @@ impl Diagnostic {
     }
 
     pub fn help(mut self, help: Option<impl Into<String>>) -> Self {
-        self.help = help.map(Into::into);
+        self.help = help.map(|help| cut(help.into()));
         self
     }
 
     /// Two or three lines: the message, the source with a line below it, the help. Control characters and long sources are cut.
     pub fn render(&self, source: &str) -> String {
-        let cut = |s: &str| {
+        let plain = |s: &str| {
             s.chars()
                 .map(|c| if c.is_control() { ' ' } else { c })
                 .collect::<String>()
@@ -52,12 +84,12 @@ impl Diagnostic {
         let to = floor(source, self.span.end.min(self.span.start + 60).saturating_add(40));
         let (start, end) = (floor(source, self.span.start), floor(source, self.span.end.min(to)));
         let mut out = format!(
-            "{:?} at {}..{}: {}\n  | {}\n  | ",
-            self.code,
+            "{} at {}..{}: {}\n  | {}\n  | ",
+            self.code.name(),
             self.span.start,
             self.span.end,
             self.message,
-            cut(&source[from..to])
+            plain(&source[from..to])
         );
         let _ = write!(
             out,
@@ -72,6 +104,16 @@ impl Diagnostic {
     }
 }
 
+/// Names in a message are as long as their author likes; where messages go, there is little room.
+fn cut(mut message: String) -> String {
+    if message.len() > limits::MESSAGE {
+        message.truncate(floor(&message, limits::MESSAGE));
+        message.push('…');
+    }
+    message
+}
+
+/// The character boundary at or before `at`.
 fn floor(source: &str, at: usize) -> usize {
     let mut at = at.min(source.len());
     while !source.is_char_boundary(at) {

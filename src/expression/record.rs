@@ -1,131 +1,130 @@
-//! The values an expression reads: one slot for each path that any expression of the journey reads, and no others.
-use crate::expression::types::Type;
-use serde_json::Value as Json;
-use std::sync::Arc;
+//! The values an expression reads: one slot for each path that any expression of the journey reads, and no others. The engine fills a
+//! [`Record`] from what it knows; evaluation sees nothing else.
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+use super::types::Type;
+use super::value::Value;
+use jiff::tz::TimeZone;
+use serde_json::Value as Json;
+use std::collections::HashMap;
+use std::fmt;
+
+/// A place in a [`Record`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Slot(pub u16);
 
-/// Shared by all expressions of one journey; grows as they compile.
+/// Which path stands in which slot. One for all expressions that are evaluated on the same record; it grows as they compile.
 #[derive(Debug, Clone, Default)]
 pub struct Layout {
     paths: Vec<ReadPath>,
+    /// The same path may be read at several types: `event.total` is a number in one signal and a text in another.
+    index: HashMap<Vec<String>, Vec<Slot>>,
 }
 
-/// `customer.points`, or for has(event.cart) the object itself: then the slot only says whether it is there.
-#[derive(Debug, Clone)]
+/// `customer.points`, as it is read.
+#[derive(Debug, Clone, PartialEq)]
 pub struct ReadPath {
+    /// The names from the root on, as they are written in JSON.
     pub segments: Vec<String>,
+    /// What the value must be, else it is missing. An object (of has(event.cart)) has no fields here: only its presence counts.
     pub ty: Type,
 }
 
 impl ReadPath {
+    /// As it is written in an expression: `steps['remind-warmly'].count`.
     pub fn name(&self) -> String {
-        self.segments.join(".")
+        written(&self.segments)
     }
 }
 
 impl Layout {
-    /// None: more paths than slots (65,536).
-    pub fn slot(&mut self, segments: &[String], ty: &Type) -> Option<Slot> {
-        let at = self
-            .paths
-            .iter()
-            .position(|p| p.segments == segments)
-            .unwrap_or_else(|| {
-                self.paths.push(ReadPath {
-                    segments: segments.to_vec(),
-                    ty: ty.clone(),
-                });
-                self.paths.len() - 1
-            });
-        u16::try_from(at).ok().map(Slot)
+    /// The slot of a path, a new one if it has none at this type. None: there are more paths than slots (65,536).
+    pub(super) fn slot(&mut self, segments: &[String], ty: &Type) -> Option<Slot> {
+        let known = self.index.get(segments).map_or(&[][..], Vec::as_slice);
+        if let Some(slot) = known.iter().find(|slot| self.path(**slot).ty.fits(ty)) {
+            return Some(*slot);
+        }
+        let slot = u16::try_from(self.paths.len()).ok().map(Slot)?;
+        let segments = segments.to_vec();
+        self.index.entry(segments.clone()).or_default().push(slot);
+        self.paths.push(ReadPath {
+            segments,
+            ty: ty.clone(),
+        });
+        Some(slot)
     }
+
+    /// What stands in `slot`, which must be of this layout.
     pub fn path(&self, slot: Slot) -> &ReadPath {
         &self.paths[usize::from(slot.0)]
     }
+
+    /// All paths, in the order of their slots.
     pub fn paths(&self) -> &[ReadPath] {
         &self.paths
     }
 }
 
-#[derive(Debug, Clone, PartialEq)]
-pub enum Value {
-    Missing,
-    Bool(bool),
-    Int(i64),
-    Number(f64),
-    Text(Arc<str>),
-    /// Microseconds since 1970, as Postgres keeps them.
-    Instant(i64),
-    /// Microseconds.
-    Duration(i64),
-    List(Arc<[Value]>),
-    /// The fields in the order of the type.
-    Object(Arc<[Value]>),
-}
-
 /// Everything an evaluation depends on. The same record gives the same result.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Record {
+    /// One value for each path of the layout, in its order.
     pub slots: Box<[Value]>,
-    /// Microseconds since 1970.
+    /// Microseconds since 1970, UTC.
     pub now: i64,
-    pub zone: jiff::tz::TimeZone,
+    /// The customer's zone, for nextTime() and daysBetween(); UTC where it is not known.
+    pub zone: TimeZone,
 }
 
 impl Record {
-    /// `find` gives the JSON at a path. What is null, absent, or not of its type is missing (the rim has validated it).
-    pub fn fill<'j>(
-        layout: &Layout,
-        now: i64,
-        zone: jiff::tz::TimeZone,
-        find: impl Fn(&[String]) -> Option<&'j Json>,
-    ) -> Record {
-        let slots = layout
-            .paths
-            .iter()
-            .map(|p| find(&p.segments).map_or(Value::Missing, |json| Value::of(json, &p.ty)))
-            .collect();
+    /// Reads the record from JSON. `find` gives what stands at a path (`["customer", "points"]`); what it does not find, what is null
+    /// and what is not of the path's type is missing. Pure as far as `find` is.
+    pub fn fill<'j>(layout: &Layout, now: i64, zone: TimeZone, find: impl Fn(&[String]) -> Option<&'j Json>) -> Record {
+        Record::fill_with(layout, now, zone, |path| {
+            find(&path.segments).map_or(Value::Missing, |json| Value::of(json, &path.ty))
+        })
+    }
+
+    /// Like [`Record::fill`], for what is not JSON, such as counts and instants that the engine keeps. `find` must give a value of
+    /// the path's type or [`Value::Missing`]; another type makes the evaluation a [`super::Fault::Contradiction`].
+    pub fn fill_with(layout: &Layout, now: i64, zone: TimeZone, find: impl FnMut(&ReadPath) -> Value) -> Record {
+        let slots = layout.paths.iter().map(find).collect();
         Record { slots, now, zone }
     }
 }
 
-impl Value {
-    pub fn of(json: &Json, ty: &Type) -> Value {
-        let read = match ty {
-            Type::Bool => json.as_bool().map(Value::Bool),
-            Type::Int => json
-                .as_i64()
-                .or_else(|| {
-                    json.as_f64()
-                        .filter(|n| n.fract() == 0.0 && n.abs() < 9e15)
-                        .map(|n| n as i64)
-                })
-                .map(Value::Int),
-            Type::Number => json.as_f64().map(Value::Number),
-            Type::Text(_) => json.as_str().map(|s| Value::Text(s.into())),
-            Type::Instant => json
-                .as_str()
-                .and_then(crate::expression::time::instant)
-                .map(Value::Instant),
-            Type::Duration => json
-                .as_str()
-                .and_then(crate::expression::time::duration)
-                .map(Value::Duration),
-            Type::List(of) => json
-                .as_array()
-                .map(|items| Value::List(items.iter().map(|i| Value::of(i, of)).collect())),
-            Type::Object(fields) => json.as_object().map(|o| {
-                Value::Object(
-                    fields
-                        .iter()
-                        .map(|f| o.get(&f.name).map_or(Value::Missing, |j| Value::of(j, &f.ty)))
-                        .collect(),
-                )
-            }),
-            Type::Opaque => (!json.is_null()).then_some(Value::Bool(true)),
-        };
-        read.unwrap_or(Value::Missing)
+/// Attributes and events are personal: only their number is told.
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record")
+            .field("slots", &self.slots.len())
+            .field("now", &self.now)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A path as an expression writes it. Two different paths are never written alike.
+pub(super) fn written(segments: &[String]) -> String {
+    let mut out = String::new();
+    for (at, name) in segments.iter().enumerate() {
+        if at == 0 {
+            out.push_str(name)
+        } else {
+            push_member(&mut out, name)
+        }
+    }
+    out
+}
+
+/// Appends `.name`, or `['name']` where the name is none that can stand after a dot.
+pub(super) fn push_member(path: &mut String, name: &str) {
+    let plain = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    if plain {
+        path.push('.');
+        path.push_str(name);
+    } else {
+        path.push_str("['");
+        path.push_str(&name.replace('\\', "\\\\").replace('\'', "\\'"));
+        path.push_str("']");
     }
 }

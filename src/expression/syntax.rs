@@ -1,96 +1,10 @@
-//! Tokens to a syntax tree whose height is bounded, so that everything after may recurse. && and || are flat: a long
-//! list of alternatives is wide, not deep.
-use crate::expression::diagnostic::{Code, Diagnostic, Span};
-use crate::expression::limits;
-use crate::expression::token::{Token, next};
+//! Tokens to a syntax tree whose height is bounded, so that everything after may recurse. `&&` and `||` are flat: a long
+//! list of alternatives is wide, not deep. Knows nothing of names and types; what it makes goes to `check`.
 
-#[derive(Debug)]
-pub struct Ast {
-    pub kind: Kind,
-    pub span: Span,
-    height: usize,
-}
-
-#[derive(Debug)]
-pub enum Kind {
-    Null,
-    Bool(bool),
-    Int(i64),
-    Number(f64),
-    Text(String),
-    Name(String),
-    /// The span is the member name's own.
-    Member(Box<Ast>, String, Span),
-    Index(Box<Ast>, Box<Ast>),
-    Call {
-        on: Option<Box<Ast>>,
-        name: String,
-        name_span: Span,
-        args: Vec<Ast>,
-    },
-    List(Vec<Ast>),
-    Not(Box<Ast>),
-    Negate(Box<Ast>),
-    Binary(Op, Box<Ast>, Box<Ast>),
-    Every(Vec<Ast>),
-    Any(Vec<Ast>),
-    Choose(Box<[Ast; 3]>),
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Op {
-    Add,
-    Subtract,
-    Multiply,
-    Divide,
-    Remainder,
-    Equal,
-    Unequal,
-    Less,
-    LessEqual,
-    Greater,
-    GreaterEqual,
-    In,
-}
-
-impl Op {
-    pub fn sign(self) -> &'static str {
-        match self {
-            Op::Add => "+",
-            Op::Subtract => "-",
-            Op::Multiply => "*",
-            Op::Divide => "/",
-            Op::Remainder => "%",
-            Op::Equal => "==",
-            Op::Unequal => "!=",
-            Op::Less => "<",
-            Op::LessEqual => "<=",
-            Op::Greater => ">",
-            Op::GreaterEqual => ">=",
-            Op::In => "in",
-        }
-    }
-    pub fn compares(self) -> bool {
-        !matches!(self, Op::Add | Op::Subtract | Op::Multiply | Op::Divide | Op::Remainder)
-    }
-    fn of(token: &Token) -> Option<(Op, u8)> {
-        Some(match token {
-            Token::Sign("+") => (Op::Add, 4),
-            Token::Sign("-") => (Op::Subtract, 4),
-            Token::Sign("*") => (Op::Multiply, 5),
-            Token::Sign("/") => (Op::Divide, 5),
-            Token::Sign("%") => (Op::Remainder, 5),
-            Token::Sign("==") => (Op::Equal, 3),
-            Token::Sign("!=") => (Op::Unequal, 3),
-            Token::Sign("<") => (Op::Less, 3),
-            Token::Sign("<=") => (Op::LessEqual, 3),
-            Token::Sign(">") => (Op::Greater, 3),
-            Token::Sign(">=") => (Op::GreaterEqual, 3),
-            Token::Name(name) if name == "in" => (Op::In, 3),
-            _ => return None,
-        })
-    }
-}
+use super::ast::{Ast, COMPARISON, Kind, Op};
+use super::diagnostic::{Code, Diagnostic, Span};
+use super::limits;
+use super::token::{Token, next};
 
 /// The whole of `source` is one expression.
 pub fn parse(source: &str) -> Result<Ast, Diagnostic> {
@@ -106,7 +20,7 @@ pub fn parse_until_brace(source: &str, from: usize) -> Result<(Ast, usize), Diag
     let (ast, parser) = open(source, from)?;
     match parser.token {
         Token::Sign("}") => Ok((ast, parser.span.start)),
-        ref other => Err(unexpected(other, parser.span.clone(), "${ needs its } here")),
+        ref other => Err(unexpected(other, parser.span.clone(), "'${' needs its '}' here")),
     }
 }
 
@@ -141,12 +55,16 @@ struct Parser<'a> {
 impl Parser<'_> {
     fn expression(&mut self) -> Result<Ast, Diagnostic> {
         self.deeper(|p| {
-            let when = p.chain("||", |p| p.chain("&&", |p| p.binary(3), Kind::Every), Kind::Any)?;
+            let when = p.chain(
+                "||",
+                |p| p.chain("&&", |p| p.binary(COMPARISON), Kind::Every),
+                Kind::Any,
+            )?;
             if !p.take("?")? {
                 return Ok(when);
             }
             let yes = p.expression()?;
-            p.need(":", "after the value for yes")?;
+            p.need(":", "with the value for no")?;
             let no = p.expression()?;
             let span = when.span.start..no.span.end;
             p.node(Kind::Choose(Box::new([when, yes, no])), span)
@@ -187,9 +105,10 @@ impl Parser<'_> {
 
     fn binary(&mut self, least: u8) -> Result<Ast, Diagnostic> {
         let mut left = self.unary()?;
-        while let Some((op, power)) = Op::of(&self.token).filter(|(_, power)| *power >= least) {
+        while let Some(op) = Op::of(&self.token).filter(|op| op.power() >= least) {
             // In (a < b) == c the parentheses make the left side wider than its own right side.
-            if power == 3 && matches!(&left.kind, Kind::Binary(o, _, r) if o.compares() && r.span.end == left.span.end)
+            if op.compares()
+                && matches!(&left.kind, Kind::Binary(o, _, r) if o.compares() && r.span.end == left.span.end)
             {
                 return Err(
                     Diagnostic::new(Code::Syntax, self.span.clone(), "comparisons do not chain".into())
@@ -197,7 +116,7 @@ impl Parser<'_> {
                 );
             }
             self.advance()?;
-            let right = self.binary(power + 1)?;
+            let right = self.binary(op.power() + 1)?;
             let span = left.span.start..right.span.end;
             left = self.node(Kind::Binary(op, Box::new(left), Box::new(right)), span)?;
         }
@@ -253,7 +172,7 @@ impl Parser<'_> {
                 };
             } else if self.take("[")? {
                 let index = self.expression()?;
-                self.need("]", "to close [")?;
+                self.need("]", "to close '['")?;
                 left = self.node(Kind::Index(Box::new(left), Box::new(index)), start..self.ended)?;
             } else {
                 return Ok(left);
@@ -297,7 +216,7 @@ impl Parser<'_> {
             Token::Sign("(") => {
                 self.advance()?;
                 let mut inner = self.expression()?;
-                self.need(")", "to close (")?;
+                self.need(")", "to close '('")?;
                 inner.span = span.start..self.ended;
                 return Ok(inner);
             }
@@ -358,7 +277,7 @@ impl Parser<'_> {
             Err(unexpected(
                 &self.token,
                 self.span.clone(),
-                &format!("{sign} is needed {why}"),
+                &format!("'{sign}' is needed {why}"),
             ))
         }
     }
@@ -380,30 +299,12 @@ impl Parser<'_> {
     }
 
     fn node(&self, kind: Kind, span: Span) -> Result<Ast, Diagnostic> {
-        let below = match &kind {
-            Kind::Null | Kind::Bool(_) | Kind::Int(_) | Kind::Number(_) | Kind::Text(_) | Kind::Name(_) => 0,
-            Kind::Member(a, ..) | Kind::Not(a) | Kind::Negate(a) => a.height,
-            Kind::Index(a, b) | Kind::Binary(_, a, b) => a.height.max(b.height),
-            Kind::Call { on, args, .. } => args
-                .iter()
-                .map(|a| a.height)
-                .max()
-                .unwrap_or(0)
-                .max(on.as_ref().map_or(0, |a| a.height)),
-            Kind::List(parts) | Kind::Every(parts) | Kind::Any(parts) => {
-                parts.iter().map(|a| a.height).max().unwrap_or(0)
-            }
-            Kind::Choose(three) => three.iter().map(|a| a.height).max().unwrap_or(0),
-        };
+        let below = kind.height_below();
         if below >= limits::HEIGHT {
-            Err(too_deep(span))
-        } else {
-            Ok(Ast {
-                kind,
-                span,
-                height: below + 1,
-            })
+            return Err(too_deep(span));
         }
+        let height = below + 1;
+        Ok(Ast { kind, span, height })
     }
 }
 

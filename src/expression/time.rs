@@ -1,50 +1,105 @@
-//! Instants, durations and calendar questions. No clock: `now` and the zone are arguments. The zone's rules come from the bundled tz database.
-use jiff::{
-    Timestamp, ToSpan,
-    civil::{Time, Weekday},
-    tz::TimeZone,
-};
+//! Instants, durations and calendar questions. There is no clock: `now` and the zone are arguments. The rules of the zones come from the
+//! tz database that is bundled with the program, so that every replica and every machine answers alike.
 
+use jiff::civil::{Time, Weekday};
+use jiff::tz::{TimeZone, TimeZoneDatabase};
+use jiff::{Timestamp, ToSpan};
+
+/// 24 hours in microseconds.
 pub const DAY: i64 = 86_400_000_000;
 
-/// RFC 3339; an offset is required.
-pub fn instant(text: &str) -> Option<i64> {
-    (text.len() <= 64)
-        .then(|| text.parse::<Timestamp>().ok())
-        .flatten()
-        .map(Timestamp::as_microsecond)
+/// Each unit once, the larger first, in microseconds.
+const UNITS: [(&str, i64); 5] = [
+    ("d", DAY),
+    ("h", 3_600_000_000),
+    ("m", 60_000_000),
+    ("s", 1_000_000),
+    ("ms", 1_000),
+];
+
+/// A zone by its IANA name, from the bundled database. None: there is none of this name.
+pub fn zone(name: &str) -> Option<TimeZone> {
+    if name.len() > 64 {
+        None
+    } else {
+        TimeZoneDatabase::bundled().get(name).ok()
+    }
 }
 
-/// As everywhere in the language: 90s 15m 36h 14d 1d12h, and CEL's 1.5h, 500ms.
+/// RFC 3339, with the offset it requires, to microseconds since 1970. From year -9999 to 9999-12-30T22:00Z.
+pub fn instant(text: &str) -> Option<i64> {
+    if text.len() > 64 {
+        None
+    } else {
+        text.parse::<Timestamp>().ok().map(Timestamp::as_microsecond)
+    }
+}
+
+/// RFC 3339 in UTC with as many decimals as the instant has. None: outside the years that [`instant`] reads.
+pub fn show_instant(at: i64) -> Option<String> {
+    Timestamp::from_microsecond(at).ok().map(|at| at.to_string())
+}
+
+/// A duration to microseconds: `90s`, `15m`, `36h`, `14d`, `1d12h`, and as CEL has them `1.5h`, `500ms`, `-2h`. Units go from large to
+/// small, each at most once. None: something else, or over 292,000 years.
 pub fn duration(text: &str) -> Option<i64> {
-    let (negative, mut rest) = text.strip_prefix('-').map_or((false, text), |r| (true, r));
-    let mut total = 0f64;
+    let (sign, mut rest) = text.strip_prefix('-').map_or((1, text), |rest| (-1, rest));
     if rest.is_empty() || rest.len() > 32 {
         return None;
     }
+    let mut total = 0i128;
+    let mut smaller = &UNITS[..];
     while !rest.is_empty() {
-        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-        let number: f64 = rest[..digits].parse().ok()?;
-        let unit_end = rest[digits..]
-            .find(|c: char| c.is_ascii_digit())
-            .map_or(rest.len(), |n| digits + n);
-        total += number
-            * match &rest[digits..unit_end] {
-                "ms" => 1e3,
-                "s" => 1e6,
-                "m" => 6e7,
-                "h" => 3.6e9,
-                "d" => DAY as f64,
-                _ => return None,
-            };
-        rest = &rest[unit_end..];
+        let number = &rest[..rest.find(|c: char| !c.is_ascii_digit() && c != '.')?];
+        rest = &rest[number.len()..];
+        let name = &rest[..rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len())];
+        rest = &rest[name.len()..];
+        let at = smaller.iter().position(|(unit, _)| *unit == name)?;
+        total += decimal(number)?.checked_mul(smaller[at].1.into())? / MILLIONTHS;
+        smaller = &smaller[at + 1..];
     }
-    (total < 9e17).then_some(if negative { -(total as i64) } else { total as i64 })
+    i64::try_from(sign * total).ok()
 }
 
+/// A duration as [`duration`] reads it, in the largest units that fit: `1d12h`, `1.5s`, `0s`.
+pub fn show_duration(length: i64) -> String {
+    if length == 0 {
+        return "0s".to_owned();
+    }
+    let mut out = if length < 0 { "-".to_owned() } else { String::new() };
+    let mut rest = length.unsigned_abs();
+    for (name, unit) in &UNITS[..3] {
+        let unit = unit.unsigned_abs();
+        if rest >= unit {
+            out.push_str(&format!("{}{name}", rest / unit));
+            rest %= unit;
+        }
+    }
+    if rest > 0 {
+        let seconds = format!("{}.{:06}", rest / 1_000_000, rest % 1_000_000);
+        out.push_str(seconds.trim_end_matches('0').trim_end_matches('.'));
+        out.push('s');
+    }
+    out
+}
+
+const MILLIONTHS: i128 = 1_000_000;
+
+/// `1.5` in millionths. Digits beyond the sixth decimal are cut.
+fn decimal(text: &str) -> Option<i128> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    if whole.is_empty() || whole.len() > 19 || fraction.is_empty() || fraction.contains('.') {
+        return None;
+    }
+    let fraction: String = fraction.chars().chain("000000".chars()).take(6).collect();
+    Some(whole.parse::<i128>().ok()? * MILLIONTHS + fraction.parse::<i128>().ok()?)
+}
+
+/// A time of day on a wall clock, to the minute.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TimeOfDay(Time);
 
+/// Some days of the week; bit 0 is Monday.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Weekdays(u8);
 
@@ -52,45 +107,53 @@ impl Weekdays {
     pub const ALL: Weekdays = Weekdays(0x7f);
 }
 
-/// `09:00`, 00:00 to 23:59.
+/// `09:00`, from `00:00` to `23:59`.
 pub fn time_of_day(text: &str) -> Option<TimeOfDay> {
-    let (h, m) = text.split_once(':').filter(|(h, m)| h.len() == 2 && m.len() == 2)?;
-    Time::new(h.parse().ok()?, m.parse().ok()?, 0, 0).ok().map(TimeOfDay)
+    let two_digits = |part: &str| {
+        let digits = part.len() == 2 && part.bytes().all(|b| b.is_ascii_digit());
+        if digits { part.parse::<i8>().ok() } else { None }
+    };
+    let (hour, minute) = text.split_once(':')?;
+    Time::new(two_digits(hour)?, two_digits(minute)?, 0, 0)
+        .ok()
+        .map(TimeOfDay)
 }
 
 /// `Mon,Tue`.
 pub fn weekdays(text: &str) -> Option<Weekdays> {
     let names = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
+    let bit = |day: &str| names.iter().position(|name| *name == day.trim()).map(|at| 1 << at);
     text.split(',')
-        .try_fold(0, |all, day| {
-            names.iter().position(|n| *n == day.trim()).map(|n| all | 1 << n)
-        })
+        .try_fold(0, |all, day| Some(all | bit(day)?))
         .map(Weekdays)
 }
 
-/// The first instant strictly after `now` at which a clock in `zone` shows `at` on one of `days`. In a gap later, in an overlap the first.
+/// The first instant strictly after `now` at which a clock in `zone` shows `at` on one of `days`. A time in a gap moves forward by the
+/// gap, of a time that comes twice the first counts. None: beyond the calendar's end.
 pub fn next_time(now: i64, zone: &TimeZone, at: TimeOfDay, days: Weekdays) -> Option<i64> {
     let now = Timestamp::from_microsecond(now).ok()?;
     let today = now.to_zoned(zone.clone()).date();
+    // Eight days on is the same weekday again where today's time has passed; one more covers a day that a zone has skipped.
     (0..=8)
         .filter_map(|n| today.checked_add(n.days()).ok())
-        .filter(|d| days.0 & 1 << d.weekday().to_monday_zero_offset() != 0)
-        .filter_map(|d| d.to_datetime(at.0).to_zoned(zone.clone()).ok())
-        .map(|z| z.timestamp())
-        .find(|t| *t > now)
+        .filter(|date| days.0 & 1 << date.weekday().to_monday_zero_offset() != 0)
+        .filter_map(|date| date.to_datetime(at.0).to_zoned(zone.clone()).ok())
+        .map(|there| there.timestamp())
+        .find(|there| *there > now)
         .map(Timestamp::as_microsecond)
 }
 
-/// How often midnight passed in `zone` from `a` to `b`; negative if `b` is earlier.
+/// How often midnight passed in `zone` from `a` to `b`; negative if `b` is earlier. None: outside the calendar.
 pub fn days_between(a: i64, b: i64, zone: &TimeZone) -> Option<i64> {
-    let day = |t| {
-        Timestamp::from_microsecond(t)
+    let day = |at| {
+        Timestamp::from_microsecond(at)
             .ok()
-            .map(|t| t.to_zoned(zone.clone()).date())
+            .map(|at| at.to_zoned(zone.clone()).date())
     };
     Some(i64::from(day(a)?.until(day(b)?).ok()?.get_days()))
 }
 
+/// A part of a timestamp on a wall clock.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Part {
     Year,
@@ -99,21 +162,19 @@ pub enum Part {
     Weekday,
     Hour,
     Minute,
+    Second,
 }
 
-/// CEL's numbering: months and weekdays from 0, Sunday first.
-pub fn part(t: i64, zone: &TimeZone, part: Part) -> Option<i64> {
-    let z = Timestamp::from_microsecond(t).ok()?.to_zoned(zone.clone());
+/// In CEL's numbering: months and weekdays from 0, Sunday first; dates from 1. None: outside the calendar.
+pub fn part(at: i64, zone: &TimeZone, part: Part) -> Option<i64> {
+    let there = Timestamp::from_microsecond(at).ok()?.to_zoned(zone.clone());
     Some(match part {
-        Part::Year => z.year().into(),
-        Part::Month => i64::from(z.month()) - 1,
-        Part::Date => z.day().into(),
-        Part::Weekday => z.weekday().since(Weekday::Sunday).into(),
-        Part::Hour => z.hour().into(),
-        Part::Minute => z.minute().into(),
+        Part::Year => there.year().into(),
+        Part::Month => i64::from(there.month()) - 1,
+        Part::Date => there.day().into(),
+        Part::Weekday => there.weekday().since(Weekday::Sunday).into(),
+        Part::Hour => there.hour().into(),
+        Part::Minute => there.minute().into(),
+        Part::Second => there.second().into(),
     })
-}
-
-pub fn show(t: i64) -> Option<String> {
-    Timestamp::from_microsecond(t).ok().map(|t| t.to_string())
 }

@@ -1,5 +1,6 @@
-//! Text to tokens. Knows CEL's spelling and what people write instead of it; nothing of types.
-use crate::expression::diagnostic::{Code, Diagnostic, Span};
+//! Text to tokens. Knows CEL's spelling and what people write instead of it; nothing of types. Tokens go to `syntax`.
+
+use super::diagnostic::{Code, Diagnostic, Span};
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Token {
@@ -130,7 +131,9 @@ fn text(source: &str, start: usize, quote_at: usize, raw: bool) -> Result<(Token
                 Some((_, e @ ('\\' | '\'' | '"' | '`' | '?'))) => out.push(e),
                 Some((_, 'u')) => {
                     let hex: String = chars.by_ref().take(4).map(|(_, h)| h).collect();
-                    let code = (hex.len() == 4).then(|| u32::from_str_radix(&hex, 16).ok()).flatten();
+                    // from_str_radix alone would take a sign.
+                    let four = hex.len() == 4 && hex.bytes().all(|b| b.is_ascii_hexdigit());
+                    let code = if four { u32::from_str_radix(&hex, 16).ok() } else { None };
                     out.push(code.and_then(char::from_u32).ok_or_else(|| bad(at, at + 2))?);
                 }
                 _ => return Err(bad(at, at + 1)),

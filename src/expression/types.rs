@@ -1,14 +1,20 @@
-//! What an expression may name, and what type it has there. Knows CustomerProfile and JSON Schema types, no Kubernetes.
+//! What an expression may name, and what type it has there. Knows JSON Schema's types, nothing of Kubernetes or expressions. Made by
+//! `compile` from profiles and schemas, read by `check`.
+
 use serde_json::Value as Json;
-use std::{fmt, sync::Arc};
+use std::fmt;
+use std::sync::Arc;
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum Type {
     Bool,
+    /// 64 bits.
     Int,
+    /// A finite 64-bit float.
     Number,
     /// The values it can have, where they are declared.
     Text(Option<Arc<[String]>>),
+    /// A timestamp, to the microsecond.
     Instant,
     Duration,
     List(Box<Type>),
@@ -17,6 +23,7 @@ pub enum Type {
     Opaque,
 }
 
+/// A name, and what stands there.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Field {
     pub name: String,
@@ -31,6 +38,7 @@ pub struct Scope {
 }
 
 impl Type {
+    /// A text that can be anything.
     pub const TEXT: Type = Type::Text(None);
 
     pub fn object(fields: Vec<Field>) -> Type {
@@ -39,6 +47,24 @@ impl Type {
 
     pub fn is_numeric(&self) -> bool {
         matches!(self, Type::Int | Type::Number)
+    }
+
+    /// Whether it is one value, neither a list nor an object.
+    pub fn is_scalar(&self) -> bool {
+        match self {
+            Type::Bool | Type::Int | Type::Number | Type::Text(_) | Type::Instant | Type::Duration => true,
+            Type::List(_) | Type::Object(_) | Type::Opaque => false,
+        }
+    }
+
+    /// Whether every part of it has a single type, so that its value can be given away whole.
+    pub fn is_definite(&self) -> bool {
+        match self {
+            Type::Bool | Type::Int | Type::Number | Type::Text(_) | Type::Instant | Type::Duration => true,
+            Type::List(of) => of.is_definite(),
+            Type::Object(fields) => fields.iter().all(|field| field.ty.is_definite()),
+            Type::Opaque => false,
+        }
     }
 
     /// The same type, whatever the declared values.
@@ -50,52 +76,65 @@ impl Type {
         }
     }
 
-    /// JSON Schema: type, format date-time, enum, properties, required, items. `[T, "null"]` is T that may be missing. Bounded depth.
+    /// The type a JSON Schema describes, and whether it allows null, which is the same as missing.
+    ///
+    /// Read are `type` (one, or one and `null`), `format: date-time`, `enum` of texts, `properties`, `required` and `items`; what has no
+    /// single type, and what is nested deeper than `depth`, is [`Type::Opaque`].
     pub fn of_schema(schema: &Json, depth: usize) -> (Type, bool) {
         let (name, nullable) = match &schema["type"] {
             Json::String(name) => (name.as_str(), false),
             Json::Array(names) => {
-                let real: Vec<_> = names.iter().filter_map(Json::as_str).filter(|n| *n != "null").collect();
-                (if real.len() == 1 { real[0] } else { "" }, real.len() < names.len())
+                let real: Vec<_> = names
+                    .iter()
+                    .filter_map(Json::as_str)
+                    .filter(|name| *name != "null")
+                    .collect();
+                (if let [only] = real[..] { only } else { "" }, real.len() < names.len())
             }
             _ => ("", false),
         };
+        let Some(below) = depth.checked_sub(1) else {
+            return (Type::Opaque, nullable);
+        };
         let ty = match name {
-            _ if depth == 0 => Type::Opaque,
             "boolean" => Type::Bool,
             "integer" => Type::Int,
             "number" => Type::Number,
             "string" if schema["format"] == "date-time" => Type::Instant,
-            "string" => Type::Text(
-                schema["enum"]
-                    .as_array()
-                    .map(|v| v.iter().filter_map(|s| s.as_str().map(Into::into)).collect()),
-            ),
-            "array" => Type::List(Box::new(Type::of_schema(&schema["items"], depth - 1).0)),
+            "string" => Type::Text(texts(&schema["enum"])),
+            "array" => Type::List(Box::new(Type::of_schema(&schema["items"], below).0)),
             "object" => {
-                let required = |name: &str| {
-                    schema["required"]
-                        .as_array()
-                        .is_some_and(|r| r.iter().any(|n| n == name))
-                };
-                let fields = schema["properties"].as_object().into_iter().flatten();
-                Type::object(
-                    fields
-                        .map(|(name, of)| {
-                            let (ty, nullable) = Type::of_schema(of, depth - 1);
-                            Field {
-                                name: name.clone(),
-                                ty,
-                                may_be_missing: nullable || !required(name),
-                            }
-                        })
-                        .collect(),
-                )
+                let required = |name: &str| list(&schema["required"]).iter().any(|required| required == name);
+                let fields = schema["properties"]
+                    .as_object()
+                    .into_iter()
+                    .flatten()
+                    .map(|(name, schema)| {
+                        let (ty, nullable) = Type::of_schema(schema, below);
+                        Field {
+                            name: name.clone(),
+                            ty,
+                            may_be_missing: nullable || !required(name),
+                        }
+                    });
+                Type::object(fields.collect())
             }
             _ => Type::Opaque,
         };
         (ty, nullable)
     }
+}
+
+fn list(json: &Json) -> &[Json] {
+    json.as_array().map_or(&[], Vec::as_slice)
+}
+
+fn texts(json: &Json) -> Option<Arc<[String]>> {
+    let values = json
+        .as_array()?
+        .iter()
+        .filter_map(|value| value.as_str().map(Into::into));
+    Some(values.collect())
 }
 
 /// `{:#}` puts the article before it.

@@ -20,10 +20,20 @@ pub enum Count {
     /// Arrivals at a step.
     Step(String),
     /// Messages that a step asked for: requested = sent + skipped + failed + pending.
-    Requested { touchpoint: String },
-    Sent { touchpoint: String },
-    Skipped { touchpoint: String, reason: String },
-    Failed { touchpoint: String, reason: String },
+    Requested {
+        touchpoint: String,
+    },
+    Sent {
+        touchpoint: String,
+    },
+    Skipped {
+        touchpoint: String,
+        reason: String,
+    },
+    Failed {
+        touchpoint: String,
+        reason: String,
+    },
     /// An expression that could not be evaluated (overflow, division by zero, too costly) and was taken as false.
     Fault,
 }
@@ -99,11 +109,18 @@ impl Counts {
 
     /// The sum over the hours from `bucket` on.
     pub fn since(&self, name: &str, bucket: i64) -> i64 {
-        self.0.range((name.to_owned(), bucket)..=(name.to_owned(), i64::MAX)).map(|(_, n)| n).sum()
+        self.0
+            .range((name.to_owned(), bucket)..=(name.to_owned(), i64::MAX))
+            .map(|(_, n)| n)
+            .sum()
     }
 
     /// The sum over all names that begin so.
     pub fn total_of(&self, prefix: &str) -> i64 {
-        self.0.range((prefix.to_owned(), i64::MIN)..).take_while(|((name, _), _)| name.starts_with(prefix)).map(|(_, n)| n).sum()
+        self.0
+            .range((prefix.to_owned(), i64::MIN)..)
+            .take_while(|((name, _), _)| name.starts_with(prefix))
+            .map(|(_, n)| n)
+            .sum()
     }
 }

@@ -48,9 +48,17 @@ pub fn measure(counts: &Counts, kpi: &KpiSpec, now: Micros) -> Measure {
     let since = Counts::bucket(now.saturating_sub(kpi.window));
     let sample = counts.since(&Count::Entered.name(), since).max(0);
     if sample == 0 {
-        return Measure { value: None, low: None, high: None, sample: 0, state: State::Unknown };
+        return Measure {
+            value: None,
+            low: None,
+            high: None,
+            sample: 0,
+            state: State::Unknown,
+        };
     }
-    let reached = counts.since(&Count::Goal(kpi.goal.clone()).name(), since).clamp(0, sample);
+    let reached = counts
+        .since(&Count::Goal(kpi.goal.clone()).name(), since)
+        .clamp(0, sample);
     let value = reached as f64 / sample as f64;
     let (low, high) = wilson(reached, sample);
     let state = match (kpi.target, kpi.minimum_sample) {
@@ -61,7 +69,13 @@ pub fn measure(counts: &Counts, kpi: &KpiSpec, now: Micros) -> Measure {
         (Some(Target::AtLeast(bound)), None) => clear(low >= bound, high < bound),
         (Some(Target::AtMost(bound)), None) => clear(high <= bound, low > bound),
     };
-    Measure { value: Some(value), low: Some(low), high: Some(high), sample, state }
+    Measure {
+        value: Some(value),
+        low: Some(low),
+        high: Some(high),
+        sample,
+        state,
+    }
 }
 
 fn verdict(met: bool) -> State {
@@ -88,7 +102,11 @@ fn wilson(reached: i64, sample: i64) -> (f64, f64) {
     let half = Z * (p * (1.0 - p) / n + Z * Z / (4.0 * n * n)).sqrt() / scale;
     // Nobody and everybody are exact ends that arithmetic would miss by a last digit.
     let low = if reached == 0 { 0.0 } else { (middle - half).max(0.0) };
-    let high = if reached == sample { 1.0 } else { (middle + half).min(1.0) };
+    let high = if reached == sample {
+        1.0
+    } else {
+        (middle + half).min(1.0)
+    };
     (low, high)
 }
 
@@ -97,7 +115,11 @@ pub fn round_two_digits(n: i64) -> i64 {
     let magnitude = n.unsigned_abs().checked_ilog10().unwrap_or(0);
     let unit = 10_i128.pow(magnitude.saturating_sub(1));
     let (n, half) = (i128::from(n), unit / 2);
-    let rounded = if n < 0 { (n - half) / unit * unit } else { (n + half) / unit * unit };
+    let rounded = if n < 0 {
+        (n - half) / unit * unit
+    } else {
+        (n + half) / unit * unit
+    };
     i64::try_from(rounded).unwrap_or(if n < 0 { i64::MIN } else { i64::MAX })
 }
 
@@ -128,7 +150,13 @@ mod tests {
     }
 
     fn rate(minimum_sample: Option<u32>, target: Option<Target>) -> KpiSpec {
-        KpiSpec { name: "conversion".into(), goal: "bought".into(), window: 7 * DAY, minimum_sample, target }
+        KpiSpec {
+            name: "conversion".into(),
+            goal: "bought".into(),
+            window: 7 * DAY,
+            minimum_sample,
+            target,
+        }
     }
 
     #[test]
@@ -138,46 +166,105 @@ mod tests {
         counts.add("goal:bought".into(), NOW - 8 * DAY, 5_000);
         let measured = measure(&counts, &rate(None, None), NOW);
         assert_eq!((measured.value, measured.sample), (Some(0.09), 200));
-        assert_eq!(measured.state, State::Unknown, "without a target there is nothing to meet");
+        assert_eq!(
+            measured.state,
+            State::Unknown,
+            "without a target there is nothing to meet"
+        );
     }
 
     #[test]
     fn nobody_yet_is_no_rate_and_no_verdict() {
         let measured = measure(&Counts::default(), &rate(Some(1), Some(Target::AtLeast(0.0))), NOW);
-        assert_eq!(measured, Measure { value: None, low: None, high: None, sample: 0, state: State::Unknown });
+        assert_eq!(
+            measured,
+            Measure {
+                value: None,
+                low: None,
+                high: None,
+                sample: 0,
+                state: State::Unknown
+            }
+        );
     }
 
     #[test]
     fn the_interval_is_wilsons() {
         // Figures of R: prop.test(x, n, correct = FALSE).
-        for (reached, sample, low, high) in [(10, 100, 0.055_229_1, 0.174_365_7), (0, 20, 0.0, 0.161_125_2), (20, 20, 0.838_874_8, 1.0), (1, 1, 0.206_549_3, 1.0)] {
+        for (reached, sample, low, high) in [
+            (10, 100, 0.055_229_1, 0.174_365_7),
+            (0, 20, 0.0, 0.161_125_2),
+            (20, 20, 0.838_874_8, 1.0),
+            (1, 1, 0.206_549_3, 1.0),
+        ] {
             let (l, h) = wilson(reached, sample);
-            assert!((l - low).abs() < 1e-6 && (h - high).abs() < 1e-6, "{reached}/{sample}: {l} to {h}");
+            assert!(
+                (l - low).abs() < 1e-6 && (h - high).abs() < 1e-6,
+                "{reached}/{sample}: {l} to {h}"
+            );
         }
     }
 
     #[test]
     fn with_a_minimum_sample_the_value_decides_once_it_is_reached() {
         let target = Some(Target::AtLeast(0.08));
-        assert_eq!(measure(&counts(99, 20), &rate(Some(100), target), NOW).state, State::Unknown);
-        assert_eq!(measure(&counts(100, 8), &rate(Some(100), target), NOW).state, State::Met);
-        assert_eq!(measure(&counts(100, 7), &rate(Some(100), target), NOW).state, State::Missed);
-        assert_eq!(measure(&counts(100, 9), &rate(Some(100), Some(Target::AtMost(0.08))), NOW).state, State::Missed);
+        assert_eq!(
+            measure(&counts(99, 20), &rate(Some(100), target), NOW).state,
+            State::Unknown
+        );
+        assert_eq!(
+            measure(&counts(100, 8), &rate(Some(100), target), NOW).state,
+            State::Met
+        );
+        assert_eq!(
+            measure(&counts(100, 7), &rate(Some(100), target), NOW).state,
+            State::Missed
+        );
+        assert_eq!(
+            measure(&counts(100, 9), &rate(Some(100), Some(Target::AtMost(0.08))), NOW).state,
+            State::Missed
+        );
     }
 
     #[test]
     fn without_a_minimum_sample_the_interval_must_be_clear_of_the_target() {
         let target = Some(Target::AtLeast(0.08));
-        assert_eq!(measure(&counts(100, 9), &rate(None, target), NOW).state, State::Unknown, "9% of 100 may well be 6%");
-        assert_eq!(measure(&counts(10_000, 900), &rate(None, target), NOW).state, State::Met);
-        assert_eq!(measure(&counts(10_000, 700), &rate(None, target), NOW).state, State::Missed);
-        assert_eq!(measure(&counts(10_000, 700), &rate(None, Some(Target::AtMost(0.08))), NOW).state, State::Met);
-        assert_eq!(measure(&counts(10_000, 900), &rate(None, Some(Target::AtMost(0.08))), NOW).state, State::Missed);
+        assert_eq!(
+            measure(&counts(100, 9), &rate(None, target), NOW).state,
+            State::Unknown,
+            "9% of 100 may well be 6%"
+        );
+        assert_eq!(
+            measure(&counts(10_000, 900), &rate(None, target), NOW).state,
+            State::Met
+        );
+        assert_eq!(
+            measure(&counts(10_000, 700), &rate(None, target), NOW).state,
+            State::Missed
+        );
+        assert_eq!(
+            measure(&counts(10_000, 700), &rate(None, Some(Target::AtMost(0.08))), NOW).state,
+            State::Met
+        );
+        assert_eq!(
+            measure(&counts(10_000, 900), &rate(None, Some(Target::AtMost(0.08))), NOW).state,
+            State::Missed
+        );
     }
 
     #[test]
     fn numbers_in_status_have_two_significant_digits() {
-        for (n, rounded) in [(0, 0), (7, 7), (42, 42), (99, 99), (104, 100), (105, 110), (995, 1000), (12_345, 12_000), (-1_250, -1_300)] {
+        for (n, rounded) in [
+            (0, 0),
+            (7, 7),
+            (42, 42),
+            (99, 99),
+            (104, 100),
+            (105, 110),
+            (995, 1000),
+            (12_345, 12_000),
+            (-1_250, -1_300),
+        ] {
             assert_eq!(round_two_digits(n), rounded);
         }
         assert_eq!(round_two_digits(i64::MAX), 9_200_000_000_000_000_000);
@@ -186,7 +273,17 @@ mod tests {
 
     #[test]
     fn fractions_read_as_percentages_of_two_digits() {
-        let cases = [(0.0, "0%"), (0.0912, "9.1%"), (0.09, "9%"), (0.0996, "10%"), (0.5, "50%"), (0.126, "13%"), (1.0, "100%"), (0.00123, "0.12%"), (-0.05, "-5%")];
+        let cases = [
+            (0.0, "0%"),
+            (0.0912, "9.1%"),
+            (0.09, "9%"),
+            (0.0996, "10%"),
+            (0.5, "50%"),
+            (0.126, "13%"),
+            (1.0, "100%"),
+            (0.00123, "0.12%"),
+            (-0.05, "-5%"),
+        ];
         for (fraction, text) in cases {
             assert_eq!(percent(fraction), text);
         }

@@ -20,9 +20,14 @@ use crate::clock::{MINUTE, Micros};
 /// Caps come last because they slide: a message held over night is counted against the contacts of the morning.
 pub fn decide(policy: &EffectivePolicy, facts: &Facts<'_>, message: &Message<'_>, now: Micros) -> Verdict {
     if facts.suspended {
-        return Verdict::Hold { until: now.saturating_add(MINUTE), why: HoldReason::Suspended };
+        return Verdict::Hold {
+            until: now.saturating_add(MINUTE),
+            why: HoldReason::Suspended,
+        };
     }
-    let Some(purpose) = policy.purposes.get(message.purpose) else { return Verdict::Skip(SkipReason::NoPolicy) };
+    let Some(purpose) = policy.purposes.get(message.purpose) else {
+        return Verdict::Skip(SkipReason::NoPolicy);
+    };
     if let Some(no) = consent(purpose, facts, message, now) {
         return Verdict::Skip(no);
     }
@@ -48,12 +53,16 @@ fn consent(purpose: &Purpose, facts: &Facts<'_>, message: &Message<'_>, now: Mic
     match purpose.basis {
         Basis::Consent => match known {
             Some(consent) if consent.granted => {
-                let over = purpose.expires.is_some_and(|holds| now >= consent.at.saturating_add(holds));
+                let over = purpose
+                    .expires
+                    .is_some_and(|holds| now >= consent.at.saturating_add(holds));
                 over.then_some(SkipReason::ConsentExpired)
             }
             Some(_) | None => Some(SkipReason::NoConsent),
         },
-        Basis::LegitimateInterest | Basis::PublicTask => known.filter(|consent| !consent.granted).map(|_| SkipReason::NoConsent),
+        Basis::LegitimateInterest | Basis::PublicTask => {
+            known.filter(|consent| !consent.granted).map(|_| SkipReason::NoConsent)
+        }
         Basis::Contract | Basis::LegalObligation | Basis::VitalInterests => None,
     }
 }
@@ -74,7 +83,10 @@ fn quiet(windows: &[Quiet], facts: &Facts<'_>, message: &Message<'_>, now: Micro
     if is_over(message, until) {
         return Some(Verdict::Skip(SkipReason::Expired));
     }
-    Some(Verdict::Hold { until, why: HoldReason::QuietHours })
+    Some(Verdict::Hold {
+        until,
+        why: HoldReason::QuietHours,
+    })
 }
 
 /// Whether the contacts within one period before `now` use the cap up. A contact of exactly one period ago is outside.
@@ -83,7 +95,9 @@ fn is_full(cap: &Cap, facts: &Facts<'_>, message: &Message<'_>, now: Micros) -> 
         return false;
     }
     let since = now.saturating_sub(cap.per);
-    let counted = |contact: &&super::Contact| contact.at > since && names(&cap.purposes, &contact.purpose) && names(&cap.channels, &contact.channel);
+    let counted = |contact: &&super::Contact| {
+        contact.at > since && names(&cap.purposes, &contact.purpose) && names(&cap.channels, &contact.channel)
+    };
     facts.contacts.iter().filter(counted).take(cap.at_most as usize).count() == cap.at_most as usize
 }
 

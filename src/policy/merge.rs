@@ -17,7 +17,11 @@ use std::cmp::Reverse;
 ///   expires by the shortest time; only attributes that all allow may be read.
 /// - Quiet hours and caps add up.
 pub fn merge(policies: &[&PrivacyPolicySpec]) -> EffectivePolicy {
-    policies.iter().map(|policy| alone(policy)).reduce(both).unwrap_or_default()
+    policies
+        .iter()
+        .map(|policy| alone(policy))
+        .reduce(both)
+        .unwrap_or_default()
 }
 
 fn both(a: EffectivePolicy, mut b: EffectivePolicy) -> EffectivePolicy {
@@ -26,7 +30,11 @@ fn both(a: EffectivePolicy, mut b: EffectivePolicy) -> EffectivePolicy {
         Some((name, stricter(one, other)))
     });
     let purposes = purposes.collect();
-    EffectivePolicy { purposes, quiet: quiet(a.quiet.into_iter().chain(b.quiet)), caps: caps(a.caps.into_iter().chain(b.caps)) }
+    EffectivePolicy {
+        purposes,
+        quiet: quiet(a.quiet.into_iter().chain(b.quiet)),
+        caps: caps(a.caps.into_iter().chain(b.caps)),
+    }
 }
 
 fn stricter(a: Purpose, b: Purpose) -> Purpose {
@@ -50,14 +58,27 @@ fn strictness(basis: Basis) -> u8 {
 }
 
 fn alone(policy: &PrivacyPolicySpec) -> EffectivePolicy {
-    let PrivacyPolicySpec { journey_selector: _, purposes, quiet: windows, caps: limits } = policy;
+    let PrivacyPolicySpec {
+        journey_selector: _,
+        purposes,
+        quiet: windows,
+        caps: limits,
+    } = policy;
     let mut all: Vec<(String, Purpose)> = Vec::new();
     for purpose in purposes {
-        let privacy_policy::Purpose { name, basis, expires, attributes } = purpose;
+        let privacy_policy::Purpose {
+            name,
+            basis,
+            expires,
+            attributes,
+        } = purpose;
         let this = Purpose {
             basis: basis_of(*basis),
             expires: expires.as_ref().map(|holds| clock::span(holds.as_str())),
-            attributes: attributes.iter().map(|attribute| attribute.as_str().to_owned()).collect(),
+            attributes: attributes
+                .iter()
+                .map(|attribute| attribute.as_str().to_owned())
+                .collect(),
         };
         // The CRD refuses a purpose named twice; if it comes all the same the stricter holds.
         match all.iter_mut().find(|(known, _)| known == name.as_str()) {
@@ -65,7 +86,11 @@ fn alone(policy: &PrivacyPolicySpec) -> EffectivePolicy {
             None => all.push((name.as_str().to_owned(), this)),
         }
     }
-    EffectivePolicy { purposes: all.into_iter().collect(), quiet: quiet(windows.iter().map(window)), caps: caps(limits.iter().map(cap)) }
+    EffectivePolicy {
+        purposes: all.into_iter().collect(),
+        quiet: quiet(windows.iter().map(window)),
+        caps: caps(limits.iter().map(cap)),
+    }
 }
 
 fn basis_of(basis: privacy_policy::Basis) -> Basis {
@@ -83,7 +108,9 @@ fn window(quiet: &privacy_policy::Quiet) -> Quiet {
     let privacy_policy::Quiet { purposes, hours, then } = quiet;
     let privacy_policy::Hours { from, to, zone } = hours;
     Quiet {
-        purposes: purposes.as_ref().map(|names| sorted(names.iter().map(|name| name.as_str()))),
+        purposes: purposes
+            .as_ref()
+            .map(|names| sorted(names.iter().map(|name| name.as_str()))),
         from: minutes(from.as_str()),
         to: minutes(to.as_str()),
         zone: zone_of(zone.as_str()),
@@ -95,10 +122,19 @@ fn window(quiet: &privacy_policy::Quiet) -> Quiet {
 }
 
 fn cap(cap: &privacy_policy::Cap) -> Cap {
-    let privacy_policy::Cap { purposes, channels, at_most, per } = cap;
+    let privacy_policy::Cap {
+        purposes,
+        channels,
+        at_most,
+        per,
+    } = cap;
     Cap {
-        purposes: purposes.as_ref().map(|names| sorted(names.iter().map(|name| name.as_str()))),
-        channels: channels.as_ref().map(|names| sorted(names.iter().map(|name| name.as_str()))),
+        purposes: purposes
+            .as_ref()
+            .map(|names| sorted(names.iter().map(|name| name.as_str()))),
+        channels: channels
+            .as_ref()
+            .map(|names| sorted(names.iter().map(|name| name.as_str()))),
         at_most: u32::try_from(*at_most).unwrap_or(0),
         per: clock::span(per.as_str()),
     }
@@ -107,14 +143,18 @@ fn cap(cap: &privacy_policy::Cap) -> Cap {
 /// `HH:MM`, whose shape the CRD has checked; what is none is midnight.
 fn minutes(clock: &str) -> u16 {
     let part = |text: &str, below: u16| text.parse().ok().filter(|number| *number < below).unwrap_or(0);
-    clock.split_once(':').map_or(0, |(hour, minute)| part(hour, 24) * 60 + part(minute, 60))
+    clock
+        .split_once(':')
+        .map_or(0, |(hour, minute)| part(hour, 24) * 60 + part(minute, 60))
 }
 
 /// A zone the bundled tz database does not know (`compile` refuses it) counts as not known at all: the strictest reading.
 fn zone_of(name: &str) -> QuietZone {
     match name {
         "Customer" => QuietZone::Customer,
-        name => TimeZoneDatabase::bundled().get(name).map_or(QuietZone::Customer, QuietZone::Fixed),
+        name => TimeZoneDatabase::bundled()
+            .get(name)
+            .map_or(QuietZone::Customer, QuietZone::Fixed),
     }
 }
 

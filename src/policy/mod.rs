@@ -5,6 +5,8 @@
 mod decide;
 mod merge;
 mod quiet;
+#[cfg(test)]
+mod tests;
 
 pub use decide::decide;
 pub use merge::merge;
@@ -117,7 +119,10 @@ pub struct Message<'a> {
 pub enum Verdict {
     Send,
     /// Ask again then.
-    Hold { until: Micros, why: HoldReason },
+    Hold {
+        until: Micros,
+        why: HoldReason,
+    },
     Skip(SkipReason),
 }
 

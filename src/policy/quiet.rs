@@ -34,7 +34,9 @@ pub(super) fn silence(window: &Quiet, zone: Option<&TimeZone>, now: Micros) -> S
 const MOST_CHANGES: usize = 8;
 
 fn silence_in(window: &Quiet, zone: &TimeZone, now: Micros) -> Silence {
-    let Ok(mut at) = Timestamp::from_microsecond(now) else { return Silence::Endless };
+    let Ok(mut at) = Timestamp::from_microsecond(now) else {
+        return Silence::Endless;
+    };
     // Between two changes of the offset the wall clock runs evenly, so the window ends by its own end or at a change.
     for _ in 0..MOST_CHANGES {
         let from = at.as_microsecond();
@@ -44,7 +46,11 @@ fn silence_in(window: &Quiet, zone: &TimeZone, now: Micros) -> Silence {
             Silence::None => return Silence::Until(from),
             Silence::Endless => return Silence::Endless,
         };
-        let change = zone.following(at).next().map(|change| change.timestamp()).filter(|change| change.as_microsecond() < end);
+        let change = zone
+            .following(at)
+            .next()
+            .map(|change| change.timestamp())
+            .filter(|change| change.as_microsecond() < end);
         match change {
             Some(change) => at = change,
             None => return Silence::Until(end),
@@ -56,14 +62,14 @@ fn silence_in(window: &Quiet, zone: &TimeZone, now: Micros) -> Silence {
 fn silence_anywhere(window: &Quiet, now: Micros) -> Silence {
     const QUARTERS: std::ops::RangeInclusive<i32> = -12 * 4..=14 * 4;
     let latest = |at: Micros| {
-        QUARTERS.filter_map(|quarter| Offset::from_seconds(quarter * 15 * 60).ok()).map(|offset| silence_at(window, offset, at)).fold(
-            Silence::None,
-            |silence, here| match (silence, here) {
+        QUARTERS
+            .filter_map(|quarter| Offset::from_seconds(quarter * 15 * 60).ok())
+            .map(|offset| silence_at(window, offset, at))
+            .fold(Silence::None, |silence, here| match (silence, here) {
                 (Silence::Endless, _) | (_, Silence::Endless) => Silence::Endless,
                 (Silence::None, other) | (other, Silence::None) => other,
                 (Silence::Until(a), Silence::Until(b)) => Silence::Until(a.max(b)),
-            },
-        )
+            })
     };
     let mut silence = latest(now);
     for _ in 0..MOST_CHANGES {
@@ -87,5 +93,9 @@ fn silence_at(window: &Quiet, offset: Offset, now: Micros) -> Silence {
         std::cmp::Ordering::Less => (from..to).contains(&local),
         std::cmp::Ordering::Greater => local >= from || local < to,
     };
-    if on { Silence::Until(now + (to - local).rem_euclid(DAY)) } else { Silence::None }
+    if on {
+        Silence::Until(now + (to - local).rem_euclid(DAY))
+    } else {
+        Silence::None
+    }
 }

@@ -1,0 +1,250 @@
+//! Laws that hold for every program and every sequence of inputs.
+
+use super::*;
+use proptest::prelude::*;
+
+const NAMES: [&str; 5] = ["s0", "s1", "s2", "s3", "s4"];
+const EVENTS: [&str; 4] = ["go", "ping", "mail/clicked", "order-placed"];
+const CONDITIONS: [&str; 6] = [
+    "",
+    "event.items > 1",
+    "customer.points > 2",
+    "1 / event.items > 0",
+    "steps.s0.count < 3",
+    "has(entry.cart)",
+];
+const STEP_CONDITIONS: [&str; 4] = [
+    "entry.items > 1",
+    "customer.points > 2",
+    "1 / entry.items > 0",
+    "steps.s0.count < 3",
+];
+const ENDINGS: [Ending; 4] = [
+    Ending::Completed,
+    Ending::Converted,
+    Ending::Disqualified,
+    Ending::Failed,
+];
+
+fn name() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(NAMES.to_vec())
+}
+
+fn event() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(EVENTS.to_vec())
+}
+
+fn condition() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(CONDITIONS.to_vec())
+}
+
+fn ending() -> impl Strategy<Value = Ending> {
+    prop::sample::select(ENDINGS.to_vec())
+}
+
+fn action() -> impl Strategy<Value = Do> {
+    let otherwise = prop_oneof![Just(""), name()];
+    prop_oneof![
+        3 => (prop::option::of(1..3i64), prop::collection::vec((event(), condition(), name()), 0..3)).prop_map(|(hours, until)| Do::Wait(hours.map(|n| n * HOUR), until)),
+        3 => (prop::bool::ANY, otherwise).prop_map(|(faulty, otherwise)| {
+            Do::Send("mail", if faulty { vec![("n", "1 / entry.items")] } else { vec![] }, otherwise)
+        }),
+        2 => (prop::sample::select(STEP_CONDITIONS.to_vec()), name(), name()).prop_map(|(when, next, otherwise)| Do::Branch(vec![(when, next)], otherwise)),
+        1 => prop::sample::select(vec!["entry.items", "steps.s0.count"]).prop_map(|value| Do::Set(vec![("points", value)])),
+        1 => ending().prop_map(Do::Exit),
+    ]
+}
+
+fn draft() -> impl Strategy<Value = Draft> {
+    let steps = prop::collection::vec(
+        (action(), prop_oneof![2 => Just(""), 1 => name()]),
+        NAMES.len()..=NAMES.len(),
+    );
+    let exits = prop::collection::vec((event(), condition(), ending()), 0..2);
+    let reentry = (prop::option::of(1..3i64), prop::option::of(1..4u32));
+    (steps, exits, prop::bool::ANY, reentry, prop::bool::weighted(0.1)).prop_map(
+        |(steps, exits, keyed, (cooldown, max), suspended)| Draft {
+            triggers: vec![("go", "event.items >= 0")],
+            keys: if keyed {
+                vec![("go", "event.cart"), ("order-placed", "event.cart")]
+            } else {
+                vec![]
+            },
+            reentry: Reentry {
+                cooldown: cooldown.map(|n| n * HOUR),
+                max,
+            },
+            steps: NAMES
+                .into_iter()
+                .zip(steps)
+                .map(|(name, (action, next))| (name, action, next))
+                .collect(),
+            exits,
+            goals: vec![("bought", "order-placed", "", 5 * HOUR)],
+            suspended,
+            ..Draft::default()
+        },
+    )
+}
+
+#[derive(Debug, Clone)]
+enum Happening {
+    Event {
+        name: &'static str,
+        items: Option<i64>,
+        cart: Option<&'static str>,
+        about: Option<usize>,
+    },
+    Pass(i64),
+    Due(usize),
+    Outcome(usize, Outcome),
+    /// The program goes away or comes back.
+    Away(bool),
+}
+
+fn happening() -> impl Strategy<Value = Happening> {
+    let outcome = prop_oneof![
+        Just(Outcome::Sent),
+        Just(Outcome::Skipped("Capped".into())),
+        Just(Outcome::Failed("Refused".into()))
+    ];
+    prop_oneof![
+        6 => (event(), prop::option::of(0..4i64), prop::option::of(prop::sample::select(vec!["a", "b"])), prop::option::weighted(0.3, 0..4usize))
+            .prop_map(|(name, items, cart, about)| Happening::Event { name, items, cart, about }),
+        2 => (0..180i64).prop_map(Happening::Pass),
+        3 => (0..4usize).prop_map(Happening::Due),
+        5 => (0..4usize, outcome).prop_map(|(which, outcome)| Happening::Outcome(which, outcome)),
+        1 => prop::bool::weighted(0.4).prop_map(Happening::Away),
+    ]
+}
+
+fn input_of(world: &mut World, happening: &Happening, program: &Arc<Program>) -> Option<Input> {
+    let ordinal = |world: &World, which: usize| world.enrollments.get(which).map(|each| each.ordinal);
+    match happening {
+        Happening::Event {
+            name,
+            items,
+            cart,
+            about,
+        } => {
+            world.sequence += 1;
+            let event = world.event_of(name, json!({"items": items, "cart": cart}));
+            let about = about.and_then(|which| ordinal(world, which));
+            let about = about.map(|enrollment| About {
+                journey: "cart".into(),
+                enrollment,
+                step: "s0".into(),
+                occurrence: 1,
+            });
+            Some(Input::Event {
+                sequence: world.sequence,
+                event: Event { about, ..event },
+            })
+        }
+        Happening::Pass(minutes) => {
+            world.now += minutes * MINUTE;
+            None
+        }
+        Happening::Due(which) => Some(Input::Due {
+            enrollment: ordinal(world, *which)?,
+        }),
+        Happening::Outcome(which, outcome) => {
+            let enrollment = world.enrollments.get(*which)?;
+            let Standing::Sending { step, occurrence, .. } = &enrollment.standing else {
+                return None;
+            };
+            Some(Input::Outcome {
+                enrollment: enrollment.ordinal,
+                step: step.clone(),
+                occurrence: *occurrence,
+                outcome: outcome.clone(),
+            })
+        }
+        Happening::Away(away) => {
+            world.programs.revisions = if *away {
+                BTreeMap::new()
+            } else {
+                BTreeMap::from([(program.revision.clone(), program.clone())])
+            };
+            None
+        }
+    }
+}
+
+/// What must be true of a customer's enrollments at any time.
+fn check(world: &World, program: &Program) -> Result<(), TestCaseError> {
+    let mut keys = Vec::new();
+    for enrollment in &world.enrollments {
+        match &enrollment.standing {
+            Standing::Waiting { step, .. } => {
+                let action = &program.step(step).expect("a step of the program").action;
+                let waits = matches!(action, StepAction::Wait { .. });
+                prop_assert!(
+                    waits || enrollment.steps[step].outcome.is_some(),
+                    "it stands in a wait, or its message is over"
+                );
+            }
+            Standing::Sending { step, occurrence, .. } => {
+                let sends = matches!(
+                    program.step(step).map(|step| &step.action),
+                    Some(StepAction::Send { .. })
+                );
+                prop_assert!(sends, "only a send sends");
+                prop_assert_eq!(*occurrence, enrollment.steps[step].count);
+            }
+            Standing::Ended { .. } => prop_assert!(enrollment.kept.is_empty()),
+        }
+        prop_assert!(enrollment.kept.len() <= 32);
+        if enrollment.is_active() {
+            prop_assert!(!keys.contains(&enrollment.key), "one enrollment for each key");
+            keys.push(enrollment.key.clone());
+        }
+    }
+    let is_sending = |each: &&Enrollment| matches!(each.standing, Standing::Sending { .. });
+    let prefix = |prefix: &str| {
+        world
+            .actions
+            .iter()
+            .filter(|action| matches!(action, Action::Count { count, .. } if count.name().starts_with(prefix)))
+            .count()
+    };
+    let entered = world.counted(&Count::Entered);
+    prop_assert_eq!(entered, world.enrollments.len());
+    prop_assert_eq!(entered, prefix("ended:") + keys.len(), "who entered is in or has ended");
+    prop_assert_eq!(
+        prefix("requested:"),
+        world.sends().len() + prefix("failed:"),
+        "each request is handed on or has failed"
+    );
+    prop_assert!(world.enrollments.iter().filter(is_sending).count() <= world.sends().len());
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn nothing_panics_nobody_is_lost_and_a_replay_gives_the_same(draft in draft(), happenings in prop::collection::vec(happening(), 1..40)) {
+        let mut world = World::new(draft);
+        world.customer.attributes = object(json!({"points": 2})).into();
+        let program = world.programs.current.clone().unwrap();
+        for happening in &happenings {
+            let Some(input) = input_of(&mut world, happening, &program) else { continue };
+            let (before, customer) = (world.enrollments.clone(), world.customer.clone());
+            let turn = world.apply(&input);
+            prop_assert_eq!(turn.disposition.is_some(), matches!(input, Input::Event { .. }));
+
+            let mut again = before.clone();
+            let replay = apply(&world.programs, &mut again, &input, &customer, world.now);
+            prop_assert_eq!(&replay, &turn);
+            prop_assert_eq!(&again, &world.enrollments);
+
+            prop_assert!(world.enrollments.len() >= before.len());
+            for (old, new) in before.iter().zip(&world.enrollments) {
+                prop_assert_eq!(old.ordinal, new.ordinal);
+                prop_assert!(old.is_active() || old.standing == new.standing, "who has ended stays so");
+            }
+            check(&world, &program)?;
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! Stories: a journey is drafted, events and time come, and the customer's enrollments and the actions are looked at.
+
+mod draft;
+mod entry;
+mod laws;
+mod order;
+mod sight;
+mod steps;
+
+use draft::{Do, Draft, cart};
+
+use super::{
+    Action, Customer, Disposition, Enrollment, Event, Input, Outcome, Program, Programs, Standing, Turn, apply,
+    program::{Attribute, ExitRule, Goal, Outbound, Profile, Reentry, Step, StepAction, Trigger, Until, Zone},
+    state::{About, Ending, Ignored, Properties, StepResult},
+};
+use crate::{
+    clock::{DAY, HOUR, MINUTE, Micros},
+    expression::{self, Field, Layout, OnMissing, Place, Scope, Type},
+    kpi::Count,
+    policy::EffectivePolicy,
+};
+use serde_json::{Value as Json, json};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// 2026-03-02T10:00:00Z, a Monday.
+const START: Micros = 1_772_445_600 * 1_000_000;
+
+/// One customer of one journey, and the clock. Sets come true; messages wait until their outcome is told.
+struct World {
+    programs: Programs,
+    enrollments: Vec<Enrollment>,
+    customer: Customer,
+    now: Micros,
+    sequence: i64,
+    actions: Vec<Action>,
+}
+
+fn object(json: Json) -> Properties {
+    match json {
+        Json::Object(object) => object,
+        other => panic!("an object is needed, not {other}"),
+    }
+}
+
+fn programs(current: Program, others: impl IntoIterator<Item = Program>) -> Programs {
+    let current = Arc::new(current);
+    let all = others.into_iter().map(Arc::new).chain([current.clone()]);
+    Programs {
+        revisions: all.map(|each| (each.revision.clone(), each)).collect(),
+        current: Some(current),
+    }
+}
+
+impl World {
+    fn new(draft: Draft) -> Self {
+        Self {
+            programs: programs(draft.compile(), []),
+            enrollments: Vec::new(),
+            customer: Customer {
+                id: "u1".to_owned().into(),
+                attributes: object(json!({"email": "ada@example.com"})).into(),
+            },
+            now: START,
+            sequence: 0,
+            actions: Vec::new(),
+        }
+    }
+
+    fn event_of(&self, name: &str, data: Json) -> Event {
+        Event {
+            name: name.into(),
+            id: format!("e{}", self.sequence + 1).into(),
+            time: self.now,
+            accepted_at: self.now,
+            data: object(data).into(),
+            profile: self.customer.attributes.clone(),
+            about: None,
+        }
+    }
+
+    /// The next event is accepted and applied now.
+    fn hear(&mut self, name: &str, data: Json) -> Disposition {
+        let event = self.event_of(name, data);
+        self.take_event(event)
+    }
+
+    /// An event about the message that `step` of the first enrollment sent.
+    fn hear_about(&mut self, name: &str, step: &str, data: Json) -> Disposition {
+        let enrollment = self.enrollments.first().map_or(1, |first| first.ordinal);
+        let about = About {
+            journey: "cart".into(),
+            enrollment,
+            step: step.into(),
+            occurrence: 1,
+        };
+        let event = Event {
+            about: Some(about),
+            ..self.event_of(name, data)
+        };
+        self.take_event(event)
+    }
+
+    fn take_event(&mut self, event: Event) -> Disposition {
+        self.sequence += 1;
+        let turn = self.apply(&Input::Event {
+            sequence: self.sequence,
+            event,
+        });
+        turn.disposition.expect("an event has a disposition")
+    }
+
+    /// Time passes; waits that are over by then end in their order.
+    fn pass(&mut self, time: Micros) {
+        let until = self.now + time;
+        while let Some((due, enrollment)) = self
+            .enrollments
+            .iter()
+            .filter_map(|each| Some((each.due_at()?, each.ordinal)))
+            .filter(|(due, _)| *due <= until)
+            .min()
+        {
+            self.now = self.now.max(due);
+            let before = self.enrollments.clone();
+            self.apply(&Input::Due { enrollment });
+            if before == self.enrollments {
+                break;
+            }
+        }
+        self.now = until;
+    }
+
+    /// What became of the message that the first enrollment waits for.
+    fn outcome(&mut self, outcome: Outcome) {
+        let Standing::Sending { step, occurrence, .. } = self.enrollments[0].standing.clone() else {
+            panic!("no message is on its way: {:?}", self.enrollments[0].standing)
+        };
+        let enrollment = self.enrollments[0].ordinal;
+        let turn = self.apply(&Input::Outcome {
+            enrollment,
+            step,
+            occurrence,
+            outcome,
+        });
+        assert_eq!(turn.disposition, None);
+    }
+
+    fn apply(&mut self, input: &Input) -> Turn {
+        let turn = apply(&self.programs, &mut self.enrollments, input, &self.customer, self.now);
+        for action in &turn.actions {
+            if let Action::Set(changes) = action {
+                self.customer.attributes.expose_mut().extend(changes.expose().clone());
+            }
+        }
+        self.actions.extend(turn.actions.iter().cloned());
+        turn
+    }
+
+    /// Where the first enrollment stands, in words.
+    fn stands(&self) -> String {
+        stands(&self.enrollments[0])
+    }
+
+    fn counted(&self, count: &Count) -> usize {
+        self.actions
+            .iter()
+            .filter(|action| matches!(action, Action::Count { count: this, .. } if this == count))
+            .count()
+    }
+
+    /// Touchpoints of the messages asked for.
+    fn sends(&self) -> Vec<(&str, Json)> {
+        let sends = self.actions.iter().filter_map(|action| match action {
+            Action::Send { step, with, .. } => Some((step.as_str(), Json::Object(with.expose().clone()))),
+            Action::Withdraw { .. } | Action::Set(_) | Action::Count { .. } => None,
+        });
+        sends.collect()
+    }
+
+    fn withdrawals(&self) -> usize {
+        self.actions
+            .iter()
+            .filter(|action| matches!(action, Action::Withdraw { .. }))
+            .count()
+    }
+
+    fn result(&self, step: &str) -> &StepResult {
+        &self.enrollments[0].steps[step]
+    }
+}
+
+fn stands(enrollment: &Enrollment) -> String {
+    match &enrollment.standing {
+        Standing::Waiting { step, .. } => format!("waiting in {step}"),
+        Standing::Sending { step, .. } => format!("sending {step}"),
+        Standing::Ended { outcome, .. } => format!("{outcome:?}"),
+    }
+}
+
+fn ignored(why: Ignored) -> Disposition {
+    Disposition::Ignored(why)
+}

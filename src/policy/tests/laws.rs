@@ -1,0 +1,149 @@
+//! Laws of merging and deciding, for any policies and customers.
+
+use super::*;
+use proptest::prelude::*;
+
+fn purpose_name() -> impl Strategy<Value = &'static str> {
+    prop::sample::select(vec!["marketing", "service", "news"])
+}
+
+fn names(of: &'static [&'static str]) -> impl Strategy<Value = Option<Vec<&'static str>>> {
+    prop::option::of(prop::sample::subsequence(of, 1..=of.len()))
+}
+
+fn any_policy() -> impl Strategy<Value = PrivacyPolicySpec> {
+    const PURPOSES: &[&str] = &["marketing", "service", "news"];
+    let basis = prop::sample::select(vec![
+        "Consent",
+        "Contract",
+        "LegalObligation",
+        "VitalInterests",
+        "PublicTask",
+        "LegitimateInterest",
+    ]);
+    let attributes = prop::sample::subsequence(&["email", "age", "city"][..], 0..=3);
+    let purposes = prop::collection::btree_map(purpose_name(), (basis, prop::option::of(1..20u32), attributes), 1..=3);
+    let hour = || (0..24u32, prop::sample::select(vec![0u32, 30])).prop_map(|(h, m)| format!("{h:02}:{m:02}"));
+    let zone = prop::sample::select(vec!["Customer", "UTC", "Europe/Vienna", "Asia/Kathmandu"]);
+    let quiet = (
+        names(PURPOSES),
+        hour(),
+        hour(),
+        zone,
+        prop::sample::select(vec!["Delay", "Drop"]),
+    );
+    let cap = (names(PURPOSES), names(&["Email", "Sms"]), 0..4u32, 1..8u32);
+    (purposes, prop::collection::vec(quiet, 0..3), prop::collection::vec(cap, 0..3)).prop_map(|(purposes, quiet, caps)| {
+        let purposes: Vec<_> = purposes
+            .into_iter()
+            .map(|(name, (basis, expires, attributes))| {
+                let expires = expires.filter(|_| basis == "Consent").map(|days| format!("{days}d"));
+                json!({"name": name, "basis": basis, "expires": expires, "attributes": attributes})
+            })
+            .collect();
+        let quiet: Vec<_> = quiet
+            .into_iter()
+            .map(|(purposes, from, to, zone, then)| json!({"purposes": purposes, "hours": {"from": from, "to": to, "zone": zone}, "then": then}))
+            .collect();
+        let caps: Vec<_> = caps
+            .into_iter()
+            .map(|(purposes, channels, at_most, days)| json!({"purposes": purposes, "channels": channels, "atMost": at_most, "per": format!("{days}d")}))
+            .collect();
+        spec(json!({"purposes": purposes, "quiet": quiet, "caps": caps}))
+    })
+}
+
+fn any_customer() -> impl Strategy<Value = Known> {
+    let consent = (prop::bool::ANY, 0..30i64).prop_map(|(granted, days)| Consent {
+        granted,
+        at: at(NOON) - days * DAY,
+    });
+    let consents = prop::collection::btree_map(purpose_name().prop_map(str::to_owned), consent, 0..=3);
+    let contact = (purpose_name(), prop::sample::select(vec!["Email", "Sms"]), 0..200i64);
+    let zone_name = prop::option::of(prop::sample::select(vec![
+        "Europe/Vienna",
+        "America/New_York",
+        "Asia/Tokyo",
+    ]));
+    (
+        consents,
+        prop::collection::vec(contact, 0..4),
+        zone_name,
+        prop::bool::weighted(0.9),
+    )
+        .prop_map(|(consents, contacts, zone_name, has_address)| {
+            let contacts = contacts.into_iter().map(|(purpose, channel, hours)| Contact {
+                purpose: purpose.into(),
+                channel: channel.into(),
+                at: at(NOON) - hours * HOUR,
+            });
+            Known {
+                consents,
+                contacts: contacts.collect(),
+                zone: zone_name.map(zone),
+                suspended: false,
+                has_address,
+            }
+        })
+}
+
+impl std::fmt::Debug for Known {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let zone = self.zone.as_ref().and_then(TimeZone::iana_name);
+        write!(
+            f,
+            "{:?} {:?} {zone:?} address {}",
+            self.consents, self.contacts, self.has_address
+        )
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+
+    #[test]
+    fn merging_is_commutative_associative_and_idempotent(a in any_policy(), b in any_policy(), c in any_policy()) {
+        prop_assert_eq!(merge(&[&a, &b]), merge(&[&b, &a]));
+        prop_assert_eq!(merge(&[&a, &a]), merge(&[&a]));
+        let all = merge(&[&a, &b, &c]);
+        for order in [[&a, &c, &b], [&b, &a, &c], [&b, &c, &a], [&c, &a, &b], [&c, &b, &a]] {
+            prop_assert_eq!(&merge(&order), &all);
+        }
+        prop_assert_eq!(merge(&[&a, &b, &c, &b, &a]), all);
+    }
+
+    #[test]
+    fn a_further_policy_never_sends_more(
+        a in any_policy(),
+        b in any_policy(),
+        known in any_customer(),
+        purpose in purpose_name(),
+        channel in prop::sample::select(vec!["Email", "Sms"]),
+        minutes in 0..2880i64,
+    ) {
+        let now = at(NOON) + minutes * MINUTE;
+        let message = Message { purpose, channel, expires_at: None };
+        let both = known.ask(&merge(&[&a, &b]), &message, now);
+        if both == Verdict::Send {
+            prop_assert_eq!(known.ask(&merge(&[&a]), &message, now), Verdict::Send);
+            prop_assert_eq!(known.ask(&merge(&[&b]), &message, now), Verdict::Send);
+        }
+    }
+
+    #[test]
+    fn a_hold_ends_later_and_then_the_window_is_over(a in any_policy(), known in any_customer(), purpose in purpose_name(), minutes in 0..525_600i64) {
+        let mut now = at("2026-01-01T00:00:00Z") + minutes * MINUTE;
+        let policy = merge(&[&a]);
+        let message = Message { purpose, channel: "Email", expires_at: None };
+        // Two windows may hand a message on to each other for ever; one never holds longer than a day.
+        if let Verdict::Hold { until, .. } = known.ask(&policy, &message, now) {
+            prop_assert!(until > now && until - now <= 26 * HOUR);
+            now = until;
+            let windows = policy.quiet.len();
+            if windows == 1 {
+                let still = matches!(known.ask(&policy, &message, now), Verdict::Hold { .. });
+                prop_assert!(!still, "held again at its end");
+            }
+        }
+    }
+}
