@@ -17,6 +17,7 @@ mod report;
 mod revision;
 mod schema;
 mod selector;
+mod shape;
 mod touchpoint;
 mod value;
 mod world;
