@@ -1,8 +1,10 @@
 //! A compiled journey: everything that was text is checked and turned into slots, indices and templates. Made by `compile`, only read here.
 
 use crate::{
+    api::channel_adapter::ChannelAdapterSpec,
     clock::Micros,
     expression::{self, Layout},
+    kpi::KpiSpec,
     policy::EffectivePolicy,
     template::Template,
 };
@@ -31,6 +33,11 @@ pub struct Program {
     pub goals: Vec<Goal>,
     /// Outbound touchpoints that the steps send, by name.
     pub outbound: BTreeMap<String, Outbound>,
+    /// Adapters that `outbound` names, as they are now: what the dispatcher opens channels from.
+    pub adapters: BTreeMap<String, ChannelAdapterSpec>,
+    /// Where customers reach the gateway: tracked links and unsubscribe pages are made with it. None: the namespace has no such adapter.
+    pub public_url: Option<String>,
+    pub kpis: Vec<KpiSpec>,
     /// What the policies that select this journey say together.
     pub policy: EffectivePolicy,
     pub profile: Arc<Profile>,

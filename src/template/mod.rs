@@ -15,6 +15,8 @@ pub struct Place {
     pub with: BTreeSet<String>,
     /// Fields of the rendered content that a webhook's body may read as content.NAME; empty in content itself.
     pub content: BTreeSet<String>,
+    /// Whether `to`, the address, may be read: in a webhook's body.
+    pub to: bool,
     /// HTML: values are escaped.
     pub html: bool,
 }
@@ -48,6 +50,8 @@ pub struct Values<'a> {
     pub customer_id: &'a str,
     pub with: &'a Properties,
     pub content: Option<&'a Properties>,
+    /// The address; None: there is none, or the place may not read it.
+    pub to: Option<&'a str>,
     /// Turns an address into a tracked one.
     pub link: &'a (dyn Fn(&str) -> String + Send + Sync),
     /// The signed unsubscribe page; None where the purpose needs none.
