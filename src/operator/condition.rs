@@ -1,6 +1,9 @@
 //! Verdicts become conditions: all of them on first sight, kstatus's two only while they hold, the transition time kept while the status is. Pure.
 
-use super::reason::{Reason, Subject};
+use super::{
+    reason::{Reason, Subject},
+    secrets::Missing,
+};
 use crate::{
     clock::Micros,
     compile::{Code, Diagnostic, Severity},
@@ -102,6 +105,31 @@ pub fn judge(diagnostics: &[Diagnostic]) -> Judged {
             Reason::Compliant,
             "the policies allow all that it does",
         ),
+    }
+}
+
+/// What is said of the whole: the first part that does not hold, or `good`. Kstatus's two follow: Reconciling when it will come by itself,
+/// Stalled when somebody must do something.
+pub fn whole(parts: &[&Verdict], good: Reason, praise: &str) -> Vec<Verdict> {
+    let Some(first) = parts.iter().find(|part| !part.holds()) else {
+        return vec![Verdict::new(Subject::Ready, Truth::True, good, praise)];
+    };
+    let message = format!("{} is {}: {}", first.subject.name(), first.truth.name(), first.message);
+    let sign = if first.reason.passes() { Subject::Reconciling } else { Subject::Stalled };
+    vec![
+        Verdict::new(Subject::Ready, Truth::False, first.reason, message.clone()),
+        Verdict::new(sign, Truth::True, first.reason, message),
+    ]
+}
+
+/// Adds Secrets that are not there to what is said of references.
+pub fn lacking(resolved: Verdict, missing: &[Missing]) -> Verdict {
+    let Some(first) = missing.first() else { return resolved };
+    let secrets = list(&missing.iter().map(|missing| &missing.diagnostic).collect::<Vec<_>>());
+    if resolved.holds() {
+        Verdict::new(Subject::ResolvedRefs, Truth::False, first.reason, secrets)
+    } else {
+        Verdict::new(Subject::ResolvedRefs, Truth::False, resolved.reason, format!("{}\n{secrets}", resolved.message))
     }
 }
 

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 /// The first pause after a failure; doubled after each, to at most [`LONGEST_PAUSE`], with up to a quarter more as jitter.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
 /// What becomes of a key after it was worked on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

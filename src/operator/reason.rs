@@ -102,6 +102,8 @@ pub enum Reason {
     ScaledToZero,
     /// RunnerAvailable: there is no Deployment, because nothing was ever programmed.
     NoRunner,
+    /// Ready: an adapter by which events come in waits for the gateway's first pod.
+    GatewayStarting,
     /// Ready: all holds.
     Ready,
     /// Ready: all holds, and spec.suspend is true: nobody enters, nothing is sent.
@@ -145,6 +147,7 @@ impl Reason {
             Self::RunnerFailing => "RunnerFailing",
             Self::ScaledToZero => "ScaledToZero",
             Self::NoRunner => "NoRunner",
+            Self::GatewayStarting => "GatewayStarting",
             Self::Ready => "Ready",
             Self::Suspended => "Suspended",
             Self::Deleting => "Deleting",
@@ -152,6 +155,40 @@ impl Reason {
             Self::ObjectiveMissed => "ObjectiveMissed",
             Self::NotEnoughData => "NotEnoughData",
             Self::NoObjectives => "NoObjectives",
+        }
+    }
+
+    /// Whether it ends by itself, without anybody changing the object or what it names.
+    pub fn passes(self) -> bool {
+        match self {
+            Self::StoreUnavailable | Self::RunnerStarting | Self::GatewayStarting | Self::Deleting | Self::NotEnoughData => true,
+            Self::Accepted
+            | Self::InvalidShape
+            | Self::InvalidExpression
+            | Self::InvalidTemplate
+            | Self::InvalidSchema
+            | Self::InvalidValue
+            | Self::InvalidFlow
+            | Self::Unreadable
+            | Self::DuplicateProfile
+            | Self::Resolved
+            | Self::ReferenceNotFound
+            | Self::SecretNotFound
+            | Self::SecretKeyNotFound
+            | Self::Compliant
+            | Self::PolicyViolated
+            | Self::Programmed
+            | Self::LastGoodRevision
+            | Self::NotProgrammed
+            | Self::RunnerReady
+            | Self::RunnerFailing
+            | Self::ScaledToZero
+            | Self::NoRunner
+            | Self::Ready
+            | Self::Suspended
+            | Self::ObjectivesMet
+            | Self::ObjectiveMissed
+            | Self::NoObjectives => false,
         }
     }
 }
