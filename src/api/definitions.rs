@@ -16,6 +16,15 @@ pub fn crds() -> Vec<(&'static str, Value)> {
     ]
 }
 
+/// The files that carry the CRDs: name and YAML, one for each kind.
+pub fn crd_files() -> Vec<(String, String)> {
+    let text = |crd: &Value| serde_saphyr::to_string(crd).expect("JSON is YAML");
+    let file = |(plural, crd)| (format!("{plural}.yaml"), format!("{GENERATED}{}", text(&crd)));
+    crds().into_iter().map(file).collect()
+}
+
+const GENERATED: &str = "# Made by `journey crds` from src/api; change it there.\n";
+
 fn finished<K: CustomResourceExt>() -> Value {
     let mut crd = serde_json::to_value(K::crd()).expect("a CRD has string keys only, so it is JSON");
     tidy(&mut crd["spec"]["versions"]);

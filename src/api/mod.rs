@@ -27,7 +27,7 @@ pub mod touchpoint;
 
 pub use channel_adapter::{ChannelAdapter, ChannelAdapterSpec};
 pub use customer_profile::{CustomerProfile, CustomerProfileSpec};
-pub use definitions::crds;
+pub use definitions::{crd_files, crds};
 pub use journey::{Journey, JourneySpec};
 pub use privacy_policy::{PrivacyPolicy, PrivacyPolicySpec};
 pub use touchpoint::{Touchpoint, TouchpointSpec};

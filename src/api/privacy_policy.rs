@@ -24,7 +24,6 @@ use serde_with::skip_serializing_none;
     derive = "PartialEq",
     cel,
     doc = "What may be sent to whom, why, when and how often. Of several policies the strictest of each rule wins.",
-    printcolumn(name = "Purposes", type_ = "string", json_path = ".spec.purposes[*].name"),
     printcolumn(
         name = "Ready",
         type_ = "string",

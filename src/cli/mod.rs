@@ -1,1 +1,4 @@
+//! The subcommands.
+
+pub mod crds;
 pub mod operator;
