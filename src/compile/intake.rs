@@ -1,5 +1,6 @@
 //! What the gateway runs by: inbound touchpoints, who may bring what, and who listens.
 
+use super::{Code, Diagnostic, Manifests, report::Report, touchpoint, world::World};
 use crate::{
     engine::program::Profile,
     expression::{self, Layout},
@@ -53,10 +54,55 @@ pub struct ConsentRule {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Source {
     pub adapter: String,
-    /// File of the write key below the secrets folder: `SECRETNAME/KEY`.
+    /// The write key below the secrets folder: the file `SECRETNAME/KEY`, or the folder `SECRETNAME` with one file where the adapter
+    /// names no key.
     pub key_file: String,
     pub public_url: Option<String>,
     pub origins: Vec<String>,
     /// The key is known to everyone: may join anonymous ids only, and brings only events whose `from` names it or is left out.
     pub public: bool,
+}
+
+/// Compiles what the gateway needs. One bad touchpoint does not stop the others: it is left out, and its diagnostics are given back.
+pub fn intake(manifests: &Manifests) -> (Intake, Vec<Diagnostic>) {
+    let world = World::of(manifests);
+    let mut found = world.found.clone();
+    let mut intake = Intake {
+        namespace: manifests.namespace.clone(),
+        profile: world.profile.clone(),
+        purposes: touchpoint::purposes(&world).into_iter().map(Into::into).collect(),
+        ..Intake::default()
+    };
+    for (name, spec) in &manifests.touchpoints {
+        let Some(inbound) = &spec.inbound else { continue };
+        let mut report = Report::new("Touchpoint", name);
+        same_event(&mut report, manifests, name, &inbound.event);
+        let compiled = touchpoint::inbound(&mut report, &world, name, inbound);
+        found.append(&mut report.found);
+        if let Some(compiled) = compiled {
+            intake.inbound.insert(compiled.event.clone(), Arc::new(compiled));
+        }
+    }
+    for (name, spec) in &manifests.adapters {
+        let Some(http) = &spec.http else { continue };
+        let secret = &http.auth.secret_ref;
+        let source = Source {
+            adapter: name.clone(),
+            key_file: secret.key.as_ref().map_or_else(|| secret.name.to_string(), |key| format!("{}/{key}", secret.name)),
+            public_url: http.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned()),
+            origins: http.origins.iter().flatten().map(ToString::to_string).collect(),
+            public: http.public,
+        };
+        intake.sources.insert(name.clone(), source);
+    }
+    (intake, found)
+}
+
+/// Two touchpoints cannot take the same event: the first by name has it.
+pub fn same_event(report: &mut Report, manifests: &Manifests, name: &str, event: &str) {
+    let same = |spec: &crate::api::TouchpointSpec| spec.inbound.as_ref().is_some_and(|inbound| inbound.event == event);
+    if let Some((first, _)) = manifests.touchpoints.iter().take_while(|(other, _)| *other != name).find(|(_, spec)| same(spec)) {
+        let help = "let one touchpoint take the event; several journeys can listen to it".to_owned();
+        report.error(Code::Value, "spec.inbound.event", format!("touchpoint '{first}' takes event '{event}' already"), help);
+    }
 }

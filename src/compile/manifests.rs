@@ -53,7 +53,7 @@ impl Manifests {
 
     /// Adds the documents of a YAML text, read as kubectl reads it (YAML 1.1 traps refused with a hint). Documents of other groups
     /// (Secrets, ConfigMaps, Kustomizations) are passed over. A name given twice is an error. All namespaces are taken for one.
-    pub fn read(&mut self, _text: &str, _origin: &str) -> Result<(), Vec<ParseError>> {
-        todo!()
+    pub fn read(&mut self, text: &str, origin: &str) -> Result<(), Vec<ParseError>> {
+        super::read::read(self, text, origin)
     }
 }

@@ -1,10 +1,232 @@
+//! One input, all enrollments of one customer: who is reached, in which order, and what the event is said to have done.
+
 use super::{
-    program::Programs,
-    state::{Customer, Enrollment, Input, Turn},
+    entry::{self, Admission},
+    program::{Program, Programs},
+    sight::Sight,
+    state::{Action, Customer, Disposition, Enrollment, Event, Ignored, Input, Outcome, Standing, Turn},
+    walk::{Coming, MOST_KEPT, Round, Walk, stay, standing_at},
 };
-use crate::clock::Micros;
+use crate::{clock::Micros, kpi::Count};
+use serde_json::Value as Json;
+use std::collections::BTreeMap;
 
 /// Applies one input to all enrollments of one customer in one journey. Changes them in place, appends new ones, gives what is to be done.
-pub fn apply(_programs: &Programs, _enrollments: &mut Vec<Enrollment>, _input: &Input, _customer: &Customer, _now: Micros) -> Turn {
-    todo!()
+///
+/// - `enrollments` holds the active ones and the ended ones still watched ([`super::watch_until`]), by ordinal.
+/// - `customer` is the customer as of now; signals see the event's own profile instead.
+/// - `now` is the store's clock in microseconds: durations run on it.
+///
+/// Inputs come in the order of acceptance. A wait that was due at or before an event's acceptance ends before the event is looked at, whether
+/// or not its [`Input::Due`] came first. An input for an enrollment that is not there, has ended or stands elsewhere does nothing.
+pub fn apply(programs: &Programs, enrollments: &mut Vec<Enrollment>, input: &Input, customer: &Customer, now: Micros) -> Turn {
+    let mut round = Round::new(customer, now);
+    let disposition = match input {
+        Input::Event { sequence, event } => Some(hear(programs, enrollments, *sequence, event, &mut round)),
+        Input::Due { enrollment } => {
+            if let Some(enrollment) = enrollments.iter_mut().find(|each| each.ordinal == *enrollment) {
+                pass_time(programs, enrollment, &mut round);
+            }
+            None
+        }
+        Input::Outcome { enrollment, step, occurrence, outcome } => {
+            if let Some(enrollment) = enrollments.iter_mut().find(|each| each.ordinal == *enrollment) {
+                learn_outcome(programs, enrollment, step, *occurrence, outcome, &mut round);
+            }
+            None
+        }
+    };
+    Turn { actions: round.actions, disposition }
+}
+
+/// The program an enrollment walks by: its own revision, as long as it knows the step at which the enrollment stands.
+fn program_of<'p>(programs: &'p Programs, enrollment: &Enrollment) -> Option<&'p Program> {
+    let program = programs.revisions.get(&enrollment.revision)?;
+    (!enrollment.is_active() || standing_at(program, enrollment).is_some()).then_some(program)
+}
+
+fn pass_time(programs: &Programs, enrollment: &mut Enrollment, round: &mut Round<'_>) {
+    let suspended = programs.current.as_ref().is_some_and(|current| current.suspended);
+    if suspended || enrollment.due_at().is_none_or(|due| due > round.now) {
+        return;
+    }
+    match program_of(programs, enrollment) {
+        Some(program) => Walk { program, enrollment, round }.time(),
+        None => stay(enrollment, Coming::Time, round.now),
+    }
+}
+
+fn learn_outcome(programs: &Programs, enrollment: &mut Enrollment, step: &str, occurrence: u32, outcome: &Outcome, round: &mut Round<'_>) {
+    let expected = match &enrollment.standing {
+        Standing::Sending { step: at, occurrence: times, .. } => at == step && *times == occurrence,
+        Standing::Waiting { .. } | Standing::Ended { .. } => false,
+    };
+    if !expected {
+        return;
+    }
+    match program_of(programs, enrollment) {
+        Some(program) => Walk { program, enrollment, round }.outcome(outcome),
+        None => stay(enrollment, Coming::Outcome(outcome), round.now),
+    }
+}
+
+/// Exits, waits, triggers; goals in any case. Of all that the event did, what stands first in [`Disposition`] is said of it.
+fn hear(programs: &Programs, enrollments: &mut Vec<Enrollment>, sequence: i64, event: &Event, round: &mut Round<'_>) -> Disposition {
+    for enrollment in enrollments.iter_mut().filter(|each| each.due_at().is_some_and(|due| due <= event.accepted_at)) {
+        pass_time(programs, enrollment, round);
+    }
+    let mut keys = Keys::default();
+    let mut did: Option<Disposition> = None;
+    let mut reached = Reached { active: Vec::new(), lost: false };
+    for enrollment in enrollments.iter_mut().filter(|each| each.ordinal != sequence) {
+        if event.about.as_ref().is_some_and(|about| about.enrollment != enrollment.ordinal) {
+            continue;
+        }
+        let was_active = enrollment.is_active();
+        let Some(program) = program_of(programs, enrollment) else {
+            reached.lost |= was_active;
+            reached.active.extend(was_active.then(|| enrollment.key.expose().clone()));
+            continue;
+        };
+        if !concerns(program, enrollment, event, &mut keys, round) {
+            continue;
+        }
+        reached.active.extend(was_active.then(|| enrollment.key.expose().clone()));
+        let effect = touch(Walk { program, enrollment, round }, event);
+        did = match (did, effect) {
+            (Some(before), Some(now)) => Some(before.min(now)),
+            (before, now) => before.or(now),
+        };
+    }
+    let admission = admit(programs, enrollments, sequence, event, &reached, &mut keys, round);
+    match admission {
+        Ok(()) => did.map_or(Disposition::Entered, |did| did.min(Disposition::Entered)),
+        Err(why) => did.unwrap_or(Disposition::Ignored(why)),
+    }
+}
+
+/// Who was there before the event, among those it reached.
+struct Reached {
+    /// Keys of those that were active.
+    active: Vec<String>,
+    /// Whether the program of one of them is not there.
+    lost: bool,
+}
+
+/// Keys of one event by revision: each is evaluated once.
+#[derive(Default)]
+struct Keys(BTreeMap<String, Option<String>>);
+
+impl Keys {
+    /// The event's value of entry.key; None: it has none.
+    fn of(&mut self, program: &Program, event: &Event, round: &mut Round<'_>) -> Option<String> {
+        let key = program.keys.get(&event.name)?;
+        if let Some(known) = self.0.get(&program.revision) {
+            return known.clone();
+        }
+        let value = Sight::of_trigger(program, round.customer_id, event, round.now).value(key);
+        let key = match value {
+            Ok(Json::String(text)) => Some(text).filter(|text| !text.is_empty()),
+            Ok(Json::Number(number)) => Some(number.to_string()),
+            Ok(Json::Bool(truth)) => Some(truth.to_string()),
+            Ok(Json::Null | Json::Array(_) | Json::Object(_)) | Err(crate::expression::Fault::Missing) => None,
+            Err(_) => {
+                round.count(Count::Fault);
+                None
+            }
+        };
+        self.0.insert(program.revision.clone(), key.clone());
+        key
+    }
+}
+
+/// An event about a message reaches the enrollment that sent it; one with the key's value that key; any other all of the customer's.
+fn concerns(program: &Program, enrollment: &Enrollment, event: &Event, keys: &mut Keys, round: &mut Round<'_>) -> bool {
+    match &event.about {
+        Some(about) => about.journey == program.journey && about.enrollment == enrollment.ordinal,
+        None => !program.keyed || keys.of(program, event, round).is_none_or(|key| key == *enrollment.key.expose()),
+    }
+}
+
+fn touch(mut walk: Walk<'_, '_, '_>, event: &Event) -> Option<Disposition> {
+    // Goals come first so that they see the steps as the event found them.
+    let goal = reach_goals(&mut walk, event).then_some(Disposition::GoalOnly);
+    if !walk.enrollment.is_active() {
+        return goal;
+    }
+    let program = walk.program;
+    for rule in program.exits.iter().filter(|rule| rule.event == event.name) {
+        let holds = walk.signal_sight(event).holds(rule.when.as_ref());
+        if walk.round.judge(holds) {
+            walk.exit(rule.outcome);
+            return Some(Disposition::Exited);
+        }
+    }
+    if walk.signal(event) {
+        return Some(Disposition::Advanced);
+    }
+    if event.about.is_some() && walk.is_sending() && program.awaits(&event.name) && walk.enrollment.kept.len() < MOST_KEPT {
+        walk.enrollment.kept.push(event.clone());
+        return Some(Disposition::Kept);
+    }
+    goal
+}
+
+/// Once per enrollment, within the time from its entry, wherever it stands and also when it has ended.
+fn reach_goals(walk: &mut Walk<'_, '_, '_>, event: &Event) -> bool {
+    let mut any = false;
+    let program = walk.program;
+    let entered_at = walk.enrollment.entered_at;
+    for goal in program.goals.iter().filter(|goal| goal.event == event.name) {
+        if walk.enrollment.goals.contains_key(&goal.name) || event.accepted_at > entered_at.saturating_add(goal.within) {
+            continue;
+        }
+        let holds = walk.signal_sight(event).holds(goal.when.as_ref());
+        if walk.round.judge(holds) {
+            walk.enrollment.goals.insert(goal.name.clone(), event.accepted_at);
+            walk.round.actions.push(Action::Count { count: Count::Goal(goal.name.clone()), at: entered_at });
+            any = true;
+        }
+    }
+    any
+}
+
+/// Lets the customer in where a trigger of the current program takes the event. An event that found somebody in under the key never enters
+/// that key, whatever it did there: it exits or enters, never both.
+fn admit(
+    programs: &Programs,
+    enrollments: &mut Vec<Enrollment>,
+    sequence: i64,
+    event: &Event,
+    reached: &Reached,
+    keys: &mut Keys,
+    round: &mut Round<'_>,
+) -> Result<(), Ignored> {
+    let otherwise = |why| match (reached.lost, reached.active.is_empty()) {
+        (true, _) => Ignored::NoProgram,
+        (false, false) => Ignored::AlreadyIn,
+        (false, true) => why,
+    };
+    if event.about.is_some() {
+        return Err(otherwise(Ignored::NotIn));
+    }
+    let Some(current) = &programs.current else { return Err(otherwise(Ignored::NoProgram)) };
+    let mut triggers = current.triggers.iter().filter(|trigger| trigger.event == event.name).peekable();
+    if triggers.peek().is_none() {
+        return Err(otherwise(Ignored::NotIn));
+    }
+    let sight = Sight::of_trigger(current, round.customer_id, event, round.now);
+    let holds = triggers.any(|trigger| {
+        let holds = sight.holds(trigger.when.as_ref());
+        round.judge(holds)
+    });
+    if !holds {
+        return Err(otherwise(Ignored::WhenFalse));
+    }
+    let key = if current.keyed { keys.of(current, event, round).ok_or(Ignored::NoKey)? } else { String::new() };
+    if reached.active.iter().any(|active| !current.keyed || *active == key) {
+        return Err(otherwise(Ignored::AlreadyIn));
+    }
+    let admission = Admission { program: current, sequence, event, key };
+    entry::admit(admission, enrollments, round)
 }

@@ -1,12 +1,21 @@
 //! The journey state machine: what an event, a due time or the outcome of a message does to a customer's enrollments. Pure.
 //!
 //! In: a [`Program`] (made by `compile`), the customer's enrollments, an [`Input`], the time. Out: changed enrollments and [`Action`]s, which
-//! the runner carries out. Knows no store, no clock, no channel, no policy.
+//! the runner carries out. Knows no store, no clock, no channel, and asks no policy.
+//!
+//! Who counts what: [`Action::Count`] brings entries, endings, goals, arrivals, requests and faults (and the failure of a message whose values
+//! cannot be made). The runner counts each event once, from [`Turn::disposition`], and what became of each [`Action::Send`]: so that
+//! accepted = exited + advanced + entered + kept + goal-only + ignored, and requested = sent + skipped + failed + pending.
 
 pub mod apply;
+mod entry;
 pub mod program;
+mod sight;
 pub mod state;
+mod walk;
 
 pub use apply::apply;
+pub use entry::watch_until;
 pub use program::{Program, Programs};
+pub use sight::{address, view, zone_of};
 pub use state::{Action, Customer, Disposition, Enrollment, Event, Input, Outcome, Standing, Turn};

@@ -50,6 +50,14 @@ impl Program {
     pub fn step(&self, name: &str) -> Option<&Step> {
         self.steps.iter().find(|step| step.name == name)
     }
+
+    /// Whether some wait ends by this event.
+    pub fn awaits(&self, event: &str) -> bool {
+        self.steps.iter().any(|step| match &step.action {
+            StepAction::Wait { until, .. } => until.iter().any(|signal| signal.event == event),
+            StepAction::Send { .. } | StepAction::Branch { .. } | StepAction::Set(_) | StepAction::Exit(_) => false,
+        })
+    }
 }
 
 /// What a runner knows of its journey: the revision that customers enter, and those that some still walk.

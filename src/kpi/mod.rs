@@ -4,4 +4,4 @@ mod count;
 mod measure;
 
 pub use count::{Count, Counts, IntakeCount};
-pub use measure::{KpiSpec, Measure, State, Target, measure, round_two_digits};
+pub use measure::{KpiSpec, Measure, State, Target, measure, percent, round_two_digits};

@@ -1,7 +1,97 @@
-use super::{EffectivePolicy, Facts, Message, Verdict};
-use crate::clock::Micros;
+//! The verdict on one message. Every doubt is a no.
 
-/// Whether `message` may be sent to the customer of `facts` at `now`.
-pub fn decide(_policy: &EffectivePolicy, _facts: &Facts<'_>, _message: &Message<'_>, _now: Micros) -> Verdict {
-    todo!()
+use super::{
+    Basis, Cap, EffectivePolicy, Facts, HoldReason, Message, Purpose, Quiet, QuietThen, SkipReason, Verdict,
+    quiet::{Silence, silence},
+};
+use crate::clock::{MINUTE, Micros};
+
+/// Whether `message` may be sent to the customer of `facts` at `now` (microseconds). The first of these rules that objects gives the verdict:
+///
+/// 1. suspended: hold, and ask again within a minute. Nothing moves while a journey is suspended, not even by a skip.
+/// 2. the purpose is not in the policy: skip NoPolicy.
+/// 3. consent, by the basis: none or a no is skip NoConsent, one that is too old skip ConsentExpired.
+/// 4. no address: skip NoAddress.
+/// 5. time to live is over: skip Expired.
+/// 6. quiet hours: skip QuietHours by a window that drops, and by one whose end cannot be told; else hold until the last of the windows that
+///    are on now ends, or skip Expired when time to live is over by then.
+/// 7. caps: skip Capped.
+///
+/// Caps come last because they slide: a message held over night is counted against the contacts of the morning.
+pub fn decide(policy: &EffectivePolicy, facts: &Facts<'_>, message: &Message<'_>, now: Micros) -> Verdict {
+    if facts.suspended {
+        return Verdict::Hold { until: now.saturating_add(MINUTE), why: HoldReason::Suspended };
+    }
+    let Some(purpose) = policy.purposes.get(message.purpose) else { return Verdict::Skip(SkipReason::NoPolicy) };
+    if let Some(no) = consent(purpose, facts, message, now) {
+        return Verdict::Skip(no);
+    }
+    if !facts.has_address {
+        return Verdict::Skip(SkipReason::NoAddress);
+    }
+    if is_over(message, now) {
+        return Verdict::Skip(SkipReason::Expired);
+    }
+    if let Some(verdict) = quiet(&policy.quiet, facts, message, now) {
+        return verdict;
+    }
+    if policy.caps.iter().any(|cap| is_full(cap, facts, message, now)) {
+        return Verdict::Skip(SkipReason::Capped);
+    }
+    Verdict::Send
+}
+
+/// Consent must have been given (GDPR art. 6(1)(a), 7). Processing on the grounds of art. 6(1)(e) and (f) needs none, but the customer may
+/// object (art. 21): a recorded no is a no. The other grounds do not ask.
+fn consent(purpose: &Purpose, facts: &Facts<'_>, message: &Message<'_>, now: Micros) -> Option<SkipReason> {
+    let known = facts.consents.get(message.purpose);
+    match purpose.basis {
+        Basis::Consent => match known {
+            Some(consent) if consent.granted => {
+                let over = purpose.expires.is_some_and(|holds| now >= consent.at.saturating_add(holds));
+                over.then_some(SkipReason::ConsentExpired)
+            }
+            Some(_) | None => Some(SkipReason::NoConsent),
+        },
+        Basis::LegitimateInterest | Basis::PublicTask => known.filter(|consent| !consent.granted).map(|_| SkipReason::NoConsent),
+        Basis::Contract | Basis::LegalObligation | Basis::VitalInterests => None,
+    }
+}
+
+/// None: it is not quiet.
+fn quiet(windows: &[Quiet], facts: &Facts<'_>, message: &Message<'_>, now: Micros) -> Option<Verdict> {
+    let mut held_until = None;
+    for window in windows.iter().filter(|window| names(&window.purposes, message.purpose)) {
+        match (silence(window, facts.zone, now), window.then) {
+            (Silence::None, QuietThen::Delay | QuietThen::Drop) => {}
+            (Silence::Until(_) | Silence::Endless, QuietThen::Drop) | (Silence::Endless, QuietThen::Delay) => {
+                return Some(Verdict::Skip(SkipReason::QuietHours));
+            }
+            (Silence::Until(end), QuietThen::Delay) => held_until = held_until.max(Some(end)),
+        }
+    }
+    let until = held_until?;
+    if is_over(message, until) {
+        return Some(Verdict::Skip(SkipReason::Expired));
+    }
+    Some(Verdict::Hold { until, why: HoldReason::QuietHours })
+}
+
+/// Whether the contacts within one period before `now` use the cap up. A contact of exactly one period ago is outside.
+fn is_full(cap: &Cap, facts: &Facts<'_>, message: &Message<'_>, now: Micros) -> bool {
+    if !(names(&cap.purposes, message.purpose) && names(&cap.channels, message.channel)) {
+        return false;
+    }
+    let since = now.saturating_sub(cap.per);
+    let counted = |contact: &&super::Contact| contact.at > since && names(&cap.purposes, &contact.purpose) && names(&cap.channels, &contact.channel);
+    facts.contacts.iter().filter(counted).take(cap.at_most as usize).count() == cap.at_most as usize
+}
+
+/// Left out means all.
+fn names(list: &Option<Vec<String>>, name: &str) -> bool {
+    list.as_ref().is_none_or(|list| list.iter().any(|each| each == name))
+}
+
+fn is_over(message: &Message<'_>, at: Micros) -> bool {
+    message.expires_at.is_some_and(|end| at > end)
 }

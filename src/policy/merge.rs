@@ -1,7 +1,148 @@
-use super::EffectivePolicy;
-use crate::api::privacy_policy::PrivacyPolicySpec;
+//! Several policies, one answer: of each rule the strictest.
 
-/// Of each rule the strictest: commutative, associative, idempotent.
-pub fn merge(_policies: &[&PrivacyPolicySpec]) -> EffectivePolicy {
-    todo!()
+use super::{Basis, Cap, EffectivePolicy, Purpose, Quiet, QuietThen, QuietZone};
+use crate::{
+    api::privacy_policy::{self, PrivacyPolicySpec},
+    clock,
+};
+use jiff::tz::TimeZoneDatabase;
+use std::cmp::Reverse;
+
+/// Of each rule the strictest: commutative, associative, idempotent. No policy at all allows nothing.
+///
+/// - A purpose is allowed only when EVERY policy names it: the list of purposes is itself a rule, and its strictest form is what all agree on.
+///   So a policy for the whole namespace is a bound that no later policy can widen, and adding a policy never sends more. Policies that share
+///   the purposes out between journeys do it by `journeySelector`, not by each naming other purposes for the same journey.
+/// - Its basis is the strictest named: Consent, then what can be objected to (LegitimateInterest, PublicTask), then the others. Its consent
+///   expires by the shortest time; only attributes that all allow may be read.
+/// - Quiet hours and caps add up.
+pub fn merge(policies: &[&PrivacyPolicySpec]) -> EffectivePolicy {
+    policies.iter().map(|policy| alone(policy)).reduce(both).unwrap_or_default()
+}
+
+fn both(a: EffectivePolicy, mut b: EffectivePolicy) -> EffectivePolicy {
+    let purposes = a.purposes.into_iter().filter_map(|(name, one)| {
+        let other = b.purposes.remove(&name)?;
+        Some((name, stricter(one, other)))
+    });
+    let purposes = purposes.collect();
+    EffectivePolicy { purposes, quiet: quiet(a.quiet.into_iter().chain(b.quiet)), caps: caps(a.caps.into_iter().chain(b.caps)) }
+}
+
+fn stricter(a: Purpose, b: Purpose) -> Purpose {
+    Purpose {
+        basis: std::cmp::min_by_key(a.basis, b.basis, |basis| strictness(*basis)),
+        expires: [a.expires, b.expires].into_iter().flatten().min(),
+        attributes: a.attributes.intersection(&b.attributes).cloned().collect(),
+    }
+}
+
+/// The smaller, the stricter.
+fn strictness(basis: Basis) -> u8 {
+    match basis {
+        Basis::Consent => 0,
+        Basis::LegitimateInterest => 1,
+        Basis::PublicTask => 2,
+        Basis::Contract => 3,
+        Basis::VitalInterests => 4,
+        Basis::LegalObligation => 5,
+    }
+}
+
+fn alone(policy: &PrivacyPolicySpec) -> EffectivePolicy {
+    let PrivacyPolicySpec { journey_selector: _, purposes, quiet: windows, caps: limits } = policy;
+    let mut all: Vec<(String, Purpose)> = Vec::new();
+    for purpose in purposes {
+        let privacy_policy::Purpose { name, basis, expires, attributes } = purpose;
+        let this = Purpose {
+            basis: basis_of(*basis),
+            expires: expires.as_ref().map(|holds| clock::span(holds.as_str())),
+            attributes: attributes.iter().map(|attribute| attribute.as_str().to_owned()).collect(),
+        };
+        // The CRD refuses a purpose named twice; if it comes all the same the stricter holds.
+        match all.iter_mut().find(|(known, _)| known == name.as_str()) {
+            Some((_, known)) => *known = stricter(known.clone(), this),
+            None => all.push((name.as_str().to_owned(), this)),
+        }
+    }
+    EffectivePolicy { purposes: all.into_iter().collect(), quiet: quiet(windows.iter().map(window)), caps: caps(limits.iter().map(cap)) }
+}
+
+fn basis_of(basis: privacy_policy::Basis) -> Basis {
+    match basis {
+        privacy_policy::Basis::Consent => Basis::Consent,
+        privacy_policy::Basis::Contract => Basis::Contract,
+        privacy_policy::Basis::LegalObligation => Basis::LegalObligation,
+        privacy_policy::Basis::VitalInterests => Basis::VitalInterests,
+        privacy_policy::Basis::PublicTask => Basis::PublicTask,
+        privacy_policy::Basis::LegitimateInterest => Basis::LegitimateInterest,
+    }
+}
+
+fn window(quiet: &privacy_policy::Quiet) -> Quiet {
+    let privacy_policy::Quiet { purposes, hours, then } = quiet;
+    let privacy_policy::Hours { from, to, zone } = hours;
+    Quiet {
+        purposes: purposes.as_ref().map(|names| sorted(names.iter().map(|name| name.as_str()))),
+        from: minutes(from.as_str()),
+        to: minutes(to.as_str()),
+        zone: zone_of(zone.as_str()),
+        then: match then {
+            privacy_policy::QuietThen::Delay => QuietThen::Delay,
+            privacy_policy::QuietThen::Drop => QuietThen::Drop,
+        },
+    }
+}
+
+fn cap(cap: &privacy_policy::Cap) -> Cap {
+    let privacy_policy::Cap { purposes, channels, at_most, per } = cap;
+    Cap {
+        purposes: purposes.as_ref().map(|names| sorted(names.iter().map(|name| name.as_str()))),
+        channels: channels.as_ref().map(|names| sorted(names.iter().map(|name| name.as_str()))),
+        at_most: u32::try_from(*at_most).unwrap_or(0),
+        per: clock::span(per.as_str()),
+    }
+}
+
+/// `HH:MM`, whose shape the CRD has checked; what is none is midnight.
+fn minutes(clock: &str) -> u16 {
+    let part = |text: &str, below: u16| text.parse().ok().filter(|number| *number < below).unwrap_or(0);
+    clock.split_once(':').map_or(0, |(hour, minute)| part(hour, 24) * 60 + part(minute, 60))
+}
+
+/// A zone the bundled tz database does not know (`compile` refuses it) counts as not known at all: the strictest reading.
+fn zone_of(name: &str) -> QuietZone {
+    match name {
+        "Customer" => QuietZone::Customer,
+        name => TimeZoneDatabase::bundled().get(name).map_or(QuietZone::Customer, QuietZone::Fixed),
+    }
+}
+
+fn sorted<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
+    let mut names: Vec<String> = names.map(str::to_owned).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// In one order, each once, so that equal sets of rules are equal.
+fn quiet(windows: impl Iterator<Item = Quiet>) -> Vec<Quiet> {
+    let mut all: Vec<Quiet> = windows.collect();
+    all.sort_by_cached_key(|window| {
+        let zone = match &window.zone {
+            QuietZone::Customer => None,
+            QuietZone::Fixed(zone) => Some(zone.iana_name().unwrap_or_default().to_owned()),
+        };
+        let drops = matches!(window.then, QuietThen::Drop);
+        (window.from, window.to, zone, Reverse(drops), window.purposes.clone())
+    });
+    all.dedup();
+    all
+}
+
+fn caps(limits: impl Iterator<Item = Cap>) -> Vec<Cap> {
+    let mut all: Vec<Cap> = limits.collect();
+    all.sort_by_cached_key(|cap| (cap.per, cap.at_most, cap.purposes.clone(), cap.channels.clone()));
+    all.dedup();
+    all
 }

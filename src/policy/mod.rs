@@ -4,6 +4,7 @@
 
 mod decide;
 mod merge;
+mod quiet;
 
 pub use decide::decide;
 pub use merge::merge;

@@ -3,8 +3,30 @@
 //! A template may read customer.NAME and with.NAME, call link(url) and unsubscribe_link(), and use filters; it has no dynamic access to
 //! attributes (so that what it reads is known before it runs), no includes, no file system. Undefined variables do not compile.
 
+mod check;
+mod render;
+
 use crate::engine::state::Properties;
-use std::collections::BTreeSet;
+use minijinja::{AutoEscape, Environment, ErrorKind};
+use std::{collections::BTreeSet, fmt};
+
+/// What keeps hostile templates cheap.
+pub mod limits {
+    /// Bytes of a template.
+    pub const SOURCE: usize = 100_000;
+    /// Words and signs in one `{{ }}` or `{% %}`: bounds how deep an expression can be.
+    pub const WORDS: usize = 400;
+    /// Tags open at a time; `elif` counts as one, as it nests in the one before.
+    pub const DEPTH: usize = 60;
+    /// Steps of one rendering: an instruction, two items, or 64 bytes.
+    pub const FUEL: u64 = 100_000;
+    /// Bytes that a rendering gives.
+    pub const OUTPUT: usize = 256 * 1024;
+    /// Macros and recursive loops that call each other.
+    pub const CALLS: usize = 50;
+    /// Mistakes reported for one template.
+    pub const MISTAKES: usize = 20;
+}
 
 /// What a template may name where it stands.
 #[derive(Debug, Clone, Default)]
@@ -13,8 +35,12 @@ pub struct Place {
     pub customer: BTreeSet<String>,
     /// What every sender gives in `with`.
     pub with: BTreeSet<String>,
+    /// Nobody sends it yet: any name in `with` is taken.
+    pub any_with: bool,
     /// Fields of the rendered content that a webhook's body may read as content.NAME; empty in content itself.
     pub content: BTreeSet<String>,
+    /// Nothing uses the body yet: any field of the content is taken.
+    pub any_content: bool,
     /// Whether `to`, the address, may be read: in a webhook's body.
     pub to: bool,
     /// HTML: values are escaped.
@@ -40,8 +66,21 @@ pub enum RenderError {
 }
 
 /// A checked template.
-#[derive(Debug)]
-pub struct Template {}
+pub struct Template {
+    environment: Environment<'static>,
+    reads: BTreeSet<String>,
+    reads_with: BTreeSet<String>,
+    reads_content: BTreeSet<String>,
+    links: bool,
+    unsubscribes: bool,
+    html: bool,
+}
+
+impl fmt::Debug for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Template").field("reads", &self.reads).field("reads_with", &self.reads_with).finish_non_exhaustive()
+    }
+}
 
 /// What a rendering depends on.
 pub struct Values<'a> {
@@ -58,22 +97,69 @@ pub struct Values<'a> {
     pub unsubscribe: Option<&'a str>,
 }
 
-pub fn compile(_source: &str, _place: &Place) -> Result<Template, Vec<Mistake>> {
-    todo!()
+/// Parses and checks a template. All mistakes are given back, the first [`limits::MISTAKES`] of them.
+pub fn compile(source: &str, place: &Place) -> Result<Template, Vec<Mistake>> {
+    let found = check::check(source, place)?;
+    let mut environment = Environment::new();
+    environment.remove_global("debug");
+    environment.set_fuel(Some(limits::FUEL));
+    environment.set_recursion_limit(limits::CALLS);
+    let html = place.html;
+    environment.set_auto_escape_callback(move |_| if html { AutoEscape::Html } else { AutoEscape::None });
+    environment.add_template_owned(NAME, source.to_owned()).map_err(|error| vec![check::syntax(&error)])?;
+    Ok(Template {
+        environment,
+        reads: found.customer,
+        reads_with: found.with,
+        reads_content: found.content,
+        links: found.links,
+        unsubscribes: found.unsubscribes,
+        html,
+    })
 }
 
+/// What the only template of an environment is called.
+const NAME: &str = "content";
+
 impl Template {
-    /// Attributes of the customer that it can read.
+    /// Attributes of the customer that it can read; `id` is nobody's to allow and not among them.
     pub fn reads(&self) -> &BTreeSet<String> {
-        todo!()
+        &self.reads
+    }
+
+    /// What it reads of `with`.
+    pub fn reads_with(&self) -> &BTreeSet<String> {
+        &self.reads_with
+    }
+
+    /// Fields of the content that a webhook's body reads.
+    pub fn reads_content(&self) -> &BTreeSet<String> {
+        &self.reads_content
     }
 
     /// Whether it calls unsubscribe_link().
     pub fn unsubscribes(&self) -> bool {
-        todo!()
+        self.unsubscribes
     }
 
-    pub fn render(&self, _values: &Values<'_>) -> Result<String, RenderError> {
-        todo!()
+    /// Whether it calls link().
+    pub fn links(&self) -> bool {
+        self.links
+    }
+
+    /// Renders in at most [`limits::FUEL`] steps and [`limits::OUTPUT`] bytes. A missing value is empty text. Errors name no value.
+    pub fn render(&self, values: &Values<'_>) -> Result<String, RenderError> {
+        render::render(self, values)
     }
 }
+
+fn failure(kind: ErrorKind, line: Option<usize>) -> RenderError {
+    match kind {
+        ErrorKind::OutOfFuel => RenderError::TooCostly { fuel: limits::FUEL },
+        // The kind alone: details may quote a value.
+        kind => RenderError::Failed(format!("{kind} in line {}", line.unwrap_or(1))),
+    }
+}
+
+#[cfg(test)]
+mod tests;

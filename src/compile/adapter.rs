@@ -1,0 +1,152 @@
+//! Channel adapters: what their channel needs of a message, which Secrets they name, and where customers reach the gateway.
+
+use super::{
+    Code, Manifests,
+    report::Report,
+    value::{duration, span},
+};
+use crate::{
+    api::{
+        channel_adapter::{ChannelAdapterSpec, Credentials, SecretValue},
+        touchpoint::Outbound,
+    },
+    template,
+};
+use std::collections::BTreeSet;
+
+/// A Secret that an adapter names.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SecretRef {
+    pub name: String,
+    /// None: the only key there is.
+    pub key: Option<String>,
+    /// Where the adapter names it: `spec.smtp.credentials.secretRef`.
+    pub path: String,
+    pub adapter: String,
+}
+
+/// Secrets that the adapters need by which a journey sends; None: those of the http adapters, for the gateway.
+pub fn secrets(manifests: &Manifests, journey: Option<&str>) -> BTreeSet<SecretRef> {
+    let adapters: Box<dyn Iterator<Item = &str>> = match journey {
+        None => Box::new(manifests.adapters.iter().filter(|(_, spec)| spec.http.is_some()).map(|(name, _)| name.as_str())),
+        Some(journey) => Box::new(
+            manifests
+                .journeys
+                .get(journey)
+                .into_iter()
+                .flat_map(|journey| &journey.spec.steps)
+                .filter_map(|step| step.send.as_ref())
+                .filter_map(|send| manifests.touchpoints.get(send.touchpoint.as_str())?.outbound.as_ref())
+                .map(|outbound| outbound.adapter.as_str()),
+        ),
+    };
+    adapters.filter_map(|name| manifests.adapters.get(name).map(|spec| (name, spec))).flat_map(|(name, spec)| of(name, spec)).collect()
+}
+
+fn of(adapter: &str, spec: &ChannelAdapterSpec) -> Vec<SecretRef> {
+    let mut all = vec![];
+    let mut add = |path: &str, name: &str, key: Option<&str>| {
+        all.push(SecretRef { name: name.into(), key: key.map(Into::into), path: format!("spec.{path}.secretRef"), adapter: adapter.into() });
+    };
+    let mut value = |path: &str, of: &Option<SecretValue>| {
+        if let Some(of) = of {
+            add(path, of.secret_ref.name.as_str(), of.secret_ref.key.as_ref().map(|key| key.as_str()));
+        }
+    };
+    if let Some(smtp) = &spec.smtp {
+        value("smtp.ca", &smtp.ca);
+    }
+    if let Some(webhook) = &spec.webhook {
+        value("webhook.auth.bearer", &webhook.auth.as_ref().and_then(|auth| auth.bearer.clone()));
+        value("webhook.signature", &webhook.signature);
+        value("webhook.ca", &webhook.ca);
+    }
+    if let Some(http) = &spec.http {
+        value("http.auth", &Some(http.auth.clone()));
+    }
+    let mut login = |path: &str, of: &Option<Credentials>| {
+        for key in of.iter().flat_map(|_| ["username", "password"]) {
+            if let Some(of) = of {
+                add(path, of.secret_ref.name.as_str(), Some(key));
+            }
+        }
+    };
+    if let Some(smtp) = &spec.smtp {
+        login("smtp.credentials", &smtp.credentials);
+    }
+    if let Some(auth) = spec.webhook.as_ref().and_then(|webhook| webhook.auth.as_ref()) {
+        login("webhook.auth.basic", &auth.basic);
+    }
+    all
+}
+
+/// Where customers reach the gateway: the publicUrl of the first http adapter by name, those whose key is public first; without a
+/// slash at the end.
+pub fn public_url(manifests: &Manifests) -> Option<String> {
+    let with_url = manifests.adapters.iter().filter_map(|(name, spec)| {
+        let http = spec.http.as_ref()?;
+        Some(((!http.public, name), http.public_url.as_ref()?))
+    });
+    with_url.min_by_key(|(order, _)| *order).map(|(_, url)| url.as_str().trim_end_matches('/').to_owned())
+}
+
+/// What an adapter's channel needs of a touchpoint.
+pub fn fits(report: &mut Report, name: &str, spec: &ChannelAdapterSpec, outbound: &Outbound) {
+    if spec.smtp.is_some() {
+        let has = |field: &str| outbound.content.contains_key(field);
+        if !has("subject") {
+            report.error(Code::Value, "spec.outbound.content", "a mail needs a subject", "add content.subject".to_owned());
+        }
+        if !has("text") && !has("html") {
+            report.error(Code::Value, "spec.outbound.content", "a mail needs text or html", "add content.text".to_owned());
+        }
+        for field in outbound.content.keys().filter(|field| !["subject", "text", "html"].contains(&field.as_str())) {
+            let message = format!("a mail has no '{field}'");
+            report.warning(Code::Value, format!("spec.outbound.content.{field}"), message, "fields of a mail are subject, text and html".to_owned());
+        }
+        if outbound.to.is_none() {
+            report.error(Code::Value, "spec.outbound.to", "a mail needs an address", "write to: ${customer.email}".to_owned());
+        }
+    }
+    if let Some(body) = spec.webhook.as_ref().and_then(|webhook| webhook.body.as_ref())
+        && let Ok(body) = template::compile(body.as_str(), &template::Place { any_content: true, ..body_place(BTreeSet::new()) })
+    {
+        for field in body.reads_content().iter().filter(|field| !outbound.content.contains_key(*field)) {
+            let message = format!("the body of adapter '{name}' reads content.{field}, which this has not");
+            report.error(Code::Template, "spec.outbound.content", message, format!("add content.{field}"));
+        }
+    }
+}
+
+/// What a webhook's body may read.
+fn body_place(content: BTreeSet<String>) -> template::Place {
+    template::Place { content, any_with: true, to: true, ..template::Place::default() }
+}
+
+/// What is wrong with an adapter by itself.
+pub fn check(report: &mut Report, manifests: &Manifests, name: &str, spec: &ChannelAdapterSpec) {
+    if let Some(timeout) = &spec.timeout {
+        span(report, "spec.timeout", timeout);
+    }
+    if let Some(retry) = &spec.retry {
+        let initial = retry.initial.as_ref().and_then(|text| span(report, "spec.retry.initial", text));
+        let max = retry.max.as_ref().and_then(|text| span(report, "spec.retry.max", text));
+        let (initial, max) = (initial.or(duration("1s")), max.or(duration("10m")));
+        if initial > max {
+            report.error(Code::Value, "spec.retry.max", "the longest pause is shorter than the first", "make max at least initial".to_owned());
+        }
+    }
+    if let Some(url) = spec.http.as_ref().and_then(|http| http.public_url.as_ref())
+        && url.as_str().contains(['?', '#'])
+    {
+        report.error(Code::Value, "spec.http.publicUrl", "paths of the gateway are added to it: it has no ? or #", None);
+    }
+    if let Some(body) = spec.webhook.as_ref().and_then(|webhook| webhook.body.as_ref()) {
+        let users = manifests.touchpoints.values().filter_map(|spec| spec.outbound.as_ref()).filter(|outbound| outbound.adapter.as_str() == name);
+        let fields: BTreeSet<String> = users.flat_map(|outbound| outbound.content.keys().cloned()).collect();
+        let place = template::Place { any_content: fields.is_empty(), ..body_place(fields) };
+        if let Err(mistakes) = template::compile(body.as_str(), &place) {
+            report.template("spec.webhook.body", mistakes);
+        }
+    }
+}

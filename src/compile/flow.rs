@@ -1,0 +1,123 @@
+//! Where steps lead, what is known at each of them, and ways that lead nowhere.
+
+use super::{
+    Code,
+    report::Report,
+    world::{World, field, values},
+};
+use crate::{
+    api::step::Step,
+    expression::{Field, Type},
+};
+use std::collections::BTreeSet;
+
+/// A way from one step to another.
+#[derive(Debug)]
+struct Edge<'a> {
+    /// The number of steps: the end of the list.
+    to: usize,
+    /// The event that led here.
+    event: Option<&'a str>,
+}
+
+#[derive(Debug)]
+pub struct Flow<'a> {
+    steps: &'a [Step],
+    graph: Vec<Vec<Edge<'a>>>,
+}
+
+impl<'a> Flow<'a> {
+    pub fn of(steps: &'a [Step]) -> Self {
+        let graph = steps.iter().enumerate().map(|(at, step)| edges(steps, at, step)).collect();
+        Self { steps, graph }
+    }
+
+    /// Whether one can come from `from` to `to` without passing `never`.
+    fn reaches(&self, from: usize, to: usize, never: usize) -> bool {
+        let (mut seen, mut open) = (BTreeSet::new(), vec![from]);
+        while let Some(at) = open.pop() {
+            if at == to {
+                return true;
+            }
+            if at != never && at < self.graph.len() && seen.insert(at) {
+                open.extend(self.graph[at].iter().map(|edge| edge.to));
+            }
+        }
+        false
+    }
+
+    /// `steps` as seen from step `here`; None: from anywhere, as exits see it. What is not set on every way to `here` may be missing.
+    pub fn steps_field(&self, world: &World<'_>, here: Option<usize>) -> Field {
+        let one = |(n, step): (usize, &Step)| {
+            let passed_by = here.is_none_or(|here| self.reaches(0, here, n) && (here != n || n == 0 || self.reaches(0, n, usize::MAX)));
+            let mut fields = vec![field("count", Type::Int, false), field("at", Type::Instant, passed_by)];
+            if let Some(send) = &step.send {
+                fields.push(field("outcome", values(["Sent", "Skipped", "Failed"]), passed_by));
+                fields.push(field("reason", Type::TEXT, true));
+                fields.push(field("touchpoint", values([send.touchpoint.as_str()]), passed_by));
+            }
+            if step.wait.is_some() {
+                let ways_on = self.graph[n].iter().filter(|edge| here.is_none_or(|here| self.reaches(edge.to, here, n)));
+                let mut event = world.union("event", &ways_on.map(|edge| edge.event).collect::<Vec<_>>());
+                event.may_be_missing |= passed_by;
+                fields.push(event);
+            }
+            field(step.name.as_str(), Type::object(fields), false)
+        };
+        field("steps", Type::object(self.steps.iter().enumerate().map(one).collect()), false)
+    }
+
+    /// Steps that nobody reaches, and loops that would spin.
+    pub fn lint(&self, report: &mut Report) {
+        for (at, step) in self.steps.iter().enumerate() {
+            if !self.reaches(0, at, usize::MAX) {
+                let message = format!("nobody can reach step '{}'", step.name);
+                report.warning(Code::Flow, format!("spec.steps[{at}]"), message, "lead a next to it, or remove it".to_owned());
+            }
+            if let Some(wait) = &step.wait
+                && wait.for_.is_none()
+            {
+                let message = format!("step '{}' waits for ever when no signal comes", step.name);
+                report.warning(Code::Flow, format!("spec.steps[{at}].wait"), message, "add `for`, or make sure that an exit ends it".to_owned());
+            }
+        }
+        if let Some(at) = (0..self.steps.len()).find(|at| self.spins(*at)) {
+            let message = format!("step '{}' leads back to itself without a wait: customers would go round for ever", self.steps[at].name);
+            report.error(Code::Flow, format!("spec.steps[{at}]"), message, "put a wait into the loop".to_owned());
+        }
+    }
+
+    /// Whether a way leads from this step back to it on which nobody waits.
+    fn spins(&self, start: usize) -> bool {
+        let (mut seen, mut open) = (BTreeSet::new(), vec![start]);
+        while let Some(at) = open.pop() {
+            if at >= self.steps.len() || self.steps[at].wait.is_some() || !seen.insert(at) {
+                continue;
+            }
+            if self.graph[at].iter().any(|edge| edge.to == start) {
+                return true;
+            }
+            open.extend(self.graph[at].iter().map(|edge| edge.to));
+        }
+        false
+    }
+}
+
+fn edges<'a>(steps: &'a [Step], at: usize, step: &'a Step) -> Vec<Edge<'a>> {
+    // A name that is none ends the list here; it is reported where it stands.
+    let index = |name: &crate::api::text::Name| steps.iter().position(|step| step.name == *name).unwrap_or(steps.len());
+    let plain = |to| Edge { to, event: None };
+    let next = step.next.as_ref().map_or(at + 1, index);
+    if step.exit.is_some() {
+        return vec![];
+    }
+    if let Some(branch) = &step.branch {
+        return branch.cases.iter().map(|case| plain(index(&case.next))).chain([plain(index(&branch.otherwise))]).collect();
+    }
+    if let Some(wait) = &step.wait {
+        let signals = wait.until.iter().flatten().map(|until| Edge { to: index(&until.next), event: Some(until.signal.event.as_str()) });
+        return signals.chain(wait.for_.is_some().then(|| plain(next))).collect();
+    }
+    let otherwise = step.send.as_ref().and_then(|send| send.otherwise.as_ref()).map(|name| plain(index(name)));
+    [plain(next)].into_iter().chain(otherwise).collect()
+}

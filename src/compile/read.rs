@@ -1,0 +1,184 @@
+//! YAML into manifests, with what kubectl would refuse refused in words. Each document is read twice: as YAML 1.2 and with the booleans of
+//! YAML 1.1, which kubectl and Helm read; where the two differ is a trap.
+
+use super::{JourneyManifest, Manifests, ParseError};
+use serde::{Deserialize, de::DeserializeOwned};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+const GROUP: &str = "journey.dev/";
+const VERSION: &str = "journey.dev/v1alpha1";
+/// Bytes of one text.
+const SIZE: usize = 16 << 20;
+
+/// Adds the documents of `text`.
+pub fn read(manifests: &mut Manifests, text: &str, origin: &str) -> Result<(), Vec<ParseError>> {
+    let mut errors = vec![];
+    let mut error = |line, message| errors.push(ParseError { origin: origin.into(), line, message });
+    if text.len() > SIZE {
+        error(1, format!("more than {SIZE} bytes"));
+    } else {
+        for (first, document) in documents(text) {
+            if let Err((line, message)) = add(manifests, document) {
+                error(first + line - 1, message);
+            }
+        }
+    }
+    if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+/// The documents with the number of their first line. kubectl divides the same way, before it reads YAML.
+pub fn documents(text: &str) -> Vec<(usize, &str)> {
+    let (mut all, mut start, mut first, mut at) = (vec![], 0, 1, 0);
+    for (n, line) in text.split_inclusive('\n').enumerate() {
+        if line.starts_with("---") && line[3..].chars().next().is_none_or(char::is_whitespace) {
+            all.push((first, &text[start..at]));
+            (start, first) = (at + line.len(), n + 2);
+        }
+        at += line.len();
+    }
+    all.push((first, &text[start..]));
+    all
+}
+
+type Mistake = (usize, String);
+
+fn add(manifests: &mut Manifests, document: &str) -> Result<(), Mistake> {
+    let strict = parse(document, true)?;
+    if strict.is_null() {
+        return Ok(());
+    }
+    let version = strict["apiVersion"].as_str().unwrap_or_default();
+    let kind = strict["kind"].as_str().unwrap_or_default().to_owned();
+    if version.is_empty() || kind.is_empty() {
+        return Err((1, "apiVersion and kind are missing: this is no Kubernetes object".into()));
+    }
+    if kind == "List" {
+        return Err((1, "a List is not read: divide the objects by lines of ---".into()));
+    }
+    if !version.starts_with(GROUP) {
+        return Ok(());
+    }
+    if version != VERSION {
+        return Err((line_of(document, "apiVersion"), format!("apiVersion {version} is not known; write {VERSION}")));
+    }
+    traps(document, &strict, &parse(document, false)?)?;
+    let name = strict["metadata"]["name"].as_str().unwrap_or_default();
+    if name.is_empty() {
+        return Err((line_of(document, "metadata"), format!("this {kind} has no metadata.name")));
+    }
+    let taken = match kind.as_str() {
+        "Journey" => {
+            let labels = match &strict["metadata"]["labels"] {
+                Value::Null => BTreeMap::new(),
+                labels => BTreeMap::deserialize(labels).map_err(|error| (line_of(document, "labels"), format!("metadata.labels: {error}")))?,
+            };
+            let manifest = JourneyManifest { labels, spec: spec(document, &strict)? };
+            manifests.journeys.insert(name.into(), manifest).is_some()
+        }
+        "Touchpoint" => manifests.touchpoints.insert(name.into(), spec(document, &strict)?).is_some(),
+        "ChannelAdapter" => manifests.adapters.insert(name.into(), spec(document, &strict)?).is_some(),
+        "PrivacyPolicy" => manifests.policies.insert(name.into(), spec(document, &strict)?).is_some(),
+        "CustomerProfile" => manifests.profiles.insert(name.into(), spec(document, &strict)?).is_some(),
+        _ => {
+            let known = ["Journey", "Touchpoint", "ChannelAdapter", "PrivacyPolicy", "CustomerProfile"];
+            let help = super::report::instead(&kind, known, "kinds are");
+            return Err((line_of(document, "kind"), format!("there is no kind {kind}: {help}")));
+        }
+    };
+    if taken {
+        return Err((line_of(document, "metadata"), format!("{kind} {name} is given twice")));
+    }
+    Ok(())
+}
+
+fn parse(document: &str, strict_booleans: bool) -> Result<Value, Mistake> {
+    let options = serde_saphyr::options! { strict_booleans: strict_booleans, legacy_octal_numbers: true, with_snippet: false };
+    match serde_saphyr::from_str_with_options::<Option<Value>>(document, options) {
+        Ok(value) => Ok(value.unwrap_or_default()),
+        Err(error) => {
+            let line = error.location().map_or(1, |location| location.line() as usize);
+            Err((line.max(1), error.to_string()))
+        }
+    }
+}
+
+fn spec<T: DeserializeOwned>(document: &str, object: &Value) -> Result<T, Mistake> {
+    let spec = object.get("spec").cloned().ok_or_else(|| (1, "spec is missing".to_owned()))?;
+    serde_json::from_value(spec).map_err(|error| (line_of(document, "spec"), format!("spec: {error}")))
+}
+
+/// Words that YAML 1.1 takes for a boolean and YAML 1.2 for a text.
+const WORDS: [&str; 6] = ["y", "yes", "on", "n", "no", "off"];
+
+/// What kubectl would read otherwise than it is meant.
+fn traps(document: &str, strict: &Value, loose: &Value) -> Result<(), Mistake> {
+    let read_as = |word: &str| if ["y", "yes", "on"].contains(&word.to_lowercase().as_str()) { "true" } else { "false" };
+    if let Some((path, word)) = trap(strict, loose, String::new()) {
+        let line = line_where(document, |line| words(line).any(|one| one == word));
+        return Err((line, format!("{path}: kubectl reads an unquoted {word} as {}; quote it", read_as(&word))));
+    }
+    for (n, line) in document.lines().enumerate() {
+        let line = line.split(" #").next().unwrap_or_default();
+        for (key, rest) in line.split(['{', ',']).filter_map(|part| part.trim_start().trim_start_matches("- ").split_once(':')) {
+            if WORDS.contains(&key.trim().to_lowercase().as_str()) && (rest.is_empty() || rest.starts_with(' ')) && is_key(strict, key.trim()) {
+                return Err((n + 1, format!("kubectl reads the key {} as {}; quote it, or choose another name", key.trim(), read_as(key.trim()))));
+            }
+        }
+    }
+    // A tag: `when: !customer.vip` arrives as an empty text.
+    for (n, line) in document.lines().enumerate() {
+        if let Some((key, value)) = line.split_once(": !")
+            && !value.starts_with('!')
+            && !key.contains(['"', '\'', '#', '`'])
+            && value.starts_with(|c: char| c.is_ascii_alphabetic() || c == '(')
+            && empty_text(strict)
+        {
+            return Err((n + 1, format!("YAML takes !{} for a tag and loses it: put the expression in quotes", value.split(' ').next().unwrap_or_default())));
+        }
+    }
+    Ok(())
+}
+
+/// Where the one reading has a boolean and the other a text.
+fn trap(strict: &Value, loose: &Value, path: String) -> Option<(String, String)> {
+    match (strict, loose) {
+        (Value::String(word), Value::Bool(_)) => Some((path, word.clone())),
+        (Value::Object(a), Value::Object(b)) => a.iter().find_map(|(name, value)| {
+            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            trap(value, b.get(name)?, path)
+        }),
+        (Value::Array(a), Value::Array(b)) => a.iter().zip(b).enumerate().find_map(|(n, (a, b))| trap(a, b, format!("{path}[{n}]"))),
+        _ => None,
+    }
+}
+
+fn is_key(value: &Value, name: &str) -> bool {
+    match value {
+        Value::Object(fields) => fields.iter().any(|(key, value)| key == name || is_key(value, name)),
+        Value::Array(items) => items.iter().any(|item| is_key(item, name)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+    }
+}
+
+fn empty_text(value: &Value) -> bool {
+    match value {
+        Value::String(text) => text.is_empty(),
+        Value::Object(fields) => fields.values().any(empty_text),
+        Value::Array(items) => items.iter().any(empty_text),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+    }
+}
+
+fn words(line: &str) -> impl Iterator<Item = &str> {
+    line.split([' ', ',', '[', ']', '{', '}', ':']).map(str::trim)
+}
+
+/// The line at which a top-level field stands.
+fn line_of(document: &str, field: &str) -> usize {
+    line_where(document, |line| line.trim_start().starts_with(field))
+}
+
+fn line_where(document: &str, holds: impl Fn(&str) -> bool) -> usize {
+    document.lines().position(holds).map_or(1, |n| n + 1)
+}

@@ -1,0 +1,112 @@
+//! Texts with a shape, parsed once: durations, percentages; and literals of any type, as expressions.
+
+use super::{Code, report::Report};
+use crate::{
+    api::{opaque::Scalar, text::Span},
+    clock::{DAY, HOUR, MINUTE, Micros, SECOND},
+    expression::{self, Layout, Place, Type},
+};
+use serde_json::Value;
+
+/// A duration of the form 1d12h30m5s: units in this order, each at most once, not zero. None: it is none.
+pub fn duration(text: &str) -> Option<Micros> {
+    let (mut total, mut rest, mut units): (Micros, _, _) = (0, text, &[('d', DAY), ('h', HOUR), ('m', MINUTE), ('s', SECOND)][..]);
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit()).filter(|n| *n > 0)?;
+        let number: Micros = rest[..digits].parse().ok()?;
+        let unit = rest[digits..].chars().next()?;
+        let at = units.iter().position(|(name, _)| *name == unit)?;
+        total = total.checked_add(number.checked_mul(units[at].1)?)?;
+        units = &units[at + 1..];
+        rest = &rest[digits + 1..];
+    }
+    (total > 0).then_some(total)
+}
+
+/// A duration of a manifest; what is none is reported.
+pub fn span(report: &mut Report, path: &str, text: &Span) -> Option<Micros> {
+    let parsed = duration(text.as_str());
+    if parsed.is_none() {
+        let help = "write it like 90s, 15m, 36h, 14d or 1d12h".to_owned();
+        report.error(Code::Value, path, format!("'{text}' is no duration above zero"), help);
+    }
+    parsed
+}
+
+/// `8%` as 0.08, from 0 to 1.
+pub fn percent(text: &str) -> Option<f64> {
+    let number: f64 = text.strip_suffix('%')?.parse().ok()?;
+    (0.0..=100.0).contains(&number).then_some(number / 100.0)
+}
+
+/// A value of `with`, `set` or `attributes`: a text with ${CEL}, or a number, a boolean or a list as it is.
+pub fn scalar(report: &mut Report, path: &str, value: &Scalar, place: &Place<'_>, layout: &mut Layout) -> Option<expression::Program> {
+    let source = match &value.0 {
+        Value::String(text) => {
+            if let Some(Type::Instant) = place.wants
+                && !text.contains("${")
+            {
+                return cel(report, path, &format!("timestamp({})", value.0), place, layout);
+            }
+            let compiled = expression::compile_text(text, place, layout);
+            return compiled.map_err(|mistakes| report.expression(path, text, mistakes)).ok();
+        }
+        Value::Bool(_) | Value::Number(_) => value.0.to_string(),
+        Value::Array(items) if items.iter().all(|item| item.is_string() || item.is_number() || item.is_boolean()) => value.0.to_string(),
+        Value::Null => {
+            report.error(Code::Value, path, "there is no null: a value is there or missing", "leave the name out, or quote the text".to_owned());
+            return None;
+        }
+        Value::Array(_) | Value::Object(_) => {
+            let help = "write a text, a number or a boolean; CEL stands in ${...}".to_owned();
+            report.error(Code::Value, path, "an object cannot be given here", help);
+            return None;
+        }
+    };
+    cel(report, path, &source, place, layout)
+}
+
+/// A field that is CEL as a whole; mistakes are reported.
+pub fn cel(report: &mut Report, path: &str, source: &str, place: &Place<'_>, layout: &mut Layout) -> Option<expression::Program> {
+    expression::compile(source, place, layout).map_err(|mistakes| report.expression(path, source, mistakes)).ok()
+}
+
+/// Names of `with`, `set` and `attributes` that YAML made of y, n, yes, no, on, off.
+pub fn is_rewritten_key(name: &str) -> bool {
+    matches!(name, "true" | "false")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_days_of_24_hours_hours_minutes_and_seconds() {
+        for (text, micros) in [
+            ("90s", Some(90 * SECOND)),
+            ("15m", Some(15 * MINUTE)),
+            ("1d12h", Some(36 * HOUR)),
+            ("14d", Some(14 * DAY)),
+            ("0s", None),
+            ("", None),
+            ("5", None),
+            ("h", None),
+            ("12h1d", None),
+            ("1h1h", None),
+            ("1.5h", None),
+            ("-1h", None),
+            ("99999999999999999999d", None),
+            ("9999999999d", None),
+            ("5ü", None),
+        ] {
+            assert_eq!(duration(text), micros, "{text}");
+        }
+    }
+
+    #[test]
+    fn percentages_are_fractions() {
+        for (text, fraction) in [("8%", Some(0.08)), ("0.5%", Some(0.005)), ("100%", Some(1.0)), ("101%", None), ("8", None), ("NaN%", None)] {
+            assert_eq!(percent(text), fraction, "{text}");
+        }
+    }
+}

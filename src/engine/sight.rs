@@ -1,0 +1,297 @@
+//! What expressions see: fills the slots that an expression reads from the event, the enrollment and the customer.
+//!
+//! The roots are `event` (inside signals), `entry`, `steps`, `customer` and `now`. Of the event and the entry the envelope's `id` and `time`
+//! stand before properties of the same name. What is null, absent, or not of its type is missing; an attribute nobody knows is its default.
+
+use super::{
+    program::{Attribute, Outbound, Profile, Program},
+    state::{Customer, Enrollment, Event, Properties, StepResult},
+};
+use crate::{
+    clock::Micros,
+    expression::{self, Fault, Layout, Record, Type, Val, Value, record::ReadPath},
+};
+use jiff::{
+    Timestamp,
+    tz::{TimeZone, TimeZoneDatabase},
+};
+use serde_json::Value as Json;
+use std::{collections::BTreeMap, sync::LazyLock};
+
+/// The attributes of a customer as expressions and templates see them: what is known, and the profile's defaults for the rest.
+/// Attributes that the profile does not declare are left out.
+pub fn view(profile: &Profile, attributes: &Properties) -> Properties {
+    profile
+        .attributes
+        .iter()
+        .filter_map(|(name, attribute)| Some((name.clone(), known(attributes, name).or(attribute.default.as_ref())?.clone())))
+        .collect()
+}
+
+/// The customer's IANA zone by the profile's rule, with the rules of the bundled tz database, so that every replica agrees.
+/// None: the profile has no rule, its value is missing, or it is no IANA zone.
+pub fn zone_of(profile: &Profile, customer: &Customer) -> Option<TimeZone> {
+    zone(profile, customer.id.expose(), customer.attributes.expose())
+}
+
+/// The address to which `outbound` goes; None: nothing is known, it is blank, or the expression failed: skipped NoAddress.
+pub fn address(program: &Program, outbound: &Outbound, enrollment: &Enrollment, customer: &Customer, now: Micros) -> Option<String> {
+    let to = outbound.to.as_ref()?;
+    let sight = Sight::of_step(program, enrollment, customer.id.expose(), customer.attributes.expose(), now);
+    match sight.value(to).ok()? {
+        Json::String(text) => Some(text).filter(|text| !text.trim().is_empty()),
+        Json::Number(number) => Some(number.to_string()),
+        Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => None,
+    }
+}
+
+/// What a documented reason calls a fault.
+pub(super) fn reason(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Missing => "ValueMissing",
+        Fault::Overflow => "Overflow",
+        Fault::DividedByZero => "DividedByZero",
+        Fault::NotANumber => "NotANumber",
+        Fault::NotATime => "NotATime",
+        Fault::TooLong => "TooLong",
+        Fault::TooCostly => "TooCostly",
+        Fault::Contradiction => "Contradiction",
+    }
+}
+
+/// The properties of an event with its envelope, as `entry` and `steps.NAME.event` keep them.
+pub(super) fn properties(event: &Event) -> Properties {
+    let mut all = event.data.expose().clone();
+    all.insert("id".into(), Json::String(event.id.expose().clone()));
+    all.insert("time".into(), instant_json(event.time));
+    all
+}
+
+/// Everything that one evaluation may look at.
+pub(super) struct Sight<'a> {
+    layout: &'a Layout,
+    profile: &'a Profile,
+    customer_id: &'a str,
+    attributes: &'a Properties,
+    event: Option<&'a Event>,
+    entry: Option<&'a Properties>,
+    /// The program whose steps have a result, be it a count of zero, and what is recorded of them.
+    steps: Option<(&'a Program, &'a BTreeMap<String, StepResult>)>,
+    now: Micros,
+}
+
+impl<'a> Sight<'a> {
+    /// A signal of an enrollment sees the customer as of the event's acceptance.
+    pub fn of_signal(program: &'a Program, enrollment: &'a Enrollment, customer_id: &'a str, event: &'a Event, now: Micros) -> Self {
+        Self { event: Some(event), ..Self::of_step(program, enrollment, customer_id, event.profile.expose(), now) }
+    }
+
+    /// A step sees the customer as now.
+    pub fn of_step(program: &'a Program, enrollment: &'a Enrollment, customer_id: &'a str, attributes: &'a Properties, now: Micros) -> Self {
+        Self {
+            layout: &program.layout,
+            profile: &program.profile,
+            customer_id,
+            attributes,
+            event: None,
+            entry: Some(enrollment.entry.expose()),
+            steps: Some((program, &enrollment.steps)),
+            now,
+        }
+    }
+
+    /// A trigger and a key see the event and the customer as of its acceptance: there is no entry yet.
+    pub fn of_trigger(program: &'a Program, customer_id: &'a str, event: &'a Event, now: Micros) -> Self {
+        Self {
+            layout: &program.layout,
+            profile: &program.profile,
+            customer_id,
+            attributes: event.profile.expose(),
+            event: Some(event),
+            entry: None,
+            steps: None,
+            now,
+        }
+    }
+
+    /// A condition; none always holds. What is missing makes it false; other faults are the caller's to count.
+    pub fn holds(&self, when: Option<&expression::Program>) -> Result<bool, Fault> {
+        when.map_or(Ok(true), |when| when.holds(&self.record(when)))
+    }
+
+    /// The value as JSON; never null.
+    pub fn value(&self, expression: &expression::Program) -> Result<Json, Fault> {
+        let record = self.record(expression);
+        json(&expression.eval(&record)?, expression.ty())
+    }
+
+    /// Only what the expression can read is looked up: a condition over two paths of a journey with a hundred costs two.
+    fn record(&self, expression: &expression::Program) -> Record {
+        let mut slots = vec![Value::Missing; self.layout.paths().len()].into_boxed_slice();
+        for slot in expression.reads() {
+            if let Some(value) = slots.get_mut(usize::from(slot.0)) {
+                *value = self.find(self.layout.path(*slot));
+            }
+        }
+        let zone = if expression.reads_zone() { zone(self.profile, self.customer_id, self.attributes) } else { None };
+        Record { slots, now: self.now, zone: zone.unwrap_or(TimeZone::UTC) }
+    }
+
+    fn find(&self, path: &ReadPath) -> Value {
+        let Some((root, rest)) = path.segments.split_first() else { return Value::Missing };
+        match root.as_str() {
+            "customer" => customer_value(self.profile, self.customer_id, self.attributes, rest, &path.ty),
+            "event" => self.event.map_or(Value::Missing, |event| event_value(event, rest, &path.ty)),
+            "entry" => self.entry.map_or(Value::Missing, |entry| dig(entry, rest, &path.ty)),
+            "steps" => self.steps.map_or(Value::Missing, |(program, steps)| step_value(program, steps, rest, &path.ty)),
+            _ => Value::Missing,
+        }
+    }
+}
+
+fn zone(profile: &Profile, customer_id: &str, attributes: &Properties) -> Option<TimeZone> {
+    /// Its own cache makes a second look-up cheap.
+    static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
+    let rule = profile.zone.as_ref()?;
+    let slots = rule
+        .layout
+        .paths()
+        .iter()
+        .map(|path| match path.segments.split_first() {
+            Some((root, rest)) if root == "customer" => customer_value(profile, customer_id, attributes, rest, &path.ty),
+            _ => Value::Missing,
+        })
+        .collect();
+    // A zone is a property of the customer and not of the moment: its rule sees no clock.
+    let record = Record { slots, now: 0, zone: TimeZone::UTC };
+    match rule.program.eval(&record).ok()? {
+        Val::Text(name) => ZONES.get(&name).ok(),
+        Val::Bool(_) | Val::Int(_) | Val::Number(_) | Val::Instant(_) | Val::Duration(_) | Val::List(_) | Val::Object(_) => None,
+    }
+}
+
+fn customer_value(profile: &Profile, id: &str, attributes: &Properties, path: &[String], ty: &Type) -> Value {
+    match path {
+        [name] if name == "id" => Value::Text(id.into()),
+        [name, rest @ ..] => {
+            let default = profile.attributes.get(name).and_then(|Attribute { default, .. }| default.as_ref());
+            known(attributes, name).or(default).map_or(Value::Missing, |value| dig_in(value, rest, ty))
+        }
+        [] => present(ty),
+    }
+}
+
+fn event_value(event: &Event, path: &[String], ty: &Type) -> Value {
+    match path {
+        [name] if name == "id" => Value::Text(event.id.expose().as_str().into()),
+        [name] if name == "time" => instant(event.time, ty),
+        _ => dig(event.data.expose(), path, ty),
+    }
+}
+
+fn step_value(program: &Program, steps: &BTreeMap<String, StepResult>, path: &[String], ty: &Type) -> Value {
+    let [name, rest @ ..] = path else { return present(ty) };
+    let text = |text: &Option<String>| text.as_deref().map_or(Value::Missing, |text| Value::Text(text.into()));
+    match (steps.get(name), rest) {
+        (None, [field]) if field == "count" && program.step(name).is_some() => Value::Int(0),
+        (None, _) => Value::Missing,
+        (Some(_), []) => present(ty),
+        (Some(result), [field, deeper @ ..]) => match (field.as_str(), deeper) {
+            ("count", []) => Value::Int(result.count.into()),
+            ("at", []) => instant(result.at, ty),
+            ("outcome", []) => text(&result.outcome),
+            ("reason", []) => text(&result.reason),
+            ("touchpoint", []) => text(&result.touchpoint),
+            ("event", []) if result.event.expose().is_empty() => Value::Missing,
+            ("event", deeper) => dig(result.event.expose(), deeper, ty),
+            _ => Value::Missing,
+        },
+    }
+}
+
+/// What is null is not known.
+fn known<'a>(properties: &'a Properties, name: &str) -> Option<&'a Json> {
+    properties.get(name).filter(|value| !value.is_null())
+}
+
+fn dig(properties: &Properties, path: &[String], ty: &Type) -> Value {
+    match path {
+        [] => present(ty),
+        [name, rest @ ..] => known(properties, name).map_or(Value::Missing, |value| dig_in(value, rest, ty)),
+    }
+}
+
+fn dig_in(value: &Json, path: &[String], ty: &Type) -> Value {
+    path.iter().try_fold(value, |value, name| value.as_object().and_then(|object| known(object, name))).map_or(Value::Missing, |value| {
+        match ty {
+            // has(event.cart): whether it is there is all that can be asked of an object.
+            Type::Object(_) | Type::Opaque => Value::Bool(true),
+            Type::Bool | Type::Int | Type::Number | Type::Text(_) | Type::Instant | Type::Duration | Type::List(_) => Value::of(value, ty),
+        }
+    })
+}
+
+/// A whole root or step: it can be tested with has(), not read.
+fn present(ty: &Type) -> Value {
+    match ty {
+        Type::Object(_) | Type::Opaque => Value::Bool(true),
+        Type::Bool | Type::Int | Type::Number | Type::Text(_) | Type::Instant | Type::Duration | Type::List(_) => Value::Missing,
+    }
+}
+
+fn instant(at: Micros, ty: &Type) -> Value {
+    match ty {
+        Type::Text(_) => Value::Text(instant_text(at).into()),
+        Type::Bool | Type::Int | Type::Number | Type::Instant | Type::Duration | Type::List(_) | Type::Object(_) | Type::Opaque => Value::Instant(at),
+    }
+}
+
+/// RFC 3339 in UTC, as instants stand in JSON and in text. Instants beyond the year 9999 are cut to it.
+fn instant_text(at: Micros) -> String {
+    let at = Timestamp::from_microsecond(at).unwrap_or(if at < 0 { Timestamp::MIN } else { Timestamp::MAX });
+    at.to_string()
+}
+
+fn instant_json(at: Micros) -> Json {
+    Json::String(instant_text(at))
+}
+
+fn json(value: &Val<'_>, ty: &Type) -> Result<Json, Fault> {
+    Ok(match value {
+        Val::Bool(truth) => Json::Bool(*truth),
+        Val::Int(number) => Json::from(*number),
+        Val::Number(number) => serde_json::Number::from_f64(*number).map(Json::Number).ok_or(Fault::NotANumber)?,
+        Val::Text(text) => Json::String(text.to_string()),
+        Val::Instant(at) => instant_json(*at),
+        Val::Duration(length) => Json::String(format!("{}s", *length as f64 / 1e6)),
+        Val::List(items) => {
+            let Type::List(of) = ty else { return Err(Fault::Contradiction) };
+            Json::Array(items.iter().map(|item| item_json(item, of)).collect::<Result<_, _>>()?)
+        }
+        Val::Object(_) => return Err(Fault::Contradiction),
+    })
+}
+
+fn item_json(item: &Value, ty: &Type) -> Result<Json, Fault> {
+    let value = match item {
+        Value::Missing => return Ok(Json::Null),
+        Value::Bool(truth) => Val::Bool(*truth),
+        Value::Int(number) => Val::Int(*number),
+        Value::Number(number) => Val::Number(*number),
+        Value::Text(text) => Val::Text(text.as_ref().into()),
+        Value::Instant(at) => Val::Instant(*at),
+        Value::Duration(length) => Val::Duration(*length),
+        Value::List(items) => Val::List(items),
+        Value::Object(fields) => {
+            let Type::Object(types) = ty else { return Err(Fault::Contradiction) };
+            return types
+                .iter()
+                .zip(fields.iter())
+                .filter(|(_, value)| !matches!(value, Value::Missing))
+                .map(|(field, value)| Ok((field.name.clone(), item_json(value, &field.ty)?)))
+                .collect::<Result<Properties, Fault>>()
+                .map(Json::Object);
+        }
+    };
+    json(&value, ty)
+}

@@ -1,0 +1,377 @@
+//! The way of one enrollment through its program: the one exhaustive match over (what the step does, what comes to it).
+//!
+//! A step is arrived at, and some steps are stood in until a signal, the time or an outcome moves on. Every move is an arrival at the next
+//! step; a hundred arrivals for one input are a loop without a wait, and end the enrollment as Failed: TooManySteps.
+
+use super::{
+    program::{Program, Step, StepAction},
+    sight::{Sight, properties, reason},
+    state::{Action, Customer, Ending, Enrollment, Event, Outcome, Properties, Standing, StepResult},
+};
+use crate::{
+    clock::{MINUTE, Micros},
+    expression,
+    kpi::Count,
+    personal::Personal,
+};
+use serde_json::Value as Json;
+use std::{borrow::Cow, collections::BTreeMap};
+
+/// Arrivals at steps for one input.
+pub(super) const MOST_STEPS: u32 = 100;
+/// Events kept for the next wait.
+pub(super) const MOST_KEPT: usize = 32;
+/// How long an enrollment whose program is not there waits before it is looked at again.
+const NO_PROGRAM_RETRY: Micros = MINUTE;
+
+/// What all enrollments of one turn share.
+pub(super) struct Round<'a> {
+    pub customer_id: &'a str,
+    /// The customer's attributes as now, with what this turn has set.
+    pub attributes: Cow<'a, Properties>,
+    pub now: Micros,
+    pub actions: Vec<Action>,
+}
+
+impl<'a> Round<'a> {
+    pub fn new(customer: &'a Customer, now: Micros) -> Self {
+        Self { customer_id: customer.id.expose(), attributes: Cow::Borrowed(customer.attributes.expose()), now, actions: Vec::new() }
+    }
+
+    pub fn count(&mut self, count: Count) {
+        self.actions.push(Action::Count { count, at: self.now });
+    }
+
+    /// Whether a condition holds; a fault is counted and is a no.
+    pub fn judge(&mut self, judgement: Result<bool, expression::Fault>) -> bool {
+        judgement.unwrap_or_else(|_| {
+            self.count(Count::Fault);
+            false
+        })
+    }
+
+    fn set(&mut self, changes: Properties) {
+        let attributes = self.attributes.to_mut();
+        for (name, value) in &changes {
+            attributes.insert(name.clone(), value.clone());
+        }
+        self.actions.push(Action::Set(Personal::new(changes)));
+    }
+}
+
+/// What comes to a step.
+#[derive(Clone, Copy)]
+pub(super) enum Coming<'e> {
+    Arrival,
+    Signal(&'e Event),
+    Time,
+    Outcome(&'e Outcome),
+}
+
+/// What a step makes of it.
+enum Move {
+    /// Nothing: the enrollment stands where it stood.
+    Stay,
+    /// It stands here from now on.
+    Stand(Standing),
+    /// On to this step; none: the list is over.
+    Go(Option<usize>),
+    End(Ending),
+}
+
+/// One enrollment, and the program it walks by.
+pub(super) struct Walk<'a, 'r, 'c> {
+    pub program: &'a Program,
+    pub enrollment: &'a mut Enrollment,
+    pub round: &'r mut Round<'c>,
+}
+
+impl Walk<'_, '_, '_> {
+    /// Goes in at the first step.
+    pub fn begin(&mut self) {
+        self.follow(Move::Go(Some(0)));
+    }
+
+    /// Takes a signal to the step that the enrollment stands at; whether it moved.
+    pub fn signal(&mut self, event: &Event) -> bool {
+        self.offer(Coming::Signal(event))
+    }
+
+    /// The time has come, at which the wait ends.
+    pub fn time(&mut self) {
+        self.offer(Coming::Time);
+    }
+
+    pub fn outcome(&mut self, outcome: &Outcome) {
+        self.offer(Coming::Outcome(outcome));
+    }
+
+    /// Takes the customer out: what has not been handed over is not sent any more.
+    pub fn exit(&mut self, outcome: Ending) {
+        self.round.actions.push(Action::Withdraw { enrollment: self.enrollment.ordinal });
+        self.end(outcome);
+    }
+
+    /// Whether it stands at a send: then it takes no signals.
+    pub fn is_sending(&self) -> bool {
+        standing_at(self.program, self.enrollment).is_some_and(|at| matches!(self.program.steps[at].action, StepAction::Send { .. }))
+    }
+
+    fn offer(&mut self, coming: Coming<'_>) -> bool {
+        let Some(at) = standing_at(self.program, self.enrollment) else { return false };
+        match self.step(at, coming) {
+            Move::Stay => false,
+            moved @ (Move::Stand(_) | Move::Go(_) | Move::End(_)) => {
+                self.follow(moved);
+                true
+            }
+        }
+    }
+
+    /// Moves on until the enrollment stands or has ended.
+    fn follow(&mut self, mut next: Move) {
+        let mut arrivals = 0;
+        loop {
+            next = match next {
+                Move::Stay => return,
+                Move::End(outcome) => return self.end(outcome),
+                Move::Stand(standing) => {
+                    self.enrollment.standing = standing;
+                    match self.offer_kept() {
+                        Some(moved) => moved,
+                        None => return,
+                    }
+                }
+                Move::Go(to) => match to.filter(|at| *at < self.program.steps.len()) {
+                    None => Move::End(Ending::Completed),
+                    Some(at) if arrivals == MOST_STEPS => {
+                        let name = &self.program.steps[at].name;
+                        let result = self.enrollment.steps.entry(name.clone()).or_default();
+                        result.outcome = Some("Failed".into());
+                        result.reason = Some("TooManySteps".into());
+                        Move::End(Ending::Failed)
+                    }
+                    Some(at) => {
+                        arrivals += 1;
+                        self.arrive(at)
+                    }
+                },
+            };
+        }
+    }
+
+    /// On arrival at a wait, what became of messages in the meantime is looked at first, the oldest first. What this wait does not take is
+    /// gone, as if it had come while the customer waited here; what came after the event that moved on is kept for the wait after.
+    fn offer_kept(&mut self) -> Option<Move> {
+        if !matches!(self.enrollment.standing, Standing::Waiting { .. }) {
+            return None;
+        }
+        let at = standing_at(self.program, self.enrollment)?;
+        let mut kept = std::mem::take(&mut self.enrollment.kept).into_iter();
+        while let Some(event) = kept.next() {
+            match self.step(at, Coming::Signal(&event)) {
+                Move::Stay => {}
+                moved @ (Move::Stand(_) | Move::Go(_) | Move::End(_)) => {
+                    self.enrollment.kept = kept.collect();
+                    return Some(moved);
+                }
+            }
+        }
+        None
+    }
+
+    fn arrive(&mut self, at: usize) -> Move {
+        let name = &self.program.steps[at].name;
+        let now = self.round.now;
+        let result = self.enrollment.steps.entry(name.clone()).or_default();
+        result.count = result.count.saturating_add(1);
+        result.at = now;
+        self.round.count(Count::Step(name.clone()));
+        self.step(at, Coming::Arrival)
+    }
+
+    /// What the step does with what comes to it. Nobody stands in a branch, a set or an exit, so nothing but an arrival comes to them.
+    fn step(&mut self, at: usize, coming: Coming<'_>) -> Move {
+        let program = self.program;
+        let step = &program.steps[at];
+        let now = self.round.now;
+        match (&step.action, coming) {
+            (StepAction::Wait { for_, .. }, Coming::Arrival) => {
+                Move::Stand(Standing::Waiting { step: step.name.clone(), since: now, until: for_.map(|length| now.saturating_add(length)) })
+            }
+            (StepAction::Wait { until, .. }, Coming::Signal(event)) => {
+                for signal in until.iter().filter(|signal| signal.event == event.name) {
+                    let holds = self.signal_sight(event).holds(signal.when.as_ref());
+                    if self.round.judge(holds) {
+                        self.result(step).event = Personal::new(properties(event));
+                        return Move::Go(Some(signal.next));
+                    }
+                }
+                Move::Stay
+            }
+            (StepAction::Wait { .. }, Coming::Time) => {
+                self.result(step).event = Personal::default();
+                Move::Go(step.next)
+            }
+            (StepAction::Wait { .. }, Coming::Outcome(_)) => Move::Stay,
+            (StepAction::Send { touchpoint, with, otherwise }, Coming::Arrival) => {
+                self.round.count(Count::Requested { touchpoint: touchpoint.clone() });
+                let result = self.result(step);
+                result.touchpoint = Some(touchpoint.clone());
+                let occurrence = result.count;
+                let with = self.values(with);
+                match with {
+                    Ok(with) => {
+                        self.round.actions.push(Action::Send {
+                            enrollment: self.enrollment.ordinal,
+                            step: step.name.clone(),
+                            occurrence,
+                            touchpoint: touchpoint.clone(),
+                            with: Personal::new(with),
+                        });
+                        Move::Stand(Standing::Sending { step: step.name.clone(), since: now, occurrence })
+                    }
+                    Err(fault) => {
+                        // Nothing goes out with a value that could not be made: the message has failed before it was one.
+                        let why = reason(fault).to_owned();
+                        self.round.count(Count::Failed { touchpoint: touchpoint.clone(), reason: why.clone() });
+                        record(self.result(step), &Outcome::Failed(why));
+                        Move::Go(after_send(step, *otherwise, false))
+                    }
+                }
+            }
+            (StepAction::Send { otherwise, .. }, Coming::Outcome(outcome)) => {
+                record(self.result(step), outcome);
+                Move::Go(after_send(step, *otherwise, matches!(outcome, Outcome::Sent)))
+            }
+            // The outcome came while the program was away and is recorded: it only has to be followed.
+            (StepAction::Send { otherwise, .. }, Coming::Time) => {
+                let sent = self.result(step).outcome.as_deref() == Some("Sent");
+                Move::Go(after_send(step, *otherwise, sent))
+            }
+            (StepAction::Send { .. }, Coming::Signal(_)) => Move::Stay,
+            (StepAction::Branch { cases, otherwise }, Coming::Arrival) => {
+                for (when, next) in cases {
+                    let holds = self.step_sight().holds(Some(when));
+                    if self.round.judge(holds) {
+                        return Move::Go(Some(*next));
+                    }
+                }
+                Move::Go(Some(*otherwise))
+            }
+            (StepAction::Set(attributes), Coming::Arrival) => {
+                match self.values(attributes) {
+                    Ok(changes) => {
+                        let result = self.result(step);
+                        result.outcome = None;
+                        result.reason = None;
+                        if !changes.is_empty() {
+                            self.round.set(changes);
+                        }
+                    }
+                    Err(fault) => {
+                        let result = self.result(step);
+                        result.outcome = Some("Failed".into());
+                        result.reason = Some(reason(fault).into());
+                        self.round.count(Count::Fault);
+                    }
+                }
+                Move::Go(step.next)
+            }
+            (StepAction::Exit(outcome), Coming::Arrival) => Move::End(*outcome),
+            (StepAction::Branch { .. } | StepAction::Set(_) | StepAction::Exit(_), Coming::Signal(_) | Coming::Time | Coming::Outcome(_)) => {
+                Move::Stay
+            }
+        }
+    }
+
+    /// All or none; what is missing is left out.
+    fn values(&self, expressions: &[(String, expression::Program)]) -> Result<Properties, expression::Fault> {
+        let sight = self.step_sight();
+        let mut values = Properties::new();
+        for (name, expression) in expressions {
+            match sight.value(expression) {
+                Ok(Json::Null) | Err(expression::Fault::Missing) => {}
+                Ok(value) => {
+                    values.insert(name.clone(), value);
+                }
+                Err(fault) => return Err(fault),
+            }
+        }
+        Ok(values)
+    }
+
+    fn end(&mut self, outcome: Ending) {
+        self.enrollment.standing = Standing::Ended { outcome, at: self.round.now };
+        self.enrollment.kept.clear();
+        self.round.count(Count::Ended(outcome));
+    }
+
+    fn result(&mut self, step: &Step) -> &mut StepResult {
+        self.enrollment.steps.entry(step.name.clone()).or_default()
+    }
+
+    pub fn signal_sight<'s>(&'s self, event: &'s Event) -> Sight<'s> {
+        Sight::of_signal(self.program, self.enrollment, self.round.customer_id, event, self.round.now)
+    }
+
+    fn step_sight(&self) -> Sight<'_> {
+        Sight::of_step(self.program, self.enrollment, self.round.customer_id, &self.round.attributes, self.round.now)
+    }
+}
+
+/// An enrollment whose program is not there stays where it is. The outcome of its message is recorded all the same, since it comes only once;
+/// what follows from it waits for the program.
+pub(super) fn stay(enrollment: &mut Enrollment, coming: Coming<'_>, now: Micros) {
+    let again = Some(now.saturating_add(NO_PROGRAM_RETRY));
+    match (&mut enrollment.standing, coming) {
+        (Standing::Waiting { until, .. }, Coming::Time) => *until = again,
+        (Standing::Sending { step, since, .. }, Coming::Outcome(outcome)) => {
+            let (step, since) = (std::mem::take(step), *since);
+            record(enrollment.steps.entry(step.clone()).or_default(), outcome);
+            enrollment.standing = Standing::Waiting { step, since, until: again };
+        }
+        (Standing::Waiting { .. }, Coming::Arrival | Coming::Signal(_) | Coming::Outcome(_))
+        | (Standing::Sending { .. }, Coming::Arrival | Coming::Signal(_) | Coming::Time)
+        | (Standing::Ended { .. }, _) => {}
+    }
+}
+
+/// The index of the step at which it stands; None: it has ended, or the program has no such step.
+pub(super) fn standing_at(program: &Program, enrollment: &Enrollment) -> Option<usize> {
+    match &enrollment.standing {
+        Standing::Waiting { step, .. } | Standing::Sending { step, .. } => program.steps.iter().position(|each| each.name == *step),
+        Standing::Ended { .. } => None,
+    }
+}
+
+/// A new enrollment at the door of the first step.
+pub(super) fn enroll(program: &Program, ordinal: i64, key: String, entries: u32, event: &Event, now: Micros) -> Enrollment {
+    Enrollment {
+        ordinal,
+        key: Personal::new(key),
+        revision: program.revision.clone(),
+        entered_at: now,
+        entries,
+        entry: Personal::new(properties(event)),
+        standing: Standing::Waiting { step: program.steps.first().map(|step| step.name.clone()).unwrap_or_default(), since: now, until: None },
+        steps: BTreeMap::new(),
+        goals: BTreeMap::new(),
+        kept: Vec::new(),
+    }
+}
+
+/// `otherwise` for what was skipped or failed, else `next`.
+fn after_send(step: &Step, otherwise: Option<usize>, sent: bool) -> Option<usize> {
+    if sent { step.next } else { otherwise.or(step.next) }
+}
+
+fn record(result: &mut StepResult, outcome: &Outcome) {
+    let (name, reason) = match outcome {
+        Outcome::Sent => ("Sent", None),
+        Outcome::Skipped(why) => ("Skipped", Some(why.clone())),
+        Outcome::Failed(why) => ("Failed", Some(why.clone())),
+    };
+    result.outcome = Some(name.into());
+    result.reason = reason;
+}
