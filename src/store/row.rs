@@ -189,6 +189,20 @@ pub struct CustomerTurn {
     pub outcomes: Vec<Handed>,
 }
 
+impl CustomerTurn {
+    /// A customer of whom nothing is to be done.
+    pub fn of(customer: Customer) -> Self {
+        Self {
+            customer,
+            contacts: Vec::new(),
+            enrollments: Vec::new(),
+            inbox: Vec::new(),
+            outbox: Vec::new(),
+            outcomes: Vec::new(),
+        }
+    }
+}
+
 /// A message on its way.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct OutboxRow {

@@ -1,9 +1,9 @@
 //! The rules that both stores follow to the letter. Pure: whoever keeps the rows calls them with rows in hand.
 
-use super::{Arrival, Customer, Learn};
+use super::{Arrival, Customer, CustomerTurn, Learn};
 use crate::{
     clock::{DAY, Micros, SECOND},
-    engine::state::{Event, Properties},
+    engine::state::{Enrollment, Event, Properties},
     keys::CustomerKey,
 };
 use std::{borrow::Cow, collections::BTreeSet};
@@ -97,6 +97,12 @@ pub fn choose(
         }
     }
     (chosen, false)
+}
+
+/// Whether there is anything to do for the customer, now that the row is locked: somebody else may have done it meanwhile.
+pub fn has_work(turn: &CustomerTurn, now: Micros) -> bool {
+    let due = |enrollment: &Enrollment| enrollment.due_at().is_some_and(|due| due <= now);
+    !turn.inbox.is_empty() || !turn.outcomes.is_empty() || !turn.outbox.is_empty() || turn.enrollments.iter().any(due)
 }
 
 #[cfg(test)]

@@ -33,13 +33,16 @@ pub(super) fn round(
     let mut full = left;
     let mut customers = Vec::with_capacity(chosen.len());
     for key in chosen {
-        if let Some(turn) = space.turn(
-            journey,
-            key,
-            request.contacts_since,
-            outcomes.remove(&key).unwrap_or_default(),
-            now,
-        ) {
+        if let Some(turn) = space
+            .turn(
+                journey,
+                key,
+                request.contacts_since,
+                outcomes.remove(&key).unwrap_or_default(),
+                now,
+            )
+            .filter(|turn| rules::has_work(turn, now))
+        {
             full |= turn.inbox.len() == rules::INBOX_PER_CUSTOMER;
             customers.push(turn);
         }
@@ -100,12 +103,8 @@ impl Journey {
             OutboxState::Held { due, .. } => *due <= now,
             OutboxState::Claimed { epoch, at } => {
                 let current = epochs.get(&row.customer.shard()).copied().unwrap_or(i64::MIN);
-                let settled = request.outcomes.iter().any(|handed| handed.key == row.key);
-                !settled
-                    && (*epoch < current
-                        || (*epoch == current
-                            && !request.in_flight.contains(&row.key)
-                            && now - at >= rules::ORPHAN_AFTER))
+                *epoch < current
+                    || (*epoch == current && !request.in_flight.contains(&row.key) && now - at >= rules::ORPHAN_AFTER)
             }
         };
         let outbox = self
