@@ -5,16 +5,16 @@ use crate::{
     keys::Keys,
     operator::{self, Settings, metrics::Metrics, rbac, watch::Health},
     personal::Personal,
+    status_server::{self, Flag, Status},
     store::postgres::Postgres,
 };
 use anyhow::Context as _;
-use clap::Args;
 use prometheus_client::registry::Registry;
-use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
-#[derive(Debug, Args)]
-pub struct Operator {
+#[derive(Debug, clap::Args)]
+pub struct Args {
     /// The operator's own namespace, of its Lease and the master keys.
     #[arg(long, env = "POD_NAMESPACE", default_value = "journey-system")]
     namespace: String,
@@ -50,14 +50,14 @@ pub struct Operator {
     concurrency: usize,
     /// Where /livez, /readyz and /metrics are served.
     #[arg(long, env = "JOURNEY_STATUS_ADDRESS", default_value = "0.0.0.0:9090")]
-    status_address: SocketAddr,
+    status_address: String,
     /// Prints the rights that the operator needs in each watched namespace, as the rules of a role, and ends.
     #[arg(long)]
     print_rbac: bool,
 }
 
-/// Runs until SIGTERM or SIGINT, or until it may not go on.
-pub async fn run(flags: Operator) -> anyhow::Result<()> {
+/// Runs until `stop`, or until it may not go on.
+pub async fn run(flags: Args, stop: CancellationToken) -> anyhow::Result<()> {
     if flags.print_rbac {
         print!("{}", rbac::print(&rbac::watched()));
         return Ok(());
@@ -70,7 +70,7 @@ pub async fn run(flags: Operator) -> anyhow::Result<()> {
     };
     // The operator reads nothing that is sealed: it needs no namespace's keys.
     let keys = Keys::ephemeral();
-    let store = Arc::new(Postgres::connect(&database, database_ca.as_deref(), flags.database_connections, keys)?);
+    let store = Arc::new(Postgres::connect(&database, flags.database_ca.as_deref(), flags.database_connections, keys)?);
     let settings = Settings {
         identity: identity(),
         namespace: flags.namespace,
@@ -87,18 +87,35 @@ pub async fn run(flags: Operator) -> anyhow::Result<()> {
     let mut registry = Registry::default();
     let metrics = Metrics::new(&mut registry);
     let health = Health::default();
-    let stop = stop_on_signals()?;
     let migrating = Arc::clone(&store);
     let migrate: operator::Migrate = Box::new(move || {
         let store = Arc::clone(&migrating);
         Box::pin(async move { store.migrate().await })
     });
     let client = client().await?;
-    let watched = health.clone();
-    let status = serve(flags.status_address, registry, move || watched.dead(clock::now()));
+    // Who stands by is ready, too: it has nothing to do but to take over.
+    let (watches, started) = (Flag::raised("watches"), Flag::raised("started"));
+    let status = Status::new(registry).live(watches.clone()).ready(started);
+    let probes = status_server::serve(status_server::bind(&flags.status_address).await?, status, stop.clone());
+    let looked_after = look_after(health.clone(), watches);
     tokio::select! {
         ended = operator::run(client, settings, store, migrate, metrics, health, stop) => Ok(ended?),
-        served = status => served,
+        // It ends at once when told to; the operator may take longer.
+        served = async { let served = probes.await; if served.is_ok() { std::future::pending::<()>().await } served } => Ok(served?),
+        () = looked_after => Ok(()),
+    }
+}
+
+/// Lowers the flag while a watch is dead.
+async fn look_after(health: Health, watches: Flag) {
+    loop {
+        let dead = health.dead(clock::now());
+        if dead.is_empty() {
+            watches.up();
+        } else {
+            watches.down(format!("these fail: {}", dead.join(", ")));
+        }
+        tokio::time::sleep(Duration::from_secs(5)).await;
     }
 }
 
@@ -114,55 +131,6 @@ async fn client() -> anyhow::Result<kube::Client> {
 fn identity() -> String {
     let pod = std::env::var("POD_NAME").unwrap_or_else(|_| "journey-operator".to_owned());
     format!("{pod}_{}", uuid::Uuid::new_v4())
-}
-
-fn stop_on_signals() -> anyhow::Result<CancellationToken> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-    let stop = CancellationToken::new();
-    let told = stop.clone();
-    tokio::spawn(async move {
-        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
-        told.cancel();
-    });
-    Ok(stop)
-}
-
-/// Probes and metrics.
-async fn serve(
-    address: SocketAddr,
-    registry: Registry,
-    dead: impl Fn() -> Vec<String> + Clone + Send + Sync + 'static,
-) -> anyhow::Result<()> {
-    use axum::{Router, http::StatusCode, routing::get};
-    let registry = Arc::new(registry);
-    let live = move || {
-        let dead = dead();
-        async move {
-            if dead.is_empty() {
-                (StatusCode::OK, "ok".to_owned())
-            } else {
-                (StatusCode::SERVICE_UNAVAILABLE, format!("watches that fail: {}", dead.join(", ")))
-            }
-        }
-    };
-    let metrics = move || {
-        let mut text = String::new();
-        let written = prometheus_client::encoding::text::encode(&mut text, &registry);
-        async move {
-            match written {
-                Ok(()) => (StatusCode::OK, text),
-                Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, error.to_string()),
-            }
-        }
-    };
-    let app = Router::new()
-        .route("/livez", get(live))
-        .route("/readyz", get(|| async { "ok" }))
-        .route("/metrics", get(metrics));
-    let listener = tokio::net::TcpListener::bind(address).await.with_context(|| format!("--status-address {address}"))?;
-    axum::serve(listener, app).await?;
-    Ok(())
 }
 
 fn seconds(text: &str) -> Result<Duration, String> {

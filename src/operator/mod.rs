@@ -147,7 +147,7 @@ async fn lead(
 
     let begin = async {
         made.cache.seen().await;
-        let _ = context.set(Arc::clone(&made));
+        context.get_or_init(|| Arc::clone(&made));
         made.cache.all_units().into_iter().for_each(|unit| queue.add(unit, Duration::ZERO));
         tracing::info!(units = queue.len(), "everything is seen");
         let work = |unit: Unit| pass(Arc::clone(&made), unit);
@@ -177,11 +177,11 @@ async fn migrate_until_done(migrate: &Migrate, told: &tokio::sync::watch::Sender
     let mut pause = Duration::from_millis(500);
     while let Err(error) = migrate().await {
         tracing::warn!(%error, "the store's schema is not up to date; tried again");
-        told.send_replace(Err(error.to_string()));
+        let _before = told.send_replace(Err(error.to_string()));
         tokio::time::sleep(pause).await;
         pause = (pause * 2).min(LONGEST_MIGRATION_PAUSE);
     }
-    told.send_replace(Ok(()));
+    let _before = told.send_replace(Ok(()));
 }
 
 /// One pass, whatever the unit.

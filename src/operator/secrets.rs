@@ -1,10 +1,7 @@
 //! Whether the Secrets that adapters name are there, and the keys in them. Values are read past, never kept: a GET brings them, and they are dropped.
 
 use super::{context::Context, error::Error, reason::Reason};
-use crate::{
-    api::channel_adapter::{Auth, ChannelAdapterSpec, Credentials, Http, SecretValue, Smtp, Webhook},
-    compile::{Code, Diagnostic, Object, Severity},
-};
+use crate::compile::{Code, Diagnostic, Object, SecretRef, Severity};
 use k8s_openapi::api::core::v1::Secret;
 use kube::Api;
 use std::{
@@ -18,59 +15,6 @@ use tokio::time::Instant;
 const GOOD_FOR: Duration = Duration::from_secs(4);
 /// Answers kept at most.
 const KEPT: usize = 10_000;
-
-/// A Secret as an adapter uses it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Use {
-    pub adapter: String,
-    /// Where in the adapter it is named.
-    pub path: String,
-    pub secret: String,
-    pub keys: Keys,
-}
-
-/// What must be in it.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Keys {
-    /// A key for the name, a key for the password.
-    Login,
-    One(String),
-    /// Whatever its name.
-    TheOnlyOne,
-}
-
-/// The Secrets that an adapter names.
-pub fn used(adapter: &str, spec: &ChannelAdapterSpec) -> Vec<Use> {
-    let ChannelAdapterSpec { smtp, webhook, log: _, http, timeout: _, limits: _, retry: _, unknown_outcome: _ } = spec;
-    let mut uses = Vec::new();
-    let mut login = |path: &str, credentials: &Option<Credentials>| {
-        uses.extend(credentials.iter().map(|c| (path.to_owned(), c.secret_ref.name.to_string(), Keys::Login)));
-    };
-    let mut values = Vec::new();
-    let mut value = |path: &str, value: Option<&SecretValue>| {
-        values.extend(value.map(|v| {
-            let keys = v.secret_ref.key.as_ref().map_or(Keys::TheOnlyOne, |key| Keys::One(key.to_string()));
-            (path.to_owned(), v.secret_ref.name.to_string(), keys)
-        }));
-    };
-    if let Some(Smtp { credentials, ca, host: _, port: _, security: _, from: _ }) = smtp {
-        login("spec.smtp.credentials.secretRef", credentials);
-        value("spec.smtp.ca.secretRef", ca.as_ref());
-    }
-    if let Some(Webhook { auth, signature, ca, url: _, method: _, headers: _, body: _ }) = webhook {
-        if let Some(Auth { bearer, basic }) = auth {
-            value("spec.webhook.auth.bearer.secretRef", bearer.as_ref());
-            login("spec.webhook.auth.basic.secretRef", basic);
-        }
-        value("spec.webhook.signature.secretRef", signature.as_ref());
-        value("spec.webhook.ca.secretRef", ca.as_ref());
-    }
-    if let Some(Http { auth, public_url: _, origins: _, public: _ }) = http {
-        value("spec.http.auth.secretRef", Some(auth));
-    }
-    uses.extend(values);
-    uses.into_iter().map(|(path, secret, keys)| Use { adapter: adapter.to_owned(), path, secret, keys }).collect()
-}
 
 /// What was found of the Secrets that were asked for.
 #[derive(Debug, Clone, Default)]
@@ -101,14 +45,36 @@ struct Content {
 ///
 /// # Errors
 /// When the API server does not answer. That a Secret is missing is no error, but part of the answer.
-pub async fn find(context: &Context, namespace: &str, uses: &[Use]) -> Result<Found, Error> {
+pub async fn find(
+    context: &Context,
+    namespace: &str,
+    refs: impl IntoIterator<Item = SecretRef>,
+) -> Result<Found, Error> {
     let mut found = Found::default();
-    for wanted in uses {
-        let content = look(context, namespace, &wanted.secret).await?;
-        found.versions.insert(wanted.secret.clone(), (*content).as_ref().map(|content| content.version.clone()));
-        found.missing.extend(judge(namespace, wanted, (*content).as_ref()));
+    for (place, keys) in places(refs) {
+        let content = look(context, namespace, &place.secret).await?;
+        found.versions.insert(place.secret.clone(), (*content).as_ref().map(|content| content.version.clone()));
+        found.missing.extend(judge(namespace, &place, &keys, (*content).as_ref()));
     }
     Ok(found)
+}
+
+/// Where an adapter names a Secret.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    adapter: String,
+    /// `spec.smtp.credentials.secretRef`
+    path: String,
+    secret: String,
+}
+
+/// Keys that are needed at each place; None: the only one there is. A login is one place with two keys.
+fn places(refs: impl IntoIterator<Item = SecretRef>) -> BTreeMap<Place, BTreeSet<Option<String>>> {
+    let mut places: BTreeMap<Place, BTreeSet<Option<String>>> = BTreeMap::new();
+    for SecretRef { name, key, path, adapter } in refs {
+        places.entry(Place { adapter, path, secret: name }).or_default().insert(key);
+    }
+    places
 }
 
 async fn look(context: &Context, namespace: &str, name: &str) -> Result<Arc<Option<Content>>, Error> {
@@ -138,13 +104,13 @@ impl Secrets {
     }
 }
 
-fn judge(namespace: &str, wanted: &Use, content: Option<&Content>) -> Option<Missing> {
-    let Use { adapter, path, secret, keys } = wanted;
-    let literals = match keys {
-        Keys::Login => "--from-literal=username=NAME --from-literal=password=PASSWORD".to_owned(),
-        Keys::One(key) => format!("--from-literal={key}=VALUE"),
-        Keys::TheOnlyOne => "--from-literal=key=VALUE".to_owned(),
-    };
+fn judge(
+    namespace: &str,
+    place: &Place,
+    keys: &BTreeSet<Option<String>>,
+    content: Option<&Content>,
+) -> Option<Missing> {
+    let Place { adapter, path, secret } = place;
     let missing = |path: String, reason, message, help| {
         let object = Object { kind: "ChannelAdapter".to_owned(), name: adapter.clone() };
         let diagnostic =
@@ -152,18 +118,16 @@ fn judge(namespace: &str, wanted: &Use, content: Option<&Content>) -> Option<Mis
         Some(Missing { diagnostic, reason })
     };
     let Some(content) = content else {
-        let help = format!("create it: kubectl -n {namespace} create secret generic {secret} {literals}");
+        let literal = |key: &Option<String>| format!(" --from-literal={}=...", key.as_deref().unwrap_or("key"));
+        let literals: String = keys.iter().map(literal).collect();
+        let help = format!("create it: kubectl -n {namespace} create secret generic {secret}{literals}");
         return missing(format!("{path}.name"), Reason::SecretNotFound, format!("there is no Secret {secret}"), help);
     };
-    let lacking: Vec<&str> = match keys {
-        Keys::Login => ["username", "password"].into_iter().filter(|key| !content.keys.contains(*key)).collect(),
-        Keys::One(key) => Some(key.as_str()).filter(|key| !content.keys.contains(*key)).into_iter().collect(),
-        Keys::TheOnlyOne if content.keys.len() == 1 => Vec::new(),
-        Keys::TheOnlyOne => {
-            let message = format!("the Secret {secret} has {} keys, and none is named", content.keys.len());
-            return missing(format!("{path}.key"), Reason::SecretKeyNotFound, message, "name the key".to_owned());
-        }
-    };
+    if keys.contains(&None) && content.keys.len() != 1 {
+        let message = format!("the Secret {secret} has {} keys, and none is named", content.keys.len());
+        return missing(format!("{path}.key"), Reason::SecretKeyNotFound, message, "name the key".to_owned());
+    }
+    let lacking: Vec<&str> = keys.iter().flatten().map(String::as_str).filter(|key| !content.keys.contains(*key)).collect();
     if lacking.is_empty() {
         return None;
     }
@@ -174,45 +138,45 @@ fn judge(namespace: &str, wanted: &Use, content: Option<&Content>) -> Option<Mis
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
-    fn adapter(spec: serde_json::Value) -> ChannelAdapterSpec {
-        serde_json::from_value(spec).unwrap()
+    fn place() -> Place {
+        Place { adapter: "mail".into(), path: "spec.smtp.credentials.secretRef".into(), secret: "login".into() }
     }
 
     fn content(keys: &[&str]) -> Content {
         Content { keys: keys.iter().map(|key| (*key).to_owned()).collect(), version: "1".into() }
     }
 
-    #[test]
-    fn every_secret_of_an_adapter_is_found_with_its_path() {
-        let mail = adapter(json!({"smtp": {"host": "h", "from": "a@b.example",
-            "credentials": {"secretRef": {"name": "login"}}, "ca": {"secretRef": {"name": "ca", "key": "ca.crt"}}}}));
-        let uses = used("mail", &mail);
-        let paths: Vec<_> = uses.iter().map(|used| (used.path.as_str(), used.secret.as_str())).collect();
-        assert_eq!(paths, [("spec.smtp.credentials.secretRef", "login"), ("spec.smtp.ca.secretRef", "ca")]);
-        let desk = adapter(json!({"webhook": {"url": "https://desk.example", "auth": {"bearer": {"secretRef": {"name": "desk"}}},
-            "signature": {"secretRef": {"name": "desk", "key": "signing"}}}}));
-        assert_eq!(used("desk", &desk).len(), 2);
-        assert!(used("log", &adapter(json!({"log": {}}))).is_empty());
+    fn keys(names: &[Option<&str>]) -> BTreeSet<Option<String>> {
+        names.iter().map(|name| name.map(str::to_owned)).collect()
     }
 
     #[test]
     fn a_missing_secret_or_key_is_told_with_what_to_do() {
-        let login = Use { adapter: "mail".into(), path: "spec.smtp.credentials.secretRef".into(), secret: "login".into(), keys: Keys::Login };
-        let missing = judge("shop", &login, None).unwrap();
+        let login = keys(&[Some("username"), Some("password")]);
+        let missing = judge("shop", &place(), &login, None).unwrap();
         assert_eq!(missing.reason, Reason::SecretNotFound);
         assert_eq!(
             missing.diagnostic.to_string(),
             "ChannelAdapter mail: spec.smtp.credentials.secretRef.name: there is no Secret login; create it: \
-             kubectl -n shop create secret generic login --from-literal=username=NAME --from-literal=password=PASSWORD"
+             kubectl -n shop create secret generic login --from-literal=password=... --from-literal=username=..."
         );
-        let half = judge("shop", &login, Some(&content(&["username"]))).unwrap();
+        let half = judge("shop", &place(), &login, Some(&content(&["username"]))).unwrap();
         assert_eq!(half.reason, Reason::SecretKeyNotFound);
         assert!(half.diagnostic.message.contains("no key password"));
-        assert!(judge("shop", &login, Some(&content(&["username", "password"]))).is_none());
-        let only = Use { keys: Keys::TheOnlyOne, ..login };
-        assert!(judge("shop", &only, Some(&content(&["a"]))).is_none());
-        assert!(judge("shop", &only, Some(&content(&["a", "b"]))).is_some());
+        assert!(judge("shop", &place(), &login, Some(&content(&["username", "password"]))).is_none());
+    }
+
+    #[test]
+    fn a_key_that_is_not_named_must_be_the_only_one() {
+        let any = keys(&[None]);
+        assert!(judge("shop", &place(), &any, Some(&content(&["a"]))).is_none());
+        assert_eq!(judge("shop", &place(), &any, Some(&content(&["a", "b"]))).unwrap().diagnostic.path, "spec.smtp.credentials.secretRef.key");
+    }
+
+    #[test]
+    fn the_two_keys_of_a_login_are_one_place() {
+        let of = |key: &str| SecretRef { name: "login".into(), key: Some(key.into()), path: place().path, adapter: "mail".into() };
+        assert_eq!(places([of("username"), of("password")]).len(), 1);
     }
 }

@@ -79,8 +79,8 @@ pub async fn write<K: Declared>(
     let name = meta.name.clone().unwrap_or_default();
     let api = Api::<Guarded<K>>::namespaced(context.client.clone(), &unit.namespace);
     let patch = json!({"apiVersion": K::api_version(&()), "kind": K::kind(&()), "metadata": {"name": name}, "status": status});
-    let sent = api.patch_status(&name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(&patch));
-    match context.call(sent).await {
+    let (how, patch) = (PatchParams::apply(MANAGER).force(), Patch::Apply(&patch));
+    match context.call(api.patch_status(&name, &how, &patch)).await {
         Ok(_) => {}
         // It went meanwhile: nobody is left to be told.
         Err(error) if error.is_not_found() => return Ok(()),

@@ -11,12 +11,12 @@ use super::{
     error::Error,
     queue::Next,
     reason::{Reason, Subject},
+    secrets::Found,
     status,
     unit::{Declared, Unit},
 };
 use crate::{api::status::Status, clock};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::core::InvalidObject;
 
 /// One pass over one object.
 pub async fn settle<K: Stocked>(context: &Context, namespace: &str, name: &str) -> Result<Next, Error> {
@@ -27,7 +27,7 @@ pub async fn settle<K: Stocked>(context: &Context, namespace: &str, name: &str) 
     };
     let object = match &object.0 {
         Ok(object) => object,
-        Err(invalid) => return unreadable::<K>(context, &unit, invalid).await,
+        Err(invalid) => return unreadable::<K>(context, &unit, &invalid.metadata, &invalid.error).await,
     };
     if object.meta().deletion_timestamp.is_some() {
         return Ok(Next::Rest);
@@ -36,25 +36,28 @@ pub async fn settle<K: Stocked>(context: &Context, namespace: &str, name: &str) 
     let verdicts = validate::judge::<K>(&facts);
     let before = status::before(context, &unit, object);
     write::<K>(context, &unit, object.meta(), &before, &verdicts).await?;
-    Ok(if facts.secrets.missing.is_empty() {
-        if facts.uses.is_empty() { Next::Rest } else { Next::After(context.settings.status_interval) }
-    } else {
-        Next::After(super::SOON)
+    let Found { missing, versions } = &facts.secrets;
+    Ok(match (missing.is_empty(), versions.is_empty()) {
+        (false, _) => Next::After(super::SOON),
+        // Secrets are not watched: one that goes is noticed then.
+        (true, false) => Next::After(context.settings.status_interval),
+        (true, true) => Next::Rest,
     })
 }
 
 /// Tells the owner of an object that this version cannot read it. The others go on.
-pub async fn unreadable<K: Declared>(context: &Context, unit: &Unit, invalid: &InvalidObject) -> Result<Next, Error> {
-    let message = format!(
-        "{}; apply the object anew as the CRD asks for it (kubectl explain {})",
-        invalid.error,
-        K::plural(&())
-    );
+pub async fn unreadable<K: Declared>(
+    context: &Context,
+    unit: &Unit,
+    meta: &ObjectMeta,
+    why: &str,
+) -> Result<Next, Error> {
+    let message = format!("{why}; apply the object anew as the CRD asks for it (kubectl explain {})", K::plural(&()));
     let accepted = Verdict::new(Subject::Accepted, Truth::False, Reason::Unreadable, message);
     let mut verdicts = whole(&[&accepted], Reason::Ready, "");
     verdicts.insert(0, accepted);
     let before = status::before_unread(context, unit);
-    write::<K>(context, unit, &invalid.metadata, &before, &verdicts).await?;
+    write::<K>(context, unit, meta, &before, &verdicts).await?;
     Ok(Next::Rest)
 }
 

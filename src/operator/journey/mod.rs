@@ -37,7 +37,9 @@ pub async fn settle(context: &Context, namespace: &str, name: &str) -> Result<Ne
         Err(invalid) if invalid.metadata.deletion_timestamp.is_some() => {
             return remove::settle(context, namespace, name, &invalid.metadata).await;
         }
-        Err(invalid) => return definition::unreadable::<Journey>(context, &unit, invalid).await,
+        Err(invalid) => {
+            return definition::unreadable::<Journey>(context, &unit, &invalid.metadata, &invalid.error).await;
+        }
     };
     if object.metadata.deletion_timestamp.is_some() {
         return remove::settle(context, namespace, name, &object.metadata).await;

@@ -1,11 +1,14 @@
 //! Reads what the gateway is made from. Cached, but for the Secrets.
 
 use super::build::GATEWAY;
-use crate::operator::{
-    cache::Snapshot,
-    context::Context,
-    error::Error,
-    secrets::{self, Found},
+use crate::{
+    compile,
+    operator::{
+        cache::Snapshot,
+        context::Context,
+        error::Error,
+        secrets::{self, Found},
+    },
 };
 use k8s_openapi::{
     api::{apps::v1::Deployment, core::v1::Service, policy::v1::PodDisruptionBudget},
@@ -31,11 +34,11 @@ pub async fn read(context: &Context, namespace: &str, snapshot: Arc<Snapshot>) -
         adapter.0.as_ref().ok()?.owner_ref(&())
     };
     // All adapters, not only those by which events come in: `journey send-test` runs in the gateway's pod.
-    let uses: Vec<_> = snapshot.manifests.adapters.iter().flat_map(|(name, spec)| secrets::used(name, spec)).collect();
+    let refs = snapshot.manifests.adapters.iter().flat_map(|(name, spec)| compile::secrets_of(name, spec));
     Ok(Facts {
         namespace: namespace.to_owned(),
         owners: snapshot.doors().filter_map(owner).collect(),
-        secrets: secrets::find(context, namespace, &uses).await?,
+        secrets: secrets::find(context, namespace, refs).await?,
         deployment: context.cache.deployments.get(namespace, GATEWAY),
         service: context.cache.services.get(namespace, GATEWAY),
         budget: context.cache.budgets.get(namespace, GATEWAY),
