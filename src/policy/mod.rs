@@ -58,7 +58,8 @@ pub struct Quiet {
 
 #[derive(Debug, Clone, PartialEq)]
 pub enum QuietZone {
-    /// The customer's; unknown: quiet whenever it is quiet in any zone there is.
+    /// The customer's; unknown: quiet whenever it is quiet in any zone there could be, which for a window of a quarter of an hour or more
+    /// is always: then the message is skipped.
     Customer,
     Fixed(jiff::tz::TimeZone),
 }
@@ -136,9 +137,9 @@ pub enum HoldReason {
 /// Why a message is not sent; the name is what counters, conditions and documentation call it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SkipReason {
-    /// No policy that selects the journey names the purpose.
+    /// No policy selects the journey, or one that does leaves the purpose out.
     NoPolicy,
-    /// The basis is Consent, and there is none, or it is withdrawn.
+    /// The basis is Consent, and there is none, or it is withdrawn; or the customer objected to LegitimateInterest or PublicTask.
     NoConsent,
     /// Consent was given longer ago than the purpose lets it hold.
     ConsentExpired,
