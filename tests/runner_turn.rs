@@ -473,3 +473,17 @@ async fn attributes_set_by_a_step_are_kept() {
     }).await;
     assert_eq!(*seen.lock().unwrap(), json!(10));
 }
+
+#[tokio::test]
+async fn what_became_of_a_message_is_a_signal_for_the_wait_behind_it() {
+    let listening = MANIFESTS
+        .replace("otherwise: missed}}\n  - {name: again", "otherwise: listen}}\n  - {name: listen, wait: {for: 1h, until: [{event: reminder/skipped, next: missed}]}}\n  - {name: again");
+    let mut world = World::of(&listening).await;
+    world.import("u1", None).await;
+    world.event("u1", "cart-updated", cart("u1")).await;
+    world.round(vec![]).await;
+    world.later(HOUR).await;
+    assert_eq!(world.count("skipped:reminder:NoConsent").await, 1);
+    assert_eq!(world.count("ended:Failed").await, 1, "the wait was ended by the news at once");
+    world.the_books_balance().await;
+}

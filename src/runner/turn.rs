@@ -9,8 +9,8 @@ use crate::{
     clock::{Micros, SECOND},
     engine::{
         self,
-        program::{Outbound, Program, Programs},
-        state::{Action, Customer, Enrollment, Input, Outcome},
+        program::{Outbound, Program, Programs, StepAction},
+        state::{About, Action, Customer, Enrollment, Input, Outcome},
     },
     keys::{CustomerKey, Keys, MessageKey},
     kpi::{Count, Counts},
@@ -216,21 +216,62 @@ impl<'a, 't> Walk<'a, 't> {
     fn apply(&mut self, first: Input) {
         let mut inputs = VecDeque::from([first]);
         while let Some(input) = inputs.pop_front() {
+            // What became of a message is a signal too, seen before its step is left: exits and goals take it, the next wait gets it.
+            if let Some(news) = self.news(&input) {
+                let turn = engine::apply(self.turn.programs, &mut self.enrollments, &news, &self.customer, self.now);
+                // It was not accepted from outside: the books of events know nothing of it.
+                self.act(turn.actions, &mut inputs);
+            }
             let turn = engine::apply(self.turn.programs, &mut self.enrollments, &input, &self.customer, self.now);
             if let Some(disposition) = turn.disposition {
                 self.count(Count::Event(disposition), self.now);
             }
-            for action in turn.actions {
-                match action {
-                    Action::Send { enrollment, step, occurrence, touchpoint, with } => {
-                        inputs.extend(self.request(enrollment, step, occurrence, touchpoint, with));
-                    }
-                    Action::Withdraw { enrollment } => self.withdraw(enrollment),
-                    Action::Set(attributes) => self.set(attributes),
-                    Action::Count { count, at } => self.count(count, at),
+            self.act(turn.actions, &mut inputs);
+        }
+    }
+
+    fn act(&mut self, actions: Vec<Action>, inputs: &mut VecDeque<Input>) {
+        for action in actions {
+            match action {
+                Action::Send { enrollment, step, occurrence, touchpoint, with } => {
+                    inputs.extend(self.request(enrollment, step, occurrence, touchpoint, with));
                 }
+                Action::Withdraw { enrollment } => self.withdraw(enrollment),
+                Action::Set(attributes) => self.set(attributes),
+                Action::Count { count, at } => self.count(count, at),
             }
         }
+    }
+
+    /// TOUCHPOINT/sent, /skipped or /failed, where the revision of the enrollment listens for it.
+    fn news(&self, input: &Input) -> Option<Input> {
+        let Input::Outcome { enrollment, step, occurrence, outcome } = input else { return None };
+        let ordinal = *enrollment;
+        let enrollment = self.enrollments.iter().find(|e| e.ordinal == ordinal)?;
+        let program = self.turn.programs.revisions.get(&enrollment.revision)?;
+        let StepAction::Send { touchpoint, .. } = &program.step(step)?.action else { return None };
+        let (what, reason) = match outcome {
+            Outcome::Sent => ("sent", None),
+            Outcome::Skipped(reason) => ("skipped", Some(reason)),
+            Outcome::Failed(reason) => ("failed", Some(reason)),
+        };
+        let name = format!("{touchpoint}/{what}");
+        if !program.listens.contains(&name) {
+            return None;
+        }
+        let key = MessageKey::of(&program.namespace, &program.journey, self.key, ordinal, step, *occurrence);
+        let about = About { journey: program.journey.clone(), enrollment: ordinal, step: step.clone(), occurrence: *occurrence };
+        let event = engine::Event {
+            name,
+            id: format!("{key}/{what}").into(),
+            time: self.now,
+            accepted_at: self.now,
+            data: Personal::new(reason.map(|reason| ("reason".to_owned(), reason.clone().into())).into_iter().collect()),
+            profile: self.customer.attributes.clone(),
+            about: Some(about),
+        };
+        // It opens nothing: no enrollment has this ordinal.
+        Some(Input::Event { sequence: 0, event })
     }
 
     /// A step asks for a message: the policy is asked at once. Gives the outcome when it is known already.
