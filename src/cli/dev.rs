@@ -26,8 +26,6 @@ use std::{
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-/// What a write key is in dev, where the files bring no Secret.
-const DEV_KEY: &str = "dev";
 const NAMESPACE: &str = "dev";
 /// Editors write a file in several steps: changes within this are one.
 const SETTLE: Duration = Duration::from_millis(200);
@@ -278,13 +276,13 @@ impl Dev {
         Ok(())
     }
 
-    /// Write keys that no file brings: `dev`.
+    /// Write keys that no file brings: `dev-` and the adapter's name.
     fn default_keys(&self, manifests: &Manifests) -> anyhow::Result<()> {
-        for adapter in manifests.adapters.values() {
+        for (name, adapter) in &manifests.adapters {
             let Some(http) = &adapter.http else { continue };
             let file = http.auth.secret_ref.file(HTTP_KEY);
             if !self.secrets.path().join(&file).exists() {
-                write_secret(self.secrets.path(), &file, DEV_KEY)?;
+                write_secret(self.secrets.path(), &file, &format!("dev-{name}"))?;
             }
         }
         Ok(())
