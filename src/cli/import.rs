@@ -25,20 +25,14 @@ use std::{
     time::{Duration, Instant},
 };
 
-#[derive(Debug, clap::Args)]
-pub struct ImportArgs {
-    #[command(subcommand)]
-    what: What,
-}
-
 #[derive(Debug, clap::Subcommand)]
-enum What {
+pub enum Command {
     /// Attributes, identifiers and consents of customers, from CSV with a header or JSON lines
     Customers(CustomersArgs),
 }
 
 #[derive(Debug, clap::Args)]
-struct CustomersArgs {
+pub struct CustomersArgs {
     /// The file, or - for standard input
     file: PathBuf,
     /// csv or jsonl; left out: by the file's name, else by its first character
@@ -68,13 +62,17 @@ const BATCH: usize = 500;
 const TRIES: u32 = 15;
 
 /// Exit code 1: some rows were bad.
-pub async fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
-    let What::Customers(args) = args.what;
+pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let Command::Customers(args) = command;
     let keys = args.store.keys()?;
     let store = args.store.open(keys.clone(), 2)?;
     let summary = customers(store.as_ref(), &keys, &args).await?;
     eprintln!("{summary}");
-    Ok(if summary.rejected == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if summary.rejected == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// What a run did.
@@ -89,7 +87,11 @@ struct Summary {
 
 impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} customers imported, {} rows rejected", self.imported, self.rejected)?;
+        write!(
+            f,
+            "{} customers imported, {} rows rejected",
+            self.imported, self.rejected
+        )?;
         if let (Some(file), 1..) = (&self.told_in, self.rejected) {
             write!(f, " (see {})", file.display())?;
         }
@@ -108,7 +110,10 @@ async fn customers(store: &dyn Store, keys: &Keys, args: &CustomersArgs) -> anyh
     let mut rejected = Rejected::open(args, source.is_stdin)?;
     let progress = Progress::new(source.length);
 
-    let mut summary = Summary { skipped: store.import_progress(namespace, &source.hash).await?, ..Summary::default() };
+    let mut summary = Summary {
+        skipped: store.import_progress(namespace, &source.hash).await?,
+        ..Summary::default()
+    };
     for _ in 0..summary.skipped {
         if rows.next_row()?.is_none() {
             break;
@@ -144,9 +149,14 @@ async fn customers(store: &dyn Store, keys: &Keys, args: &CustomersArgs) -> anyh
 /// What rows may say, from the namespace's profile and policies.
 async fn rules(store: &dyn Store, args: &CustomersArgs) -> anyhow::Result<Rules> {
     let namespace = &args.namespace;
-    let programs = store.programs(namespace, -1).await?.context("the store gave no programs")?;
+    let programs = store
+        .programs(namespace, -1)
+        .await?
+        .context("the store gave no programs")?;
     if programs.settings.is_none() {
-        bail!("namespace {namespace} has no programs in the store: is the operator running, and is a CustomerProfile applied?");
+        bail!(
+            "namespace {namespace} has no programs in the store: is the operator running, and is a CustomerProfile applied?"
+        );
     }
     let manifests = read_settings(&programs).context("the namespace's settings cannot be read")?;
     let (intake, _) = compile::intake(&manifests);
@@ -168,7 +178,10 @@ async fn keep(store: &dyn Store, namespace: &str, batch: &[Imported], file: &str
             kept => return kept.context("the batch was not kept"),
         }
     }
-    store.import(namespace, batch, file, done).await.context("the store is away; run the same command again and it goes on from here")
+    store
+        .import(namespace, batch, file, done)
+        .await
+        .context("the store is away; run the same command again and it goes on from here")
 }
 
 /// The file, opened, with the hash by which an earlier run is found.
@@ -186,12 +199,27 @@ impl Source {
         if file == Path::new("-") {
             // What is read from a pipe cannot be read twice: a run of its own.
             let hash = format!("stdin-{}", clock::now());
-            return Ok(Self { reader: Box::new(io::stdin()), hash, format: None, length: None, is_stdin: true });
+            return Ok(Self {
+                reader: Box::new(io::stdin()),
+                hash,
+                format: None,
+                length: None,
+                is_stdin: true,
+            });
         }
         let open = || File::open(file).with_context(|| format!("cannot read {}", file.display()));
         let (hash, length) = hash(open()?)?;
-        let format = file.extension().and_then(|of| of.to_str()).and_then(Format::of_extension);
-        Ok(Self { reader: Box::new(open()?), hash, format, length: Some(length), is_stdin: false })
+        let format = file
+            .extension()
+            .and_then(|of| of.to_str())
+            .and_then(Format::of_extension);
+        Ok(Self {
+            reader: Box::new(open()?),
+            hash,
+            format,
+            length: Some(length),
+            is_stdin: false,
+        })
     }
 }
 
@@ -207,7 +235,15 @@ fn hash(file: File) -> io::Result<(String, u64)> {
             }
         }
     }
-    Ok((context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect(), length))
+    Ok((
+        context
+            .finish()
+            .as_ref()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
+        length,
+    ))
 }
 
 /// Where bad rows are told of.
@@ -268,7 +304,11 @@ impl Progress {
             }
             None => ProgressBar::new_spinner(),
         });
-        Self { bar, length, told: std::cell::Cell::new(Instant::now()) }
+        Self {
+            bar,
+            length,
+            told: std::cell::Cell::new(Instant::now()),
+        }
     }
 
     fn at(&self, bytes: u64, rows: u64) {
