@@ -3,8 +3,8 @@
 
 mod rejected;
 
-use journey::api::{self, ChannelAdapter, CustomerProfile, Journey, PrivacyPolicy, Touchpoint};
-use rejected::{bases, ours, package, yaml_files};
+use journey::api::{self, ChannelAdapter, CustomerProfile, Journey, PrivacyPolicy, Touchpoint, shape::faults};
+use rejected::{bases, ours, package, variants, yaml_files};
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
@@ -44,6 +44,8 @@ fn every_document_is_read_without_loss_and_keeps_the_rules() {
     assert!(documents.len() > 35, "only {} documents found", documents.len());
     for (origin, document) in documents {
         let name = format!("{origin} {} {}", document["kind"], document["metadata"]["name"]);
+        let found = faults(&document);
+        assert!(found.is_empty(), "{name}: {found:#?}");
         let again = read(&document).unwrap_or_else(|error| panic!("{name}: {error}"));
         let mut losses = vec![];
         lost(&document, &again, "", &mut losses);
@@ -51,23 +53,46 @@ fn every_document_is_read_without_loss_and_keeps_the_rules() {
     }
 }
 
-/// What the types read, written again; or why they refuse.
+/// What the types read, written again.
 fn read(document: &Value) -> Result<Value, String> {
-    fn through<K: DeserializeOwned + Serialize>(
-        document: &Value,
-        rules: impl Fn(&K) -> Result<(), kube::core::cel::ValidationErrors>,
-    ) -> Result<Value, String> {
+    fn through<K: DeserializeOwned + Serialize>(document: &Value) -> Result<Value, String> {
         let object: K = serde_json::from_value(document.clone()).map_err(|error| error.to_string())?;
-        rules(&object).map_err(|errors| errors.to_string())?;
         serde_json::to_value(object).map_err(|error| error.to_string())
     }
     match document["kind"].as_str().unwrap_or_default() {
-        "Journey" => through(document, Journey::validate_cel),
-        "Touchpoint" => through(document, Touchpoint::validate_cel),
-        "ChannelAdapter" => through(document, ChannelAdapter::validate_cel),
-        "CustomerProfile" => through(document, CustomerProfile::validate_cel),
-        "PrivacyPolicy" => through(document, PrivacyPolicy::validate_cel),
+        "Journey" => through::<Journey>(document),
+        "Touchpoint" => through::<Touchpoint>(document),
+        "ChannelAdapter" => through::<ChannelAdapter>(document),
+        "CustomerProfile" => through::<CustomerProfile>(document),
+        "PrivacyPolicy" => through::<PrivacyPolicy>(document),
         other => Err(format!("{other} is no kind of ours")),
+    }
+}
+
+#[test]
+fn every_variant_is_refused_without_a_server_in_the_words_of_a_server() {
+    let variants: Vec<_> = variants().into_iter().filter(|variant| !variant.update).collect();
+    assert!(variants.len() > 150, "only {} variants found", variants.len());
+    let mut other = vec![];
+    for variant in variants {
+        let said: Vec<_> = faults(&variant.document).iter().map(ToString::to_string).collect();
+        if !said.iter().any(|said| said.contains(&variant.message)) {
+            other.push(format!("{}: {said:?}, not {:?}", variant.name, variant.message));
+        }
+    }
+    assert!(other.is_empty(), "{} differ:\n{}", other.len(), other.join("\n"));
+}
+
+#[test]
+fn a_touchpoint_keeps_its_direction() {
+    let bases = bases();
+    let changes: Vec<_> = variants().into_iter().filter(|variant| variant.update).collect();
+    assert!(!changes.is_empty(), "no variant changes an object");
+    for change in changes {
+        let [before, after] = [&bases[&change.base], &change.document]
+            .map(|document| serde_json::from_value::<Touchpoint>(document.clone()).unwrap());
+        let said = after.validate_cel_update(&before).unwrap_err().to_string();
+        assert!(said.contains(&change.message), "{}: {said}", change.name);
     }
 }
 

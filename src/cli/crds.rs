@@ -46,8 +46,20 @@ mod tests {
         print(&mut printed).unwrap();
         let documents: Vec<serde_json::Value> =
             serde_saphyr::from_multiple(std::str::from_utf8(&printed).unwrap()).unwrap();
-        let kinds: Vec<_> = documents.iter().map(|d| d["spec"]["names"]["kind"].as_str().unwrap()).collect();
-        assert_eq!(kinds, ["Journey", "Touchpoint", "ChannelAdapter", "CustomerProfile", "PrivacyPolicy"]);
+        let kinds: Vec<_> = documents
+            .iter()
+            .map(|d| d["spec"]["names"]["kind"].as_str().unwrap())
+            .collect();
+        assert_eq!(
+            kinds,
+            [
+                "Journey",
+                "Touchpoint",
+                "ChannelAdapter",
+                "CustomerProfile",
+                "PrivacyPolicy"
+            ]
+        );
 
         let folder = tempfile::tempdir().unwrap();
         run(Some(&folder.path().join("made"))).unwrap();

@@ -9,11 +9,13 @@ use crate::{
     gateway,
     keys::Keys,
     runner,
-    status_server::Status,
+    status_server::Flag,
     store::{JourneyRow, Store, memory::Memory},
 };
 use anyhow::{Context, bail};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
 use notify::{RecursiveMode, Watcher};
+use prometheus_client::registry::Registry;
 use std::{
     collections::{BTreeMap, BTreeSet},
     net::SocketAddr,
@@ -73,7 +75,7 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> 
     dev.say_hello(&manifests);
     dev.start_gateway(listener);
     if let Some(file) = dev.args.customers.clone() {
-        import::customers(&*dev.store, &dev.keys, NAMESPACE, &file).await?;
+        import::file(&*dev.store, &dev.keys, NAMESPACE, &file).await?;
     }
     dev.watch(shutdown).await
 }
@@ -163,7 +165,8 @@ impl Dev {
             namespace: NAMESPACE.into(),
             journey: journey.to_owned(),
             keys: self.keys.clone(),
-            ready: Box::new(|_| {}),
+            metrics: runner::Metrics::register(&mut Registry::default()),
+            ready: Flag::lowered("rounds"),
             open: Box::new(move |spec, reads| open(spec, &secrets, reads, &folder, smtp.as_deref())),
         };
         let store = self.store.clone();
@@ -171,15 +174,14 @@ impl Dev {
     }
 
     fn start_gateway(&mut self, listener: TcpListener) {
-        let mut status = Status::default();
         let options = gateway::Options {
             namespace: NAMESPACE.into(),
             listener,
             secrets: self.secrets.path().to_owned(),
             limits: gateway::Limits::default(),
-            metrics: gateway::Metrics::register(status.registry()),
-            programs: status.flag("programs"),
-            reachable: status.flag("store"),
+            metrics: gateway::Metrics::register(&mut Registry::default()),
+            programs: Flag::lowered("programs"),
+            reachable: Flag::lowered("store"),
         };
         let (store, keys, shutdown) = (self.store.clone(), self.keys.clone(), self.shutdown.clone());
         self.tasks.spawn(async move { Ok(gateway::serve(options, store, keys, shutdown).await?) });
@@ -268,7 +270,7 @@ impl Dev {
 
     /// Secrets among the files, as the cluster would mount them.
     fn keep_secrets(&self, text: &str) -> anyhow::Result<()> {
-        for (name, keys) in compile::secret_documents(text) {
+        for (name, keys) in secret_documents(text) {
             for (key, value) in keys {
                 write_secret(self.secrets.path(), &format!("{name}/{key}"), &value)?;
             }
@@ -287,6 +289,25 @@ impl Dev {
         }
         Ok(())
     }
+}
+
+/// Name, key and value of the Secrets in a text; other documents, and what is not text, are passed over.
+fn secret_documents(text: &str) -> Vec<(String, BTreeMap<String, String>)> {
+    let documents: Vec<serde_json::Value> = serde_saphyr::from_multiple(text).unwrap_or_default();
+    let secrets = documents.iter().filter(|document| document["kind"] == "Secret");
+    let of = |secret: &serde_json::Value| {
+        let name = secret["metadata"]["name"].as_str()?.to_owned();
+        let mut keys = BTreeMap::new();
+        for (key, value) in secret["stringData"].as_object().into_iter().flatten() {
+            keys.insert(key.clone(), value.as_str()?.to_owned());
+        }
+        for (key, value) in secret["data"].as_object().into_iter().flatten() {
+            let bytes = STANDARD.decode(value.as_str()?).ok()?;
+            keys.insert(key.clone(), String::from_utf8(bytes).ok()?);
+        }
+        Some((name, keys))
+    };
+    secrets.filter_map(of).collect()
 }
 
 fn write_secret(folder: &Path, file: &str, value: &str) -> anyhow::Result<()> {

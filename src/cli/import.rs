@@ -25,14 +25,30 @@ use std::{
     time::{Duration, Instant},
 };
 
+#[derive(Debug, clap::Args)]
+pub struct ImportArgs {
+    #[command(subcommand)]
+    what: What,
+}
+
 #[derive(Debug, clap::Subcommand)]
-pub enum Command {
+enum What {
     /// Attributes, identifiers and consents of customers, from CSV with a header or JSON lines
     Customers(CustomersArgs),
 }
 
 #[derive(Debug, clap::Args)]
-pub struct CustomersArgs {
+struct CustomersArgs {
+    #[command(flatten)]
+    how: How,
+    #[arg(long, env = "JOURNEY_NAMESPACE")]
+    namespace: String,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+#[derive(Debug, clap::Args)]
+struct How {
     /// The file, or - for standard input
     file: PathBuf,
     /// csv or jsonl; left out: by the file's name, else by its first character
@@ -50,10 +66,6 @@ pub struct CustomersArgs {
     /// Where bad rows are told of, as JSON lines; left out: FILE.rejected.jsonl, or standard error with -
     #[arg(long, value_name = "FILE")]
     rejected: Option<PathBuf>,
-    #[arg(long, env = "JOURNEY_NAMESPACE")]
-    namespace: String,
-    #[command(flatten)]
-    store: StoreArgs,
 }
 
 /// Rows of one transaction.
@@ -62,17 +74,21 @@ const BATCH: usize = 500;
 const TRIES: u32 = 15;
 
 /// Exit code 1: some rows were bad.
-pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
-    let Command::Customers(args) = command;
+pub async fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
+    let What::Customers(args) = args.what;
     let keys = args.store.keys()?;
     let store = args.store.open(keys.clone(), 2)?;
-    let summary = customers(store.as_ref(), &keys, &args).await?;
+    let summary = customers(store.as_ref(), &keys, &args.namespace, &args.how).await?;
     eprintln!("{summary}");
-    Ok(if summary.rejected == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if summary.rejected == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The customers of a file, with everything as the command leaves it out: what `journey dev` begins with.
+pub async fn file(store: &dyn Store, keys: &Keys, namespace: &str, file: &Path) -> anyhow::Result<()> {
+    let how = How { file: file.to_owned(), format: None, identifier: "userId".into(), skip: vec![], evidence: None, rejected: None };
+    let summary = customers(store, keys, namespace, &how).await?;
+    eprintln!("{summary}");
+    Ok(())
 }
 
 /// What a run did.
@@ -87,11 +103,7 @@ struct Summary {
 
 impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "{} customers imported, {} rows rejected",
-            self.imported, self.rejected
-        )?;
+        write!(f, "{} customers imported, {} rows rejected", self.imported, self.rejected)?;
         if let (Some(file), 1..) = (&self.told_in, self.rejected) {
             write!(f, " (see {})", file.display())?;
         }
@@ -102,18 +114,14 @@ impl std::fmt::Display for Summary {
     }
 }
 
-async fn customers(store: &dyn Store, keys: &Keys, args: &CustomersArgs) -> anyhow::Result<Summary> {
-    let namespace = &args.namespace;
+async fn customers(store: &dyn Store, keys: &Keys, namespace: &str, args: &How) -> anyhow::Result<Summary> {
     let source = Source::open(&args.file)?;
-    let rules = rules(store, args).await?;
+    let rules = rules(store, namespace, args).await?;
     let mut rows = Rows::open(source.reader, args.format.or(source.format), &rules)?;
     let mut rejected = Rejected::open(args, source.is_stdin)?;
     let progress = Progress::new(source.length);
 
-    let mut summary = Summary {
-        skipped: store.import_progress(namespace, &source.hash).await?,
-        ..Summary::default()
-    };
+    let mut summary = Summary { skipped: store.import_progress(namespace, &source.hash).await?, ..Summary::default() };
     for _ in 0..summary.skipped {
         if rows.next_row()?.is_none() {
             break;
@@ -147,16 +155,10 @@ async fn customers(store: &dyn Store, keys: &Keys, args: &CustomersArgs) -> anyh
 }
 
 /// What rows may say, from the namespace's profile and policies.
-async fn rules(store: &dyn Store, args: &CustomersArgs) -> anyhow::Result<Rules> {
-    let namespace = &args.namespace;
-    let programs = store
-        .programs(namespace, -1)
-        .await?
-        .context("the store gave no programs")?;
+async fn rules(store: &dyn Store, namespace: &str, args: &How) -> anyhow::Result<Rules> {
+    let programs = store.programs(namespace, -1).await?.context("the store gave no programs")?;
     if programs.settings.is_none() {
-        bail!(
-            "namespace {namespace} has no programs in the store: is the operator running, and is a CustomerProfile applied?"
-        );
+        bail!("namespace {namespace} has no programs in the store: is the operator running, and is a CustomerProfile applied?");
     }
     let manifests = read_settings(&programs).context("the namespace's settings cannot be read")?;
     let (intake, _) = compile::intake(&manifests);
@@ -178,10 +180,7 @@ async fn keep(store: &dyn Store, namespace: &str, batch: &[Imported], file: &str
             kept => return kept.context("the batch was not kept"),
         }
     }
-    store
-        .import(namespace, batch, file, done)
-        .await
-        .context("the store is away; run the same command again and it goes on from here")
+    store.import(namespace, batch, file, done).await.context("the store is away; run the same command again and it goes on from here")
 }
 
 /// The file, opened, with the hash by which an earlier run is found.
@@ -199,27 +198,12 @@ impl Source {
         if file == Path::new("-") {
             // What is read from a pipe cannot be read twice: a run of its own.
             let hash = format!("stdin-{}", clock::now());
-            return Ok(Self {
-                reader: Box::new(io::stdin()),
-                hash,
-                format: None,
-                length: None,
-                is_stdin: true,
-            });
+            return Ok(Self { reader: Box::new(io::stdin()), hash, format: None, length: None, is_stdin: true });
         }
         let open = || File::open(file).with_context(|| format!("cannot read {}", file.display()));
         let (hash, length) = hash(open()?)?;
-        let format = file
-            .extension()
-            .and_then(|of| of.to_str())
-            .and_then(Format::of_extension);
-        Ok(Self {
-            reader: Box::new(open()?),
-            hash,
-            format,
-            length: Some(length),
-            is_stdin: false,
-        })
+        let format = file.extension().and_then(|of| of.to_str()).and_then(Format::of_extension);
+        Ok(Self { reader: Box::new(open()?), hash, format, length: Some(length), is_stdin: false })
     }
 }
 
@@ -235,15 +219,7 @@ fn hash(file: File) -> io::Result<(String, u64)> {
             }
         }
     }
-    Ok((
-        context
-            .finish()
-            .as_ref()
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect(),
-        length,
-    ))
+    Ok((context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect(), length))
 }
 
 /// Where bad rows are told of.
@@ -253,7 +229,7 @@ struct Rejected {
 }
 
 impl Rejected {
-    fn open(args: &CustomersArgs, is_stdin: bool) -> anyhow::Result<Self> {
+    fn open(args: &How, is_stdin: bool) -> anyhow::Result<Self> {
         let path = match (&args.rejected, is_stdin) {
             (Some(path), _) => Some(path.clone()),
             (None, true) => None,
@@ -304,11 +280,7 @@ impl Progress {
             }
             None => ProgressBar::new_spinner(),
         });
-        Self {
-            bar,
-            length,
-            told: std::cell::Cell::new(Instant::now()),
-        }
+        Self { bar, length, told: std::cell::Cell::new(Instant::now()) }
     }
 
     fn at(&self, bytes: u64, rows: u64) {

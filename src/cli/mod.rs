@@ -38,7 +38,7 @@ enum Command {
     /// Run the operator: validate, compile, deploy, report
     Operator(operator::Args),
     /// Take events in and answer links, for one namespace
-    Gateway(gateway::Args),
+    Gateway(gateway::GatewayArgs),
     /// Move the customers of one journey and speak for it
     Runner(runner::Args),
     /// Run a folder of YAML in this process: no cluster, no database
@@ -52,11 +52,9 @@ enum Command {
         output: Option<PathBuf>,
     },
     /// Read data from files into the store
-    #[command(subcommand)]
-    Import(import::Command),
+    Import(import::ImportArgs),
     /// Events that were put aside
-    #[command(subcommand)]
-    Quarantine(quarantine::Command),
+    Quarantine(quarantine::QuarantineArgs),
     /// Render a touchpoint with sample data and send it through its real adapter, outside every count
     SendTest(send_test::Args),
 }

@@ -13,8 +13,14 @@ use std::{
     process::ExitCode,
 };
 
+#[derive(Debug, clap::Args)]
+pub struct QuarantineArgs {
+    #[command(subcommand)]
+    command: Command,
+}
+
 #[derive(Debug, clap::Subcommand)]
-pub enum Command {
+enum Command {
     /// Lists what was put aside, oldest first
     List {
         /// Only with this reason: Malformed, NoTouchpoint, NotFrom, SchemaViolation, NoCustomer, ...
@@ -51,7 +57,7 @@ pub enum Command {
 }
 
 #[derive(Debug, clap::Args)]
-pub struct Place {
+struct Place {
     #[arg(long, env = "JOURNEY_NAMESPACE")]
     namespace: String,
     #[command(flatten)]
@@ -70,8 +76,8 @@ impl Place {
 const PAGE: u32 = 500;
 
 /// Exit code 1: not found, or what was replayed is in the quarantine again.
-pub async fn run(command: Command) -> anyhow::Result<ExitCode> {
-    match command {
+pub async fn run(args: QuarantineArgs) -> anyhow::Result<ExitCode> {
+    match args.command {
         Command::List { reason, limit, place } => {
             let (namespace, _, store) = place.open().await?;
             list(

@@ -28,7 +28,13 @@ pub struct SecretRef {
 /// Secrets that the adapters need by which a journey sends; None: those of the http adapters, for the gateway.
 pub fn secrets(manifests: &Manifests, journey: Option<&str>) -> BTreeSet<SecretRef> {
     let adapters: Box<dyn Iterator<Item = &str>> = match journey {
-        None => Box::new(manifests.adapters.iter().filter(|(_, spec)| spec.http.is_some()).map(|(name, _)| name.as_str())),
+        None => Box::new(
+            manifests
+                .adapters
+                .iter()
+                .filter(|(_, spec)| spec.http.is_some())
+                .map(|(name, _)| name.as_str()),
+        ),
         Some(journey) => Box::new(
             manifests
                 .journeys
@@ -40,24 +46,40 @@ pub fn secrets(manifests: &Manifests, journey: Option<&str>) -> BTreeSet<SecretR
                 .map(|outbound| outbound.adapter.as_str()),
         ),
     };
-    adapters.filter_map(|name| manifests.adapters.get(name).map(|spec| (name, spec))).flat_map(|(name, spec)| of(name, spec)).collect()
+    adapters
+        .filter_map(|name| manifests.adapters.get(name).map(|spec| (name, spec)))
+        .flat_map(|(name, spec)| secrets_of(name, spec))
+        .collect()
 }
 
-fn of(adapter: &str, spec: &ChannelAdapterSpec) -> Vec<SecretRef> {
+/// Secrets that one adapter names.
+pub fn secrets_of(adapter: &str, spec: &ChannelAdapterSpec) -> Vec<SecretRef> {
     let mut all = vec![];
     let mut add = |path: &str, name: &str, key: Option<&str>| {
-        all.push(SecretRef { name: name.into(), key: key.map(Into::into), path: format!("spec.{path}.secretRef"), adapter: adapter.into() });
+        all.push(SecretRef {
+            name: name.into(),
+            key: key.map(Into::into),
+            path: format!("spec.{path}.secretRef"),
+            adapter: adapter.into(),
+        });
     };
     let mut value = |path: &str, of: &Option<SecretValue>| {
         if let Some(of) = of {
-            add(path, of.secret_ref.name.as_str(), of.secret_ref.key.as_ref().map(|key| key.as_str()));
+            add(
+                path,
+                of.secret_ref.name.as_str(),
+                of.secret_ref.key.as_ref().map(|key| key.as_str()),
+            );
         }
     };
     if let Some(smtp) = &spec.smtp {
         value("smtp.ca", &smtp.ca);
     }
     if let Some(webhook) = &spec.webhook {
-        value("webhook.auth.bearer", &webhook.auth.as_ref().and_then(|auth| auth.bearer.clone()));
+        value(
+            "webhook.auth.bearer",
+            &webhook.auth.as_ref().and_then(|auth| auth.bearer.clone()),
+        );
         value("webhook.signature", &webhook.signature);
         value("webhook.ca", &webhook.ca);
     }
@@ -87,7 +109,9 @@ pub fn public_url(manifests: &Manifests) -> Option<String> {
         let http = spec.http.as_ref()?;
         Some(((!http.public, name), http.public_url.as_ref()?))
     });
-    with_url.min_by_key(|(order, _)| *order).map(|(_, url)| url.as_str().trim_end_matches('/').to_owned())
+    with_url
+        .min_by_key(|(order, _)| *order)
+        .map(|(_, url)| url.as_str().trim_end_matches('/').to_owned())
 }
 
 /// What an adapter's channel needs of a touchpoint.
@@ -95,32 +119,76 @@ pub fn fits(report: &mut Report, name: &str, spec: &ChannelAdapterSpec, outbound
     if spec.smtp.is_some() {
         let has = |field: &str| outbound.content.contains_key(field);
         if !has("subject") {
-            report.error(Code::Value, "spec.outbound.content", "a mail needs a subject", "add content.subject".to_owned());
+            report.error(
+                Code::Value,
+                "spec.outbound.content",
+                "a mail needs a subject",
+                "add content.subject".to_owned(),
+            );
         }
         if !has("text") && !has("html") {
-            report.error(Code::Value, "spec.outbound.content", "a mail needs text or html", "add content.text".to_owned());
+            report.error(
+                Code::Value,
+                "spec.outbound.content",
+                "a mail needs text or html",
+                "add content.text".to_owned(),
+            );
         }
-        for field in outbound.content.keys().filter(|field| !["subject", "text", "html"].contains(&field.as_str())) {
+        for field in outbound
+            .content
+            .keys()
+            .filter(|field| !["subject", "text", "html"].contains(&field.as_str()))
+        {
             let message = format!("a mail has no '{field}'");
-            report.warning(Code::Value, format!("spec.outbound.content.{field}"), message, "fields of a mail are subject, text and html".to_owned());
+            report.warning(
+                Code::Value,
+                format!("spec.outbound.content.{field}"),
+                message,
+                "fields of a mail are subject, text and html".to_owned(),
+            );
         }
         if outbound.to.is_none() {
-            report.error(Code::Value, "spec.outbound.to", "a mail needs an address", "write to: ${customer.email}".to_owned());
+            report.error(
+                Code::Value,
+                "spec.outbound.to",
+                "a mail needs an address",
+                "write to: ${customer.email}".to_owned(),
+            );
         }
     }
     if let Some(body) = spec.webhook.as_ref().and_then(|webhook| webhook.body.as_ref())
-        && let Ok(body) = template::compile(body.as_str(), &template::Place { any_content: true, ..body_place(BTreeSet::new()) })
+        && let Ok(body) = template::compile(
+            body.as_str(),
+            &template::Place {
+                any_content: true,
+                ..body_place(BTreeSet::new())
+            },
+        )
     {
-        for field in body.reads_content().iter().filter(|field| !outbound.content.contains_key(*field)) {
+        for field in body
+            .reads_content()
+            .iter()
+            .filter(|field| !outbound.content.contains_key(*field))
+        {
             let message = format!("the body of adapter '{name}' reads content.{field}, which this has not");
-            report.error(Code::Template, "spec.outbound.content", message, format!("add content.{field}"));
+            report.error(
+                Code::Template,
+                "spec.outbound.content",
+                message,
+                format!("add content.{field}"),
+            );
         }
     }
 }
 
 /// What a webhook's body may read.
 fn body_place(content: BTreeSet<String>) -> template::Place {
-    template::Place { content, any_with: true, to: true, ..template::Place::default() }
+    template::Place {
+        content,
+        any_with: true,
+        to: true,
+        ..template::Place::default()
+    }
 }
 
 /// What is wrong with an adapter by itself.
@@ -129,22 +197,42 @@ pub fn check(report: &mut Report, manifests: &Manifests, name: &str, spec: &Chan
         span(report, "spec.timeout", timeout);
     }
     if let Some(retry) = &spec.retry {
-        let initial = retry.initial.as_ref().and_then(|text| span(report, "spec.retry.initial", text));
+        let initial = retry
+            .initial
+            .as_ref()
+            .and_then(|text| span(report, "spec.retry.initial", text));
         let max = retry.max.as_ref().and_then(|text| span(report, "spec.retry.max", text));
         let (initial, max) = (initial.or(duration("1s")), max.or(duration("10m")));
         if initial > max {
-            report.error(Code::Value, "spec.retry.max", "the longest pause is shorter than the first", "make max at least initial".to_owned());
+            report.error(
+                Code::Value,
+                "spec.retry.max",
+                "the longest pause is shorter than the first",
+                "make max at least initial".to_owned(),
+            );
         }
     }
     if let Some(url) = spec.http.as_ref().and_then(|http| http.public_url.as_ref())
         && url.as_str().contains(['?', '#'])
     {
-        report.error(Code::Value, "spec.http.publicUrl", "paths of the gateway are added to it: it has no ? or #", None);
+        report.error(
+            Code::Value,
+            "spec.http.publicUrl",
+            "paths of the gateway are added to it: it has no ? or #",
+            None,
+        );
     }
     if let Some(body) = spec.webhook.as_ref().and_then(|webhook| webhook.body.as_ref()) {
-        let users = manifests.touchpoints.values().filter_map(|spec| spec.outbound.as_ref()).filter(|outbound| outbound.adapter.as_str() == name);
+        let users = manifests
+            .touchpoints
+            .values()
+            .filter_map(|spec| spec.outbound.as_ref())
+            .filter(|outbound| outbound.adapter.as_str() == name);
         let fields: BTreeSet<String> = users.flat_map(|outbound| outbound.content.keys().cloned()).collect();
-        let place = template::Place { any_content: fields.is_empty(), ..body_place(fields) };
+        let place = template::Place {
+            any_content: fields.is_empty(),
+            ..body_place(fields)
+        };
         if let Err(mistakes) = template::compile(body.as_str(), &place) {
             report.template("spec.webhook.body", mistakes);
         }

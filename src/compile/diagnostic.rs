@@ -50,7 +50,11 @@ pub enum Code {
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}: {}: {}", self.object.kind, self.object.name, self.path, self.message)?;
+        write!(
+            f,
+            "{} {}: {}: {}",
+            self.object.kind, self.object.name, self.path, self.message
+        )?;
         match &self.help {
             Some(help) => write!(f, "; {help}"),
             None => Ok(()),

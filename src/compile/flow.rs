@@ -28,7 +28,11 @@ pub struct Flow<'a> {
 
 impl<'a> Flow<'a> {
     pub fn of(steps: &'a [Step]) -> Self {
-        let graph = steps.iter().enumerate().map(|(at, step)| edges(steps, at, step)).collect();
+        let graph = steps
+            .iter()
+            .enumerate()
+            .map(|(at, step)| edges(steps, at, step))
+            .collect();
         Self { steps, graph }
     }
 
@@ -49,7 +53,8 @@ impl<'a> Flow<'a> {
     /// `steps` as seen from step `here`; None: from anywhere, as exits see it. What is not set on every way to `here` may be missing.
     pub fn steps_field(&self, world: &World<'_>, here: Option<usize>) -> Field {
         let one = |(n, step): (usize, &Step)| {
-            let passed_by = here.is_none_or(|here| self.reaches(0, here, n) && (here != n || n == 0 || self.reaches(0, n, usize::MAX)));
+            let passed_by = here
+                .is_none_or(|here| self.reaches(0, here, n) && (here != n || n == 0 || self.reaches(0, n, usize::MAX)));
             let mut fields = vec![field("count", Type::Int, false), field("at", Type::Instant, passed_by)];
             if let Some(send) = &step.send {
                 fields.push(field("outcome", values(["Sent", "Skipped", "Failed"]), passed_by));
@@ -57,14 +62,25 @@ impl<'a> Flow<'a> {
                 fields.push(field("touchpoint", values([send.touchpoint.as_str()]), passed_by));
             }
             if step.wait.is_some() {
-                let ways_on = self.graph[n].iter().filter(|edge| here.is_none_or(|here| self.reaches(edge.to, here, n)));
-                let mut event = world.union("event", &ways_on.map(|edge| edge.event).collect::<Vec<_>>());
+                let mut ways_on: Vec<&Edge<'_>> = self.graph[n]
+                    .iter()
+                    .filter(|edge| here.is_none_or(|here| self.reaches(edge.to, here, n)))
+                    .collect();
+                if ways_on.is_empty() {
+                    // Nobody comes here from there: the fields are known all the same, and missing.
+                    ways_on = self.graph[n].iter().collect();
+                }
+                let mut event = world.union("event", &ways_on.iter().map(|edge| edge.event).collect::<Vec<_>>());
                 event.may_be_missing |= passed_by;
                 fields.push(event);
             }
             field(step.name.as_str(), Type::object(fields), false)
         };
-        field("steps", Type::object(self.steps.iter().enumerate().map(one).collect()), false)
+        field(
+            "steps",
+            Type::object(self.steps.iter().enumerate().map(one).collect()),
+            false,
+        )
     }
 
     /// Steps that nobody reaches, and loops that would spin.
@@ -72,18 +88,36 @@ impl<'a> Flow<'a> {
         for (at, step) in self.steps.iter().enumerate() {
             if !self.reaches(0, at, usize::MAX) {
                 let message = format!("nobody can reach step '{}'", step.name);
-                report.warning(Code::Flow, format!("spec.steps[{at}]"), message, "lead a next to it, or remove it".to_owned());
+                report.warning(
+                    Code::Flow,
+                    format!("spec.steps[{at}]"),
+                    message,
+                    "lead a next to it, or remove it".to_owned(),
+                );
             }
             if let Some(wait) = &step.wait
                 && wait.for_.is_none()
             {
                 let message = format!("step '{}' waits for ever when no signal comes", step.name);
-                report.warning(Code::Flow, format!("spec.steps[{at}].wait"), message, "add `for`, or make sure that an exit ends it".to_owned());
+                report.warning(
+                    Code::Flow,
+                    format!("spec.steps[{at}].wait"),
+                    message,
+                    "add `for`, or make sure that an exit ends it".to_owned(),
+                );
             }
         }
         if let Some(at) = (0..self.steps.len()).find(|at| self.spins(*at)) {
-            let message = format!("step '{}' leads back to itself without a wait: customers would go round for ever", self.steps[at].name);
-            report.error(Code::Flow, format!("spec.steps[{at}]"), message, "put a wait into the loop".to_owned());
+            let message = format!(
+                "step '{}' leads back to itself without a wait: customers would go round for ever",
+                self.steps[at].name
+            );
+            report.error(
+                Code::Flow,
+                format!("spec.steps[{at}]"),
+                message,
+                "put a wait into the loop".to_owned(),
+            );
         }
     }
 
@@ -112,12 +146,24 @@ fn edges<'a>(steps: &'a [Step], at: usize, step: &'a Step) -> Vec<Edge<'a>> {
         return vec![];
     }
     if let Some(branch) = &step.branch {
-        return branch.cases.iter().map(|case| plain(index(&case.next))).chain([plain(index(&branch.otherwise))]).collect();
+        return branch
+            .cases
+            .iter()
+            .map(|case| plain(index(&case.next)))
+            .chain([plain(index(&branch.otherwise))])
+            .collect();
     }
     if let Some(wait) = &step.wait {
-        let signals = wait.until.iter().flatten().map(|until| Edge { to: index(&until.next), event: Some(until.signal.event.as_str()) });
+        let signals = wait.until.iter().flatten().map(|until| Edge {
+            to: index(&until.next),
+            event: Some(until.signal.event.as_str()),
+        });
         return signals.chain(wait.for_.is_some().then(|| plain(next))).collect();
     }
-    let otherwise = step.send.as_ref().and_then(|send| send.otherwise.as_ref()).map(|name| plain(index(name)));
+    let otherwise = step
+        .send
+        .as_ref()
+        .and_then(|send| send.otherwise.as_ref())
+        .map(|name| plain(index(name)));
     [plain(next)].into_iter().chain(otherwise).collect()
 }

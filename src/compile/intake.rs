@@ -91,8 +91,14 @@ pub fn intake(manifests: &Manifests) -> (Intake, Vec<Diagnostic>) {
         let secret = &http.auth.secret_ref;
         let source = Source {
             adapter: name.clone(),
-            key_file: secret.key.as_ref().map_or_else(|| secret.name.to_string(), |key| format!("{}/{key}", secret.name)),
-            public_url: http.public_url.as_ref().map(|url| url.as_str().trim_end_matches('/').to_owned()),
+            key_file: secret
+                .key
+                .as_ref()
+                .map_or_else(|| secret.name.to_string(), |key| format!("{}/{key}", secret.name)),
+            public_url: http
+                .public_url
+                .as_ref()
+                .map(|url| url.as_str().trim_end_matches('/').to_owned()),
             origins: http.origins.iter().flatten().map(ToString::to_string).collect(),
             public: http.public,
             limits: spec.limits.clone(),
@@ -105,8 +111,18 @@ pub fn intake(manifests: &Manifests) -> (Intake, Vec<Diagnostic>) {
 /// Two touchpoints cannot take the same event: the first by name has it.
 pub fn same_event(report: &mut Report, manifests: &Manifests, name: &str, event: &str) {
     let same = |spec: &crate::api::TouchpointSpec| spec.inbound.as_ref().is_some_and(|inbound| inbound.event == event);
-    if let Some((first, _)) = manifests.touchpoints.iter().take_while(|(other, _)| *other != name).find(|(_, spec)| same(spec)) {
+    if let Some((first, _)) = manifests
+        .touchpoints
+        .iter()
+        .take_while(|(other, _)| *other != name)
+        .find(|(_, spec)| same(spec))
+    {
         let help = "let one touchpoint take the event; several journeys can listen to it".to_owned();
-        report.error(Code::Value, "spec.inbound.event", format!("touchpoint '{first}' takes event '{event}' already"), help);
+        report.error(
+            Code::Value,
+            "spec.inbound.event",
+            format!("touchpoint '{first}' takes event '{event}' already"),
+            help,
+        );
     }
 }

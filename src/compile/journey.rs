@@ -33,18 +33,29 @@ pub fn compile(manifests: &Manifests, name: &str) -> Result<Compiled, Vec<Diagno
     let mut report = Report::new("Journey", name);
     let Some(manifest) = manifests.journeys.get(name) else {
         let help = instead(name, manifests.journeys.keys().map(String::as_str), "make it");
-        report.error(Code::Reference, "metadata.name", format!("there is no journey '{name}'"), help);
+        report.error(
+            Code::Reference,
+            "metadata.name",
+            format!("there is no journey '{name}'"),
+            help,
+        );
         return Err(report.found);
     };
     let world = World::of(manifests);
-    let selecting = manifests.policies.values().filter(|policy| selector::selects(policy.journey_selector.as_ref(), &manifest.labels));
+    let selecting = manifests
+        .policies
+        .values()
+        .filter(|policy| selector::selects(policy.journey_selector.as_ref(), &manifest.labels));
     let policy = policy::merge(&selecting.collect::<Vec<_>>());
     let mut compiler = Compiler::new(&world, &manifest.spec, report, policy);
     let program = compiler.program(name);
     let mut found = compiler.report.found;
     found.append(&mut compiler.elsewhere);
     match program {
-        Some(program) if found.iter().all(|one| one.severity == Severity::Warning) => Ok(Compiled { program, warnings: found }),
+        Some(program) if found.iter().all(|one| one.severity == Severity::Warning) => Ok(Compiled {
+            program,
+            warnings: found,
+        }),
         _ => Err(found),
     }
 }
@@ -66,7 +77,12 @@ struct Compiler<'m> {
 
 impl<'m> Compiler<'m> {
     fn new(world: &'m World<'m>, spec: &'m JourneySpec, report: Report, policy: EffectivePolicy) -> Self {
-        let triggers: Vec<Option<&str>> = spec.entry.triggers.iter().map(|trigger| Some(trigger.event.as_str())).collect();
+        let triggers: Vec<Option<&str>> = spec
+            .entry
+            .triggers
+            .iter()
+            .map(|trigger| Some(trigger.event.as_str()))
+            .collect();
         Self {
             world,
             spec,
@@ -76,7 +92,10 @@ impl<'m> Compiler<'m> {
             layout: Layout::default(),
             listens: BTreeSet::new(),
             reads: BTreeMap::new(),
-            entry: Field { may_be_missing: false, ..world.union("entry", &triggers) },
+            entry: Field {
+                may_be_missing: false,
+                ..world.union("entry", &triggers)
+            },
             policy,
         }
     }
@@ -92,7 +111,9 @@ impl<'m> Compiler<'m> {
         let outbound = self.outbound();
         self.allowed();
         self.lint();
-        let adapters = outbound.values().filter_map(|of| manifests.adapters.get_key_value(&of.adapter));
+        let adapters = outbound
+            .values()
+            .filter_map(|of| manifests.adapters.get_key_value(&of.adapter));
         Some(Program {
             namespace: manifests.namespace.clone(),
             journey: name.into(),
@@ -119,7 +140,11 @@ impl<'m> Compiler<'m> {
     /// A condition of the journey; over what is missing it is false.
     fn condition(&mut self, path: &str, source: &str, roots: &[&Field]) -> Option<expression::Program> {
         let scope = scope(roots);
-        let place = Place { scope: &scope, wants: Some(Type::Bool), missing: OnMissing::False };
+        let place = Place {
+            scope: &scope,
+            wants: Some(Type::Bool),
+            missing: OnMissing::False,
+        };
         let program = cel(&mut self.report, path, source, &place, &mut self.layout)?;
         self.note(path, &program);
         Some(program)
@@ -133,11 +158,17 @@ impl<'m> Compiler<'m> {
     }
 
     /// A signal's event, as the field that expressions see, and its condition.
-    fn signal(&mut self, path: &str, signal: &Signal, roots: &[&Field]) -> Option<(String, Option<expression::Program>)> {
+    fn signal(
+        &mut self,
+        path: &str,
+        signal: &Signal,
+        roots: &[&Field],
+    ) -> Option<(String, Option<expression::Program>)> {
         let name = signal.event.as_str();
         let Some(fields) = self.world.event(name) else {
             let (message, help) = self.world.no_event(name);
-            self.report.error(Code::Reference, format!("{path}.event"), message, help);
+            self.report
+                .error(Code::Reference, format!("{path}.event"), message, help);
             return None;
         };
         self.listens.insert(name.into());
@@ -145,7 +176,10 @@ impl<'m> Compiler<'m> {
         let mut with_event = roots.to_vec();
         with_event.push(&event);
         match &signal.when {
-            Some(when) => Some((name.into(), Some(self.condition(&format!("{path}.when"), when.as_str(), &with_event)?))),
+            Some(when) => Some((
+                name.into(),
+                Some(self.condition(&format!("{path}.when"), when.as_str(), &with_event)?),
+            )),
             None => Some((name.into(), None)),
         }
     }
@@ -157,7 +191,12 @@ impl<'m> Compiler<'m> {
             && !self.sends().any(|(_, sent)| sent == touchpoint)
         {
             let message = format!("'{event}' never comes: no step of this journey sends '{touchpoint}'");
-            self.report.warning(Code::Flow, format!("{path}.event"), message, "send it, or listen to what this journey sends".to_owned());
+            self.report.warning(
+                Code::Flow,
+                format!("{path}.event"),
+                message,
+                "send it, or listen to what this journey sends".to_owned(),
+            );
         }
     }
 
@@ -175,22 +214,43 @@ impl<'m> Compiler<'m> {
                 && touchpoint != "consent"
                 && self.world.event(signal.event.as_str()).is_some()
             {
-                let message = format!("'{}' reaches only customers that are in the journey already", signal.event);
-                self.report.error(Code::Flow, format!("{path}.event"), message, "let an inbound touchpoint open the journey".to_owned());
+                let message = format!(
+                    "'{}' reaches only customers that are in the journey already",
+                    signal.event
+                );
+                self.report.error(
+                    Code::Flow,
+                    format!("{path}.event"),
+                    message,
+                    "let an inbound touchpoint open the journey".to_owned(),
+                );
             }
             let customer = self.world.customer.clone();
-            triggers.extend(self.signal(&path, signal, &[&customer]).map(|(event, when)| Trigger { event, when }));
+            triggers.extend(
+                self.signal(&path, signal, &[&customer])
+                    .map(|(event, when)| Trigger { event, when }),
+            );
         }
         if self.spec.entry.triggers.is_empty() {
-            self.report.error(Code::Value, "spec.entry.triggers", "nobody can enter", "name an event that opens the journey".to_owned());
+            self.report.error(
+                Code::Value,
+                "spec.entry.triggers",
+                "nobody can enter",
+                "name an event that opens the journey".to_owned(),
+            );
         }
         triggers
     }
 
     fn reentry(&mut self) -> Reentry {
-        let Some(of) = &self.spec.entry.reentry else { return Reentry::default() };
+        let Some(of) = &self.spec.entry.reentry else {
+            return Reentry::default();
+        };
         Reentry {
-            cooldown: of.cooldown.as_ref().and_then(|text| span(&mut self.report, "spec.entry.reentry.cooldown", text)),
+            cooldown: of
+                .cooldown
+                .as_ref()
+                .and_then(|text| span(&mut self.report, "spec.entry.reentry.cooldown", text)),
             max: of.max.map(|max| u32::try_from(max).unwrap_or(0)),
         }
     }
@@ -199,11 +259,23 @@ impl<'m> Compiler<'m> {
     fn keys(&mut self) -> BTreeMap<String, expression::Program> {
         let mut keys = BTreeMap::new();
         let Some(key) = &self.spec.entry.key else { return keys };
-        let triggers: BTreeSet<&str> = self.spec.entry.triggers.iter().map(|trigger| trigger.event.as_str()).collect();
+        let triggers: BTreeSet<&str> = self
+            .spec
+            .entry
+            .triggers
+            .iter()
+            .map(|trigger| trigger.event.as_str())
+            .collect();
         for name in self.listens.clone() {
-            let Some(fields) = self.world.event(&name) else { continue };
+            let Some(fields) = self.world.event(&name) else {
+                continue;
+            };
             let scope = scope(&[&field("event", Type::object(fields), false)]);
-            let place = Place { scope: &scope, wants: None, missing: OnMissing::Missing };
+            let place = Place {
+                scope: &scope,
+                wants: None,
+                missing: OnMissing::Missing,
+            };
             let mut layout = self.layout.clone();
             match expression::compile(key.as_str(), &place, &mut layout) {
                 Ok(program) if matches!(program.ty(), Type::Text(_) | Type::Int | Type::Bool) => {
@@ -211,10 +283,20 @@ impl<'m> Compiler<'m> {
                     keys.insert(name, program);
                 }
                 Ok(program) if triggers.contains(name.as_str()) => {
-                    let message = format!("a key is a text or a whole number, this is {:#} of '{name}'", program.ty());
-                    self.report.error(Code::Expression, "spec.entry.key", message, "write string(...)".to_owned());
+                    let message = format!(
+                        "a key is a text or a whole number, this is {:#} of '{name}'",
+                        program.ty()
+                    );
+                    self.report.error(
+                        Code::Expression,
+                        "spec.entry.key",
+                        message,
+                        "write string(...)".to_owned(),
+                    );
                 }
-                Err(mistakes) if triggers.contains(name.as_str()) => self.report.expression("spec.entry.key", key.as_str(), mistakes),
+                Err(mistakes) if triggers.contains(name.as_str()) => {
+                    self.report.expression("spec.entry.key", key.as_str(), mistakes)
+                }
                 Ok(_) | Err(_) => {}
             }
         }
@@ -227,7 +309,12 @@ impl<'m> Compiler<'m> {
         for (n, step) in self.spec.steps.iter().enumerate() {
             if !names.insert(step.name.as_str()) {
                 let message = format!("there are two steps '{}'", step.name);
-                self.report.error(Code::Value, format!("spec.steps[{n}].name"), message, "give each step its own name".to_owned());
+                self.report.error(
+                    Code::Value,
+                    format!("spec.steps[{n}].name"),
+                    message,
+                    "give each step its own name".to_owned(),
+                );
             }
         }
         let steps: Vec<Option<Step>> = (0..self.spec.steps.len()).map(|n| self.step(n)).collect();
@@ -237,7 +324,11 @@ impl<'m> Compiler<'m> {
     fn step(&mut self, n: usize) -> Option<Step> {
         let spec: &'m StepSpec = &self.spec.steps[n];
         let path = format!("spec.steps[{n}]");
-        let (customer, entry, steps) = (self.world.customer.clone(), self.entry.clone(), self.flow.steps_field(self.world, Some(n)));
+        let (customer, entry, steps) = (
+            self.world.customer.clone(),
+            self.entry.clone(),
+            self.flow.steps_field(self.world, Some(n)),
+        );
         let roots = [&customer, &entry, &steps];
         let below = (n + 1 < self.spec.steps.len()).then_some(n + 1);
         let next = match &spec.next {
@@ -270,13 +361,18 @@ impl<'m> Compiler<'m> {
                 let path = format!("{path}.send");
                 if self.world.outbound(send.touchpoint.as_str()).is_none() {
                     let (message, help) = self.world.not_outbound(send.touchpoint.as_str());
-                    self.report.error(Code::Reference, format!("{path}.touchpoint"), message, help);
+                    self.report
+                        .error(Code::Reference, format!("{path}.touchpoint"), message, help);
                 }
                 let otherwise = match &send.otherwise {
                     Some(name) => Some(self.index(&format!("{path}.otherwise"), name)?),
                     None => None,
                 };
-                StepAction::Send { touchpoint: send.touchpoint.to_string(), with: self.with(&path, send.with.iter().flatten(), &roots), otherwise }
+                StepAction::Send {
+                    touchpoint: send.touchpoint.to_string(),
+                    with: self.with(&path, send.with.iter().flatten(), &roots),
+                    otherwise,
+                }
             }
             (None, None, Some(branch), None, None) => {
                 let path = format!("{path}.branch");
@@ -286,14 +382,25 @@ impl<'m> Compiler<'m> {
                     let when = self.condition(&format!("{path}.when"), case.when.as_str(), &roots);
                     cases.extend(when.zip(self.index(&format!("{path}.next"), &case.next)));
                 }
-                StepAction::Branch { cases, otherwise: self.index(&format!("{path}.otherwise"), &branch.otherwise)? }
+                StepAction::Branch {
+                    cases,
+                    otherwise: self.index(&format!("{path}.otherwise"), &branch.otherwise)?,
+                }
             }
             (None, None, None, Some(set), None) => {
                 let scope = scope(&roots);
                 let mut all = vec![];
                 for (attribute, value) in set {
                     let path = format!("{path}.set.{attribute}");
-                    let program = touchpoint::assignment(&mut self.report, &path, self.world, attribute, value, &scope, &mut self.layout);
+                    let program = touchpoint::assignment(
+                        &mut self.report,
+                        &path,
+                        self.world,
+                        attribute,
+                        value,
+                        &scope,
+                        &mut self.layout,
+                    );
                     if let Some(program) = program {
                         self.note(&path, &program);
                         all.push((attribute.clone(), program));
@@ -304,11 +411,20 @@ impl<'m> Compiler<'m> {
             (None, None, None, None, Some(exit)) => StepAction::Exit(ending(exit.outcome)),
             _ => {
                 let message = format!("step '{}' must do exactly one thing", spec.name);
-                self.report.error(Code::Value, path, message, "give it one of wait, send, branch, set, exit".to_owned());
+                self.report.error(
+                    Code::Value,
+                    path,
+                    message,
+                    "give it one of wait, send, branch, set, exit".to_owned(),
+                );
                 return None;
             }
         };
-        Some(Step { name: spec.name.to_string(), action, next: next? })
+        Some(Step {
+            name: spec.name.to_string(),
+            action,
+            next: next?,
+        })
     }
 
     fn with<'a>(
@@ -322,15 +438,26 @@ impl<'m> Compiler<'m> {
         for (name, value) in all {
             let path = format!("{path}.with.{name}");
             if is_rewritten_key(name) {
-                self.report.error(Code::Value, path, format!("content cannot read with.{name}"), yaml_keys());
+                self.report.error(
+                    Code::Value,
+                    path,
+                    format!("content cannot read with.{name}"),
+                    yaml_keys(),
+                );
                 continue;
             }
             if !readable_name(name) {
-                let message = format!("content cannot read with.{name}: a name is a letter, then letters, digits and _");
-                self.report.error(Code::Value, path, message, "choose another name".to_owned());
+                let message =
+                    format!("content cannot read with.{name}: a name is a letter, then letters, digits and _");
+                self.report
+                    .error(Code::Value, path, message, "choose another name".to_owned());
                 continue;
             }
-            let place = Place { scope: &scope, wants: None, missing: OnMissing::Refuse };
+            let place = Place {
+                scope: &scope,
+                wants: None,
+                missing: OnMissing::Refuse,
+            };
             if let Some(program) = scalar(&mut self.report, &path, value, &place, &mut self.layout) {
                 self.note(&path, &program);
                 with.push((name.clone(), program));
@@ -342,27 +469,45 @@ impl<'m> Compiler<'m> {
     fn index(&mut self, path: &str, name: &Name) -> Option<usize> {
         let found = self.spec.steps.iter().position(|step| step.name == *name);
         if found.is_none() {
-            let help = instead(name.as_str(), self.spec.steps.iter().map(|step| step.name.as_str()), "name a step of this journey");
-            self.report.error(Code::Reference, path, format!("there is no step '{name}'"), help);
+            let help = instead(
+                name.as_str(),
+                self.spec.steps.iter().map(|step| step.name.as_str()),
+                "name a step of this journey",
+            );
+            self.report
+                .error(Code::Reference, path, format!("there is no step '{name}'"), help);
         }
         found
     }
 
     fn exits(&mut self) -> Vec<ExitRule> {
-        let (customer, entry, steps) = (self.world.customer.clone(), self.entry.clone(), self.flow.steps_field(self.world, None));
+        let (customer, entry, steps) = (
+            self.world.customer.clone(),
+            self.entry.clone(),
+            self.flow.steps_field(self.world, None),
+        );
         let mut exits = vec![];
         for (n, exit) in self.spec.exits.iter().enumerate() {
             let path = format!("spec.exits[{n}]");
             if let Some((event, when)) = self.signal(&path, &exit.signal, &[&customer, &entry, &steps]) {
                 self.own_message(&path, &event);
-                exits.push(ExitRule { name: exit.name.to_string(), event, when, outcome: ending(exit.outcome) });
+                exits.push(ExitRule {
+                    name: exit.name.to_string(),
+                    event,
+                    when,
+                    outcome: ending(exit.outcome),
+                });
             }
         }
         exits
     }
 
     fn goals(&mut self) -> Vec<Goal> {
-        let (customer, entry, steps) = (self.world.customer.clone(), self.entry.clone(), self.flow.steps_field(self.world, None));
+        let (customer, entry, steps) = (
+            self.world.customer.clone(),
+            self.entry.clone(),
+            self.flow.steps_field(self.world, None),
+        );
         let mut goals = vec![];
         for (n, goal) in self.spec.goals.iter().enumerate() {
             let path = format!("spec.goals[{n}]");
@@ -370,7 +515,12 @@ impl<'m> Compiler<'m> {
             let within = span(&mut self.report, &format!("{path}.within"), &goal.within);
             if let (Some((event, when)), Some(within)) = (signal, within) {
                 self.own_message(&path, &event);
-                goals.push(Goal { name: goal.name.to_string(), event, when, within });
+                goals.push(Goal {
+                    name: goal.name.to_string(),
+                    event,
+                    when,
+                    within,
+                });
             }
         }
         goals
@@ -381,14 +531,31 @@ impl<'m> Compiler<'m> {
         let mut all = BTreeMap::new();
         let sent: BTreeSet<&str> = self.sends().map(|(_, touchpoint)| touchpoint).collect();
         for name in sent {
-            let Some((spec, touchpoint)) = self.world.outbound(name).zip(self.world.manifests.touchpoints.get(name)) else { continue };
+            let Some((spec, touchpoint)) = self
+                .world
+                .outbound(name)
+                .zip(self.world.manifests.touchpoints.get(name))
+            else {
+                continue;
+            };
             let purpose = self.policy.purposes.get(spec.purpose.as_str()).cloned();
             if purpose.is_none() {
                 self.no_purpose(name, spec.purpose.as_str());
             }
-            let around = Surroundings { with: given(self.spec, name), purpose: purpose.as_ref() };
+            let around = Surroundings {
+                with: given(self.spec, name),
+                purpose: purpose.as_ref(),
+            };
             let mut report = Report::new("Touchpoint", name);
-            let compiled = touchpoint::outbound(&mut report, self.world, name, touchpoint.channel.as_str(), spec, &around, &mut self.layout);
+            let compiled = touchpoint::outbound(
+                &mut report,
+                self.world,
+                name,
+                touchpoint.channel.as_str(),
+                spec,
+                &around,
+                &mut self.layout,
+            );
             self.elsewhere.append(&mut report.found);
             all.extend(compiled.map(|outbound| (name.to_owned(), outbound)));
         }
@@ -398,33 +565,59 @@ impl<'m> Compiler<'m> {
     fn no_purpose(&mut self, touchpoint: &str, purpose: &str) {
         let known: Vec<&str> = self.policy.purposes.keys().map(String::as_str).collect();
         let (message, help) = if known.is_empty() {
-            ("no PrivacyPolicy selects this journey: it may send nothing".to_owned(), "make a PrivacyPolicy whose journeySelector matches its labels".to_owned())
+            (
+                "no PrivacyPolicy selects this journey: it may send nothing".to_owned(),
+                "make a PrivacyPolicy whose journeySelector matches its labels".to_owned(),
+            )
         } else {
             (
                 format!("'{touchpoint}' is sent for purpose '{purpose}', which no PrivacyPolicy of this journey names"),
                 instead(purpose, known, "add the purpose to the PrivacyPolicy"),
             )
         };
-        let at = self.sends().find(|(_, sent)| *sent == touchpoint).map_or(0, |(at, _)| at);
-        self.report.error(Code::Policy, format!("spec.steps[{at}].send.touchpoint"), message, help);
+        let at = self
+            .sends()
+            .find(|(_, sent)| *sent == touchpoint)
+            .map_or(0, |(at, _)| at);
+        self.report
+            .error(Code::Policy, format!("spec.steps[{at}].send.touchpoint"), message, help);
     }
 
     /// The journey's own expressions may read what its purposes allow together; one that sends nothing, what any purpose of its
     /// policies allows.
     fn allowed(&mut self) {
-        let purposes: BTreeSet<&str> =
-            self.sends().filter_map(|(_, name)| self.world.outbound(name)).map(|outbound| outbound.purpose.as_str()).collect();
-        let allowing = self.policy.purposes.iter().filter(|(name, _)| purposes.is_empty() || purposes.contains(name.as_str()));
+        let purposes: BTreeSet<&str> = self
+            .sends()
+            .filter_map(|(_, name)| self.world.outbound(name))
+            .map(|outbound| outbound.purpose.as_str())
+            .collect();
+        let allowing = self
+            .policy
+            .purposes
+            .iter()
+            .filter(|(name, _)| purposes.is_empty() || purposes.contains(name.as_str()));
         let allowed: BTreeSet<&String> = allowing.flat_map(|(_, purpose)| &purpose.attributes).collect();
-        let denied: Vec<(String, String)> =
-            self.reads.iter().filter(|(attribute, _)| !allowed.contains(attribute)).map(|(a, b)| (a.clone(), b.clone())).collect();
+        let denied: Vec<(String, String)> = self
+            .reads
+            .iter()
+            .filter(|(attribute, _)| !allowed.contains(attribute))
+            .map(|(a, b)| (a.clone(), b.clone()))
+            .collect();
         for (attribute, path) in denied {
             let message = if purposes.is_empty() {
                 format!("no purpose of this journey's policies allows customer.{attribute}")
             } else {
-                format!("no purpose of this journey ({}) allows customer.{attribute}", purposes.iter().copied().collect::<Vec<_>>().join(", "))
+                format!(
+                    "no purpose of this journey ({}) allows customer.{attribute}",
+                    purposes.iter().copied().collect::<Vec<_>>().join(", ")
+                )
             };
-            self.report.error(Code::Policy, path, message, format!("add {attribute} to the attributes of one of them in the PrivacyPolicy"));
+            self.report.error(
+                Code::Policy,
+                path,
+                message,
+                format!("add {attribute} to the attributes of one of them in the PrivacyPolicy"),
+            );
         }
     }
 
@@ -432,13 +625,23 @@ impl<'m> Compiler<'m> {
         self.flow.lint(&mut self.report);
         if !self.spec.goals.is_empty() && self.spec.goals.iter().all(|goal| goal.side != Side::Customer) {
             let help = "add a goal with side: Customer: what do they gain?".to_owned();
-            self.report.warning(Code::Flow, "spec.goals", "no goal is the customer's", help);
+            self.report
+                .warning(Code::Flow, "spec.goals", "no goal is the customer's", help);
         }
         for (n, kpi) in self.spec.kpis.iter().enumerate() {
             let path = format!("spec.kpis[{n}]");
             if self.spec.goals.iter().all(|goal| goal.name != kpi.goal.name) {
-                let help = instead(kpi.goal.name.as_str(), self.spec.goals.iter().map(|goal| goal.name.as_str()), "name a goal of this journey");
-                self.report.error(Code::Reference, format!("{path}.goal.name"), format!("there is no goal '{}'", kpi.goal.name), help);
+                let help = instead(
+                    kpi.goal.name.as_str(),
+                    self.spec.goals.iter().map(|goal| goal.name.as_str()),
+                    "name a goal of this journey",
+                );
+                self.report.error(
+                    Code::Reference,
+                    format!("{path}.goal.name"),
+                    format!("there is no goal '{}'", kpi.goal.name),
+                    help,
+                );
             }
             span(&mut self.report, &format!("{path}.window"), &kpi.window);
             super::kpi::check(&mut self.report, &path, kpi);
@@ -448,8 +651,18 @@ impl<'m> Compiler<'m> {
 
 /// What every step of a journey that sends this touchpoint gives in `with`; None: none sends it.
 pub fn given(spec: &JourneySpec, touchpoint: &str) -> Option<BTreeSet<String>> {
-    let sends = spec.steps.iter().filter_map(|step| step.send.as_ref()).filter(|send| send.touchpoint.as_str() == touchpoint);
-    let each = sends.map(|send| send.with.iter().flatten().map(|(name, _)| name.clone()).collect::<BTreeSet<_>>());
+    let sends = spec
+        .steps
+        .iter()
+        .filter_map(|step| step.send.as_ref())
+        .filter(|send| send.touchpoint.as_str() == touchpoint);
+    let each = sends.map(|send| {
+        send.with
+            .iter()
+            .flatten()
+            .map(|(name, _)| name.clone())
+            .collect::<BTreeSet<_>>()
+    });
     each.reduce(|all, one| all.intersection(&one).cloned().collect())
 }
 

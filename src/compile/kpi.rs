@@ -47,6 +47,11 @@ pub fn check(report: &mut Report, path: &str, kpi: &Kpi) {
         && parsed(target).is_none()
     {
         let help = "write atLeast: \"8%\" or atMost: \"2%\"".to_owned();
-        report.error(Code::Value, format!("{path}.target"), "a target is one percentage from 0% to 100%", help);
+        report.error(
+            Code::Value,
+            format!("{path}.target"),
+            "a target is one percentage from 0% to 100%",
+            help,
+        );
     }
 }

@@ -42,7 +42,13 @@ pub fn object(manifests: &Manifests, object: &Object) -> Vec<Diagnostic> {
                 policy(&mut report, &World::of(manifests), spec);
             }
         }
-        "CustomerProfile" => return World::of(manifests).found.into_iter().filter(|one| one.object == *object).collect(),
+        "CustomerProfile" => {
+            return World::of(manifests)
+                .found
+                .into_iter()
+                .filter(|one| one.object == *object)
+                .collect();
+        }
         _ => {}
     }
     report.found
@@ -58,21 +64,52 @@ fn check_touchpoint(report: &mut Report, manifests: &Manifests, name: &str, spec
         (None, Some(outbound)) => {
             let purpose = anybodys_purpose(manifests, outbound.purpose.as_str());
             if purpose.is_none() {
-                let help = super::report::instead(outbound.purpose.as_str(), touchpoint::purposes(&world), "name it in the purposes of a PrivacyPolicy");
-                report.error(Code::Policy, "spec.outbound.purpose", format!("no PrivacyPolicy has a purpose '{}'", outbound.purpose), help);
+                let help = super::report::instead(
+                    outbound.purpose.as_str(),
+                    touchpoint::purposes(&world),
+                    "name it in the purposes of a PrivacyPolicy",
+                );
+                report.error(
+                    Code::Policy,
+                    "spec.outbound.purpose",
+                    format!("no PrivacyPolicy has a purpose '{}'", outbound.purpose),
+                    help,
+                );
             }
-            let given = manifests.journeys.values().filter_map(|journey| given(&journey.spec, name));
+            let given = manifests
+                .journeys
+                .values()
+                .filter_map(|journey| given(&journey.spec, name));
             let with = given.reduce(|all: BTreeSet<String>, one| all.intersection(&one).cloned().collect());
-            let around = Surroundings { with, purpose: purpose.as_ref() };
-            touchpoint::outbound(report, &world, name, spec.channel.as_str(), outbound, &around, &mut Layout::default());
+            let around = Surroundings {
+                with,
+                purpose: purpose.as_ref(),
+            };
+            touchpoint::outbound(
+                report,
+                &world,
+                name,
+                spec.channel.as_str(),
+                outbound,
+                &around,
+                &mut Layout::default(),
+            );
         }
-        (Some(_), Some(_)) | (None, None) => report.error(Code::Value, "spec", "a touchpoint has exactly one of inbound, outbound", None),
+        (Some(_), Some(_)) | (None, None) => report.error(
+            Code::Value,
+            "spec",
+            "a touchpoint has exactly one of inbound, outbound",
+            None,
+        ),
     }
 }
 
 /// A purpose as all policies of the namespace have it together.
 fn anybodys_purpose(manifests: &Manifests, name: &str) -> Option<Purpose> {
-    let naming = manifests.policies.values().filter(|policy| policy.purposes.iter().any(|purpose| purpose.name.as_str() == name));
+    let naming = manifests
+        .policies
+        .values()
+        .filter(|policy| policy.purposes.iter().any(|purpose| purpose.name.as_str() == name));
     crate::policy::merge(&naming.collect::<Vec<_>>()).purposes.remove(name)
 }
 
@@ -84,7 +121,11 @@ fn policy(report: &mut Report, world: &World<'_>, spec: &PrivacyPolicySpec) {
         }
         for (n, attribute) in purpose.attributes.iter().enumerate() {
             if !world.profile.attributes.contains_key(attribute.as_str()) {
-                let help = super::report::instead(attribute.as_str(), world.attribute_names(), "add it to the CustomerProfile, or take it out");
+                let help = super::report::instead(
+                    attribute.as_str(),
+                    world.attribute_names(),
+                    "add it to the CustomerProfile, or take it out",
+                );
                 let message = format!("the CustomerProfile has no attribute '{attribute}'");
                 report.error(Code::Reference, format!("{path}.attributes[{n}]"), message, help);
             }
@@ -92,22 +133,48 @@ fn policy(report: &mut Report, world: &World<'_>, spec: &PrivacyPolicySpec) {
     }
     let purposes: BTreeSet<&str> = spec.purposes.iter().map(|purpose| purpose.name.as_str()).collect();
     let mut known = |path: String, named: &Option<Vec<crate::api::text::Name>>| {
-        for (n, name) in named.iter().flatten().enumerate().filter(|(_, name)| !purposes.contains(name.as_str())) {
+        for (n, name) in named
+            .iter()
+            .flatten()
+            .enumerate()
+            .filter(|(_, name)| !purposes.contains(name.as_str()))
+        {
             let help = super::report::instead(name.as_str(), purposes.iter().copied(), "name it in purposes");
-            report.error(Code::Reference, format!("{path}.purposes[{n}]"), format!("this policy has no purpose '{name}'"), help);
+            report.error(
+                Code::Reference,
+                format!("{path}.purposes[{n}]"),
+                format!("this policy has no purpose '{name}'"),
+                help,
+            );
         }
     };
-    spec.quiet.iter().enumerate().for_each(|(n, quiet)| known(format!("spec.quiet[{n}]"), &quiet.purposes));
-    spec.caps.iter().enumerate().for_each(|(n, cap)| known(format!("spec.caps[{n}]"), &cap.purposes));
+    spec.quiet
+        .iter()
+        .enumerate()
+        .for_each(|(n, quiet)| known(format!("spec.quiet[{n}]"), &quiet.purposes));
+    spec.caps
+        .iter()
+        .enumerate()
+        .for_each(|(n, cap)| known(format!("spec.caps[{n}]"), &cap.purposes));
     for (n, quiet) in spec.quiet.iter().enumerate() {
         let path = format!("spec.quiet[{n}].hours");
         let zone = quiet.hours.zone.as_str();
         if zone != "Customer" && jiff::tz::TimeZone::get(zone).is_err() {
-            report.error(Code::Value, format!("{path}.zone"), format!("there is no time zone '{zone}'"), "name an IANA zone such as Europe/Vienna".to_owned());
+            report.error(
+                Code::Value,
+                format!("{path}.zone"),
+                format!("there is no time zone '{zone}'"),
+                "name an IANA zone such as Europe/Vienna".to_owned(),
+            );
         }
         for (field, clock) in [("from", &quiet.hours.from), ("to", &quiet.hours.to)] {
             if !is_clock(clock.as_str()) {
-                report.error(Code::Value, format!("{path}.{field}"), format!("'{clock}' is no time of day"), "write it like \"21:00\"".to_owned());
+                report.error(
+                    Code::Value,
+                    format!("{path}.{field}"),
+                    format!("'{clock}' is no time of day"),
+                    "write it like \"21:00\"".to_owned(),
+                );
             }
         }
     }
@@ -118,6 +185,9 @@ fn policy(report: &mut Report, world: &World<'_>, spec: &PrivacyPolicySpec) {
 
 /// HH:MM, 00:00 to 23:59.
 fn is_clock(text: &str) -> bool {
-    let number = |part: &str, below: u8| part.len() == 2 && part.bytes().all(|c| c.is_ascii_digit()) && part.parse().is_ok_and(|n: u8| n < below);
-    text.split_once(':').is_some_and(|(hour, minute)| number(hour, 24) && number(minute, 60))
+    let number = |part: &str, below: u8| {
+        part.len() == 2 && part.bytes().all(|c| c.is_ascii_digit()) && part.parse().is_ok_and(|n: u8| n < below)
+    };
+    text.split_once(':')
+        .is_some_and(|(hour, minute)| number(hour, 24) && number(minute, 60))
 }

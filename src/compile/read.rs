@@ -1,7 +1,7 @@
 //! YAML into manifests, with what kubectl would refuse refused in words. Each document is read twice: as YAML 1.2 and with the booleans of
 //! YAML 1.1, which kubectl and Helm read; where the two differ is a trap.
 
-use super::{JourneyManifest, Manifests, ParseError};
+use super::{JourneyManifest, Manifests, ParseError, shape};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -14,12 +14,18 @@ const SIZE: usize = 16 << 20;
 /// Adds the documents of `text`.
 pub fn read(manifests: &mut Manifests, text: &str, origin: &str) -> Result<(), Vec<ParseError>> {
     let mut errors = vec![];
-    let mut error = |line, message| errors.push(ParseError { origin: origin.into(), line, message });
+    let mut error = |line, message| {
+        errors.push(ParseError {
+            origin: origin.into(),
+            line,
+            message,
+        })
+    };
     if text.len() > SIZE {
         error(1, format!("more than {SIZE} bytes"));
     } else {
         for (first, document) in documents(text) {
-            if let Err((line, message)) = add(manifests, document) {
+            for (line, message) in add(manifests, document).err().into_iter().flatten() {
                 error(first + line - 1, message);
             }
         }
@@ -41,59 +47,115 @@ pub fn documents(text: &str) -> Vec<(usize, &str)> {
     all
 }
 
+/// A line of the document, from 1, and what is wrong in it.
 type Mistake = (usize, String);
 
-fn add(manifests: &mut Manifests, document: &str) -> Result<(), Mistake> {
-    let strict = parse(document, true)?;
+fn add(manifests: &mut Manifests, document: &str) -> Result<(), Vec<Mistake>> {
+    let strict = parse(document, true).map_err(|one| vec![one])?;
     if strict.is_null() {
         return Ok(());
     }
     let version = strict["apiVersion"].as_str().unwrap_or_default();
     let kind = strict["kind"].as_str().unwrap_or_default().to_owned();
     if version.is_empty() || kind.is_empty() {
-        return Err((1, "apiVersion and kind are missing: this is no Kubernetes object".into()));
+        return Err(vec![(
+            1,
+            "apiVersion and kind are missing: this is no Kubernetes object".into(),
+        )]);
     }
     if kind == "List" {
-        return Err((1, "a List is not read: divide the objects by lines of ---".into()));
+        return Err(vec![(
+            1,
+            "a List is not read: divide the objects by lines of ---".into(),
+        )]);
     }
     if !version.starts_with(GROUP) {
         return Ok(());
     }
     if version != VERSION {
-        return Err((line_of(document, "apiVersion"), format!("apiVersion {version} is not known; write {VERSION}")));
+        return Err(vec![(
+            line_of(document, "apiVersion"),
+            format!("apiVersion {version} is not known; write {VERSION}"),
+        )]);
     }
-    traps(document, &strict, &parse(document, false)?)?;
+    parse(document, false)
+        .and_then(|loose| traps(document, &strict, &loose))
+        .map_err(|one| vec![one])?;
     let name = strict["metadata"]["name"].as_str().unwrap_or_default();
     if name.is_empty() {
-        return Err((line_of(document, "metadata"), format!("this {kind} has no metadata.name")));
+        return Err(vec![(
+            line_of(document, "metadata"),
+            format!("this {kind} has no metadata.name"),
+        )]);
+    }
+    let mistakes = shape::mistakes(&kind, &strict["spec"]);
+    if !mistakes.is_empty() {
+        return Err(mistakes
+            .into_iter()
+            .map(|mistake| {
+                (
+                    line_of_path(document, &mistake.path),
+                    format!("{kind} {name}: {mistake}"),
+                )
+            })
+            .collect());
     }
     let taken = match kind.as_str() {
         "Journey" => {
             let labels = match &strict["metadata"]["labels"] {
                 Value::Null => BTreeMap::new(),
-                labels => BTreeMap::deserialize(labels).map_err(|error| (line_of(document, "labels"), format!("metadata.labels: {error}")))?,
+                labels => BTreeMap::deserialize(labels)
+                    .map_err(|error| vec![(line_of(document, "labels"), format!("metadata.labels: {error}"))])?,
             };
-            let manifest = JourneyManifest { labels, spec: spec(document, &strict)? };
+            let manifest = JourneyManifest {
+                labels,
+                spec: spec(document, &strict)?,
+            };
             manifests.journeys.insert(name.into(), manifest).is_some()
         }
-        "Touchpoint" => manifests.touchpoints.insert(name.into(), spec(document, &strict)?).is_some(),
-        "ChannelAdapter" => manifests.adapters.insert(name.into(), spec(document, &strict)?).is_some(),
-        "PrivacyPolicy" => manifests.policies.insert(name.into(), spec(document, &strict)?).is_some(),
-        "CustomerProfile" => manifests.profiles.insert(name.into(), spec(document, &strict)?).is_some(),
+        "Touchpoint" => manifests
+            .touchpoints
+            .insert(name.into(), spec(document, &strict)?)
+            .is_some(),
+        "ChannelAdapter" => manifests
+            .adapters
+            .insert(name.into(), spec(document, &strict)?)
+            .is_some(),
+        "PrivacyPolicy" => manifests
+            .policies
+            .insert(name.into(), spec(document, &strict)?)
+            .is_some(),
+        "CustomerProfile" => manifests
+            .profiles
+            .insert(name.into(), spec(document, &strict)?)
+            .is_some(),
         _ => {
-            let known = ["Journey", "Touchpoint", "ChannelAdapter", "PrivacyPolicy", "CustomerProfile"];
+            let known = [
+                "Journey",
+                "Touchpoint",
+                "ChannelAdapter",
+                "PrivacyPolicy",
+                "CustomerProfile",
+            ];
             let help = super::report::instead(&kind, known, "kinds are");
-            return Err((line_of(document, "kind"), format!("there is no kind {kind}: {help}")));
+            return Err(vec![(
+                line_of(document, "kind"),
+                format!("there is no kind {kind}: {help}"),
+            )]);
         }
     };
     if taken {
-        return Err((line_of(document, "metadata"), format!("{kind} {name} is given twice")));
+        return Err(vec![(
+            line_of(document, "metadata"),
+            format!("{kind} {name} is given twice"),
+        )]);
     }
     Ok(())
 }
 
 fn parse(document: &str, strict_booleans: bool) -> Result<Value, Mistake> {
-    let options = serde_saphyr::options! { strict_booleans: strict_booleans, legacy_octal_numbers: true, with_snippet: false };
+    let options =
+        serde_saphyr::options! { strict_booleans: strict_booleans, legacy_octal_numbers: true, with_snippet: false };
     match serde_saphyr::from_str_with_options::<Option<Value>>(document, options) {
         Ok(value) => Ok(value.unwrap_or_default()),
         Err(error) => {
@@ -103,9 +165,12 @@ fn parse(document: &str, strict_booleans: bool) -> Result<Value, Mistake> {
     }
 }
 
-fn spec<T: DeserializeOwned>(document: &str, object: &Value) -> Result<T, Mistake> {
-    let spec = object.get("spec").cloned().ok_or_else(|| (1, "spec is missing".to_owned()))?;
-    serde_json::from_value(spec).map_err(|error| (line_of(document, "spec"), format!("spec: {error}")))
+fn spec<T: DeserializeOwned>(document: &str, object: &Value) -> Result<T, Vec<Mistake>> {
+    let spec = object
+        .get("spec")
+        .cloned()
+        .ok_or_else(|| vec![(1, "spec is missing".to_owned())])?;
+    serde_json::from_value(spec).map_err(|error| vec![(line_of(document, "spec"), format!("spec: {error}"))])
 }
 
 /// Words that YAML 1.1 takes for a boolean and YAML 1.2 for a text.
@@ -113,16 +178,41 @@ const WORDS: [&str; 6] = ["y", "yes", "on", "n", "no", "off"];
 
 /// What kubectl would read otherwise than it is meant.
 fn traps(document: &str, strict: &Value, loose: &Value) -> Result<(), Mistake> {
-    let read_as = |word: &str| if ["y", "yes", "on"].contains(&word.to_lowercase().as_str()) { "true" } else { "false" };
+    let read_as = |word: &str| {
+        if ["y", "yes", "on"].contains(&word.to_lowercase().as_str()) {
+            "true"
+        } else {
+            "false"
+        }
+    };
     if let Some((path, word)) = trap(strict, loose, String::new()) {
         let line = line_where(document, |line| words(line).any(|one| one == word));
-        return Err((line, format!("{path}: kubectl reads an unquoted {word} as {}; quote it", read_as(&word))));
+        return Err((
+            line,
+            format!(
+                "{path}: kubectl reads an unquoted {word} as {}; quote it",
+                read_as(&word)
+            ),
+        ));
     }
     for (n, line) in document.lines().enumerate() {
         let line = line.split(" #").next().unwrap_or_default();
-        for (key, rest) in line.split(['{', ',']).filter_map(|part| part.trim_start().trim_start_matches("- ").split_once(':')) {
-            if WORDS.contains(&key.trim().to_lowercase().as_str()) && (rest.is_empty() || rest.starts_with(' ')) && is_key(strict, key.trim()) {
-                return Err((n + 1, format!("kubectl reads the key {} as {}; quote it, or choose another name", key.trim(), read_as(key.trim()))));
+        for (key, rest) in line
+            .split(['{', ','])
+            .filter_map(|part| part.trim_start().trim_start_matches("- ").split_once(':'))
+        {
+            if WORDS.contains(&key.trim().to_lowercase().as_str())
+                && (rest.is_empty() || rest.starts_with(' '))
+                && is_key(strict, key.trim())
+            {
+                return Err((
+                    n + 1,
+                    format!(
+                        "kubectl reads the key {} as {}; quote it, or choose another name",
+                        key.trim(),
+                        read_as(key.trim())
+                    ),
+                ));
             }
         }
     }
@@ -132,9 +222,15 @@ fn traps(document: &str, strict: &Value, loose: &Value) -> Result<(), Mistake> {
             && !value.starts_with('!')
             && !key.contains(['"', '\'', '#', '`'])
             && value.starts_with(|c: char| c.is_ascii_alphabetic() || c == '(')
-            && empty_text(strict)
+            && loses(strict)
         {
-            return Err((n + 1, format!("YAML takes !{} for a tag and loses it: put the expression in quotes", value.split(' ').next().unwrap_or_default())));
+            return Err((
+                n + 1,
+                format!(
+                    "YAML takes !{} for a tag and loses it: put the expression in quotes",
+                    value.split(' ').next().unwrap_or_default()
+                ),
+            ));
         }
     }
     Ok(())
@@ -145,10 +241,18 @@ fn trap(strict: &Value, loose: &Value, path: String) -> Option<(String, String)>
     match (strict, loose) {
         (Value::String(word), Value::Bool(_)) => Some((path, word.clone())),
         (Value::Object(a), Value::Object(b)) => a.iter().find_map(|(name, value)| {
-            let path = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
+            let path = if path.is_empty() {
+                name.clone()
+            } else {
+                format!("{path}.{name}")
+            };
             trap(value, b.get(name)?, path)
         }),
-        (Value::Array(a), Value::Array(b)) => a.iter().zip(b).enumerate().find_map(|(n, (a, b))| trap(a, b, format!("{path}[{n}]"))),
+        (Value::Array(a), Value::Array(b)) => a
+            .iter()
+            .zip(b)
+            .enumerate()
+            .find_map(|(n, (a, b))| trap(a, b, format!("{path}[{n}]"))),
         _ => None,
     }
 }
@@ -161,12 +265,14 @@ fn is_key(value: &Value, name: &str) -> bool {
     }
 }
 
-fn empty_text(value: &Value) -> bool {
+/// Whether some value is nothing, as a tag without a value is.
+fn loses(value: &Value) -> bool {
     match value {
+        Value::Null => true,
         Value::String(text) => text.is_empty(),
-        Value::Object(fields) => fields.values().any(empty_text),
-        Value::Array(items) => items.iter().any(empty_text),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
+        Value::Object(fields) => fields.values().any(loses),
+        Value::Array(items) => items.iter().any(loses),
+        Value::Bool(_) | Value::Number(_) => false,
     }
 }
 
@@ -177,6 +283,22 @@ fn words(line: &str) -> impl Iterator<Item = &str> {
 /// The line at which a top-level field stands.
 fn line_of(document: &str, field: &str) -> usize {
     line_where(document, |line| line.trim_start().starts_with(field))
+}
+
+/// The line of the last name in a path that some line of the document begins with.
+fn line_of_path(document: &str, path: &str) -> usize {
+    let names = path
+        .rsplit('.')
+        .map(|name| name.split('[').next().unwrap_or_default())
+        .filter(|name| !name.is_empty());
+    let holds = |line: &str, name: &str| {
+        let line = line.trim_start().trim_start_matches("- ").trim_start_matches('{');
+        line.strip_prefix(name).is_some_and(|rest| rest.starts_with(':'))
+    };
+    names
+        .map(|name| document.lines().position(|line| holds(line, name)))
+        .find_map(|at| at)
+        .map_or(1, |n| n + 1)
 }
 
 fn line_where(document: &str, holds: impl Fn(&str) -> bool) -> usize {

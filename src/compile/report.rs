@@ -18,19 +18,44 @@ pub struct Report {
 
 impl Report {
     pub fn new(kind: &str, name: &str) -> Self {
-        Self { object: Object { kind: kind.into(), name: name.into() }, found: vec![] }
+        Self {
+            object: Object {
+                kind: kind.into(),
+                name: name.into(),
+            },
+            found: vec![],
+        }
     }
 
-    pub fn error(&mut self, code: Code, path: impl Into<String>, message: impl Into<String>, help: impl Into<Option<String>>) {
+    pub fn error(
+        &mut self,
+        code: Code,
+        path: impl Into<String>,
+        message: impl Into<String>,
+        help: impl Into<Option<String>>,
+    ) {
         self.add(code, Severity::Error, path.into(), message.into(), help.into());
     }
 
-    pub fn warning(&mut self, code: Code, path: impl Into<String>, message: impl Into<String>, help: impl Into<Option<String>>) {
+    pub fn warning(
+        &mut self,
+        code: Code,
+        path: impl Into<String>,
+        message: impl Into<String>,
+        help: impl Into<Option<String>>,
+    ) {
         self.add(code, Severity::Warning, path.into(), message.into(), help.into());
     }
 
     fn add(&mut self, code: Code, severity: Severity, path: String, message: String, help: Option<String>) {
-        self.found.push(Diagnostic { code, severity, object: self.object.clone(), path, message, help });
+        self.found.push(Diagnostic {
+            code,
+            severity,
+            object: self.object.clone(),
+            path,
+            message,
+            help,
+        });
     }
 
     /// The mistakes of one expression; `source` is what they point into.
@@ -48,7 +73,12 @@ impl Report {
     /// The mistakes of one template.
     pub fn template(&mut self, path: &str, mistakes: Vec<Mistake>) {
         for mistake in mistakes {
-            self.error(Code::Template, path, format!("line {}: {}", mistake.line, mistake.message), mistake.help);
+            self.error(
+                Code::Template,
+                path,
+                format!("line {}: {}", mistake.line, mistake.message),
+                mistake.help,
+            );
         }
     }
 
@@ -59,14 +89,21 @@ impl Report {
 
 /// The part of an expression around a mistake, on one line.
 fn excerpt(source: &str, span: &expression::Span) -> String {
-    let all: Vec<(usize, char)> = source.char_indices().map(|(at, c)| (at, if c.is_control() { ' ' } else { c })).collect();
+    let all: Vec<(usize, char)> = source
+        .char_indices()
+        .map(|(at, c)| (at, if c.is_control() { ' ' } else { c }))
+        .collect();
     if all.len() <= QUOTED {
         return all.iter().map(|(_, c)| c).collect();
     }
     let start = all.iter().position(|(at, _)| *at >= span.start).unwrap_or(0);
     let from = start.saturating_sub(QUOTED / 3).min(all.len() - QUOTED);
     let middle: String = all[from..from + QUOTED].iter().map(|(_, c)| c).collect();
-    format!("{}{middle}{}", if from > 0 { "…" } else { "" }, if from + QUOTED < all.len() { "…" } else { "" })
+    format!(
+        "{}{middle}{}",
+        if from > 0 { "…" } else { "" },
+        if from + QUOTED < all.len() { "…" } else { "" }
+    )
 }
 
 /// "did you mean X?", or what there is where that is little, or what to make.
@@ -75,7 +112,11 @@ pub fn instead<'a>(word: &str, known: impl IntoIterator<Item = &'a str> + Clone,
         Some(meant) => format!("did you mean {meant}?"),
         None => {
             let known: Vec<&str> = known.into_iter().take(9).collect();
-            if known.is_empty() || known.len() > 8 { otherwise.to_string() } else { format!("{otherwise}; there is {}", known.join(", ")) }
+            if known.is_empty() || known.len() > 8 {
+                otherwise.to_string()
+            } else {
+                format!("{otherwise}; there is {}", known.join(", "))
+            }
         }
     }
 }

@@ -12,7 +12,11 @@ const LENGTH: usize = 5;
 /// Touchpoints that a journey sends or listens to, as far as they exist.
 fn touchpoints<'m>(manifests: &'m Manifests, journey: &'m JourneyManifest) -> BTreeSet<&'m str> {
     let spec = &journey.spec;
-    let waits = spec.steps.iter().filter_map(|step| step.wait.as_ref()).flat_map(|wait| wait.until.iter().flatten());
+    let waits = spec
+        .steps
+        .iter()
+        .filter_map(|step| step.wait.as_ref())
+        .flat_map(|wait| wait.until.iter().flatten());
     let signals = spec
         .entry
         .triggers
@@ -20,22 +24,36 @@ fn touchpoints<'m>(manifests: &'m Manifests, journey: &'m JourneyManifest) -> BT
         .chain(waits.map(|until| &until.signal))
         .chain(spec.exits.iter().map(|exit| &exit.signal))
         .chain(spec.goals.iter().map(|goal| &goal.signal));
-    let sends = spec.steps.iter().filter_map(|step| step.send.as_ref()).map(|send| send.touchpoint.as_str());
-    let names = signals.map(|signal| signal.event.as_str().split('/').next().unwrap_or_default()).chain(sends);
+    let sends = spec
+        .steps
+        .iter()
+        .filter_map(|step| step.send.as_ref())
+        .map(|send| send.touchpoint.as_str());
+    let names = signals
+        .map(|signal| signal.event.as_str().split('/').next().unwrap_or_default())
+        .chain(sends);
     names.filter(|name| manifests.touchpoints.contains_key(*name)).collect()
 }
 
 /// The revision of a journey: a hash of steps, entry, exits and the touchpoints used, and of nothing else; five characters without vowels.
 /// Empty where there is no such journey.
 pub fn revision(manifests: &Manifests, journey: &str) -> String {
-    let Some(manifest) = manifests.journeys.get(journey) else { return String::new() };
-    let used: Vec<Value> =
-        touchpoints(manifests, manifest).into_iter().map(|name| json!([name, sorted(json!(manifests.touchpoints.get(name)))])).collect();
+    let Some(manifest) = manifests.journeys.get(journey) else {
+        return String::new();
+    };
+    let used: Vec<Value> = touchpoints(manifests, manifest)
+        .into_iter()
+        .map(|name| json!([name, sorted(json!(manifests.touchpoints.get(name)))]))
+        .collect();
     let of = sorted(json!({
         "steps": manifest.spec.steps, "entry": manifest.spec.entry, "exits": manifest.spec.exits, "touchpoints": used,
     }));
     let hash = digest::digest(&digest::SHA256, of.to_string().as_bytes());
-    hash.as_ref().iter().take(LENGTH).map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()])).collect()
+    hash.as_ref()
+        .iter()
+        .take(LENGTH)
+        .map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()]))
+        .collect()
 }
 
 /// The same for objects whose fields were written in another order.
@@ -53,11 +71,19 @@ fn sorted(value: Value) -> Value {
 
 /// What is pinned with a revision: the journey and the touchpoints it uses (sends and listens to). Other kinds hold as of now.
 pub fn pinned(manifests: &Manifests, journey: &str) -> Manifests {
-    let mut pinned = Manifests { namespace: manifests.namespace.clone(), ..Manifests::default() };
+    let mut pinned = Manifests {
+        namespace: manifests.namespace.clone(),
+        ..Manifests::default()
+    };
     if let Some(manifest) = manifests.journeys.get(journey) {
         pinned.journeys.insert(journey.into(), manifest.clone());
         for name in touchpoints(manifests, manifest) {
-            pinned.touchpoints.extend(manifests.touchpoints.get(name).map(|spec| (name.to_owned(), spec.clone())));
+            pinned.touchpoints.extend(
+                manifests
+                    .touchpoints
+                    .get(name)
+                    .map(|spec| (name.to_owned(), spec.clone())),
+            );
         }
     }
     pinned
@@ -65,5 +91,8 @@ pub fn pinned(manifests: &Manifests, journey: &str) -> Manifests {
 
 /// What runners and gateway share: everything but the journeys.
 pub fn settings(manifests: &Manifests) -> Manifests {
-    Manifests { journeys: Default::default(), ..manifests.clone() }
+    Manifests {
+        journeys: Default::default(),
+        ..manifests.clone()
+    }
 }

@@ -13,18 +13,33 @@ pub fn compile(schema: &Value) -> Result<Validator, (String, Option<String>)> {
         return Err((format!("more than {SIZE} bytes"), None));
     }
     if schema["type"] != "object" {
-        return Err(("the data of an event is an object".into(), Some("write type: object".into())));
+        return Err((
+            "the data of an event is an object".into(),
+            Some("write type: object".into()),
+        ));
     }
     if let Some(address) = remote(schema) {
-        return Err((format!("'{address}' is not read: a schema stands alone"), Some("write it out under $defs".into())));
+        return Err((
+            format!("'{address}' is not read: a schema stands alone"),
+            Some("write it out under $defs".into()),
+        ));
     }
     // The engine of the crate `regex`: linear in the text, whatever the pattern.
     jsonschema::options()
         .with_draft(Draft::Draft202012)
         .should_validate_formats(true)
-        .with_pattern_options(PatternOptions::regex().size_limit(PATTERN_MEMORY).dfa_size_limit(PATTERN_MEMORY))
+        .with_pattern_options(
+            PatternOptions::regex()
+                .size_limit(PATTERN_MEMORY)
+                .dfa_size_limit(PATTERN_MEMORY),
+        )
         .build(schema)
-        .map_err(|error| (format!("{error} at {}", place(&error.instance_path().to_string())), None))
+        .map_err(|error| {
+            (
+                format!("{error} at {}", place(&error.instance_path().to_string())),
+                None,
+            )
+        })
 }
 
 fn place(pointer: &str) -> &str {
@@ -36,7 +51,8 @@ fn remote(schema: &Value) -> Option<&str> {
     match schema {
         Value::Object(fields) => fields.iter().find_map(|(name, value)| match (name.as_str(), value) {
             ("$ref" | "$dynamicRef" | "$schema" | "$id", Value::String(address)) => {
-                let known = address.starts_with('#') || (name == "$schema" && address.starts_with("https://json-schema.org/draft/2020-12/schema"));
+                let known = address.starts_with('#')
+                    || (name == "$schema" && address.starts_with("https://json-schema.org/draft/2020-12/schema"));
                 (!known).then_some(address.as_str())
             }
             (_, value) => remote(value),
@@ -62,13 +78,28 @@ mod tests {
     #[test]
     fn what_is_no_schema_or_reads_from_elsewhere_is_refused() {
         for (schema, part) in [
-            (json!({"type": "object", "properties": {"a": {"type": "strin"}}}), "strin"),
+            (
+                json!({"type": "object", "properties": {"a": {"type": "strin"}}}),
+                "strin",
+            ),
             (json!({"type": "object", "required": "a"}), "/required"),
             (json!({"type": "array"}), "an object"),
-            (json!({"type": "object", "properties": {"a": {"$ref": "https://evil.example/s"}}}), "stands alone"),
-            (json!({"type": "object", "properties": {"a": {"$ref": "file:///etc/passwd"}}}), "stands alone"),
-            (json!({"type": "object", "properties": {"a": {"type": "string", "pattern": "("}}}), "("),
-            (json!({"type": "object", "properties": {"a": {"type": "string", "pattern": "((a{1000}){1000}){1000}"}}}), "a{1000}"),
+            (
+                json!({"type": "object", "properties": {"a": {"$ref": "https://evil.example/s"}}}),
+                "stands alone",
+            ),
+            (
+                json!({"type": "object", "properties": {"a": {"$ref": "file:///etc/passwd"}}}),
+                "stands alone",
+            ),
+            (
+                json!({"type": "object", "properties": {"a": {"type": "string", "pattern": "("}}}),
+                "(",
+            ),
+            (
+                json!({"type": "object", "properties": {"a": {"type": "string", "pattern": "((a{1000}){1000}){1000}"}}}),
+                "a{1000}",
+            ),
         ] {
             let (message, _) = compile(&schema).unwrap_err();
             assert!(message.contains(part), "{message}");
@@ -77,7 +108,8 @@ mod tests {
 
     #[test]
     fn a_pattern_that_would_take_for_ever_elsewhere_is_quick() {
-        let schema = compile(&json!({"type": "object", "properties": {"a": {"type": "string", "pattern": "^(a+)+$"}}})).unwrap();
+        let schema =
+            compile(&json!({"type": "object", "properties": {"a": {"type": "string", "pattern": "^(a+)+$"}}})).unwrap();
         assert!(!schema.is_valid(&json!({"a": format!("{}b", "a".repeat(20_000))})));
     }
 }

@@ -1,8 +1,7 @@
 //! Touchpoints: what comes in becomes rules for the gateway, what goes out becomes templates for the dispatcher.
 
 use super::{
-    Code, ConsentRule, Inbound,
-    adapter,
+    Code, ConsentRule, Inbound, adapter,
     report::{Report, instead},
     schema,
     value::{cel, is_rewritten_key, scalar, span},
@@ -23,10 +22,25 @@ pub fn inbound(report: &mut Report, world: &World<'_>, name: &str, spec: &Inboun
         let path = format!("spec.inbound.from[{n}]");
         match world.manifests.adapters.get(from.as_str()) {
             Some(adapter) if adapter.http.is_some() => {}
-            Some(_) => report.error(Code::Reference, path, format!("adapter '{from}' sends: nothing comes in by it"), "name an adapter with http".to_owned()),
+            Some(_) => report.error(
+                Code::Reference,
+                path,
+                format!("adapter '{from}' sends: nothing comes in by it"),
+                "name an adapter with http".to_owned(),
+            ),
             None => {
-                let known = world.manifests.adapters.iter().filter(|(_, adapter)| adapter.http.is_some()).map(|(name, _)| name.as_str());
-                report.error(Code::Reference, path, format!("there is no adapter '{from}'"), instead(from.as_str(), known, "make a ChannelAdapter with http"));
+                let known = world
+                    .manifests
+                    .adapters
+                    .iter()
+                    .filter(|(_, adapter)| adapter.http.is_some())
+                    .map(|(name, _)| name.as_str());
+                report.error(
+                    Code::Reference,
+                    path,
+                    format!("there is no adapter '{from}'"),
+                    instead(from.as_str(), known, "make a ChannelAdapter with http"),
+                );
             }
         }
     }
@@ -41,18 +55,44 @@ pub fn inbound(report: &mut Report, world: &World<'_>, name: &str, spec: &Inboun
         for (n, sample) in spec.samples.iter().enumerate() {
             if let Err(error) = validator.validate(sample) {
                 let place = error.instance_path().to_string();
-                let message = format!("the sample breaks the schema: {error}{}", if place.is_empty() { String::new() } else { format!(" at {place}") });
+                let message = format!(
+                    "the sample breaks the schema: {error}{}",
+                    if place.is_empty() {
+                        String::new()
+                    } else {
+                        format!(" at {place}")
+                    }
+                );
                 report.error(Code::Schema, format!("spec.inbound.samples[{n}]"), message, None);
             }
         }
     }
 
     let event = field("event", Type::object(world.event(name).unwrap_or_default()), false);
-    let (alone, with_customer) = (Scope { roots: vec![event.clone()] }, Scope { roots: vec![world.customer.clone(), event] });
+    let (alone, with_customer) = (
+        Scope {
+            roots: vec![event.clone()],
+        },
+        Scope {
+            roots: vec![world.customer.clone(), event],
+        },
+    );
     let mut layout = Layout::default();
-    let place = Place { scope: &alone, wants: Some(Type::TEXT), missing: OnMissing::Missing };
-    let customer = cel(report, "spec.inbound.customer", spec.customer.as_str(), &place, &mut layout);
-    let identifier = customer.as_ref().and_then(|program| identifier(report, spec.customer.as_str(), program, &layout));
+    let place = Place {
+        scope: &alone,
+        wants: Some(Type::TEXT),
+        missing: OnMissing::Missing,
+    };
+    let customer = cel(
+        report,
+        "spec.inbound.customer",
+        spec.customer.as_str(),
+        &place,
+        &mut layout,
+    );
+    let identifier = customer
+        .as_ref()
+        .and_then(|program| identifier(report, spec.customer.as_str(), program, &layout));
 
     let attributes = spec.attributes.iter().flatten().filter_map(|(attribute, value)| {
         let path = format!("spec.inbound.attributes.{attribute}");
@@ -65,11 +105,30 @@ pub fn inbound(report: &mut Report, world: &World<'_>, name: &str, spec: &Inboun
     for (n, rule) in spec.consent.iter().flatten().enumerate() {
         let purposes = purposes(world);
         if !purposes.contains(rule.purpose.as_str()) {
-            let help = instead(rule.purpose.as_str(), purposes.iter().copied(), "name it in the purposes of a PrivacyPolicy");
-            report.error(Code::Policy, format!("spec.inbound.consent[{n}].purpose"), format!("no PrivacyPolicy has a purpose '{}'", rule.purpose), help);
+            let help = instead(
+                rule.purpose.as_str(),
+                purposes.iter().copied(),
+                "name it in the purposes of a PrivacyPolicy",
+            );
+            report.error(
+                Code::Policy,
+                format!("spec.inbound.consent[{n}].purpose"),
+                format!("no PrivacyPolicy has a purpose '{}'", rule.purpose),
+                help,
+            );
         }
-        let place = Place { scope: &alone, wants: Some(Type::Bool), missing: OnMissing::Missing };
-        let granted = cel(report, &format!("spec.inbound.consent[{n}].granted"), rule.granted.as_str(), &place, &mut layout);
+        let place = Place {
+            scope: &alone,
+            wants: Some(Type::Bool),
+            missing: OnMissing::Missing,
+        };
+        let granted = cel(
+            report,
+            &format!("spec.inbound.consent[{n}].granted"),
+            rule.granted.as_str(),
+            &place,
+            &mut layout,
+        );
         consent.extend(granted.map(|granted| ConsentRule {
             purpose: rule.purpose.to_string(),
             granted,
@@ -80,7 +139,10 @@ pub fn inbound(report: &mut Report, world: &World<'_>, name: &str, spec: &Inboun
     Some(Inbound {
         touchpoint: name.into(),
         event: spec.event.clone(),
-        from: spec.from.as_ref().map(|from| from.iter().map(ToString::to_string).collect()),
+        from: spec
+            .from
+            .as_ref()
+            .map(|from| from.iter().map(ToString::to_string).collect()),
         layout,
         customer: customer?,
         identifier: identifier?,
@@ -101,21 +163,45 @@ pub fn assignment(
     layout: &mut Layout,
 ) -> Option<expression::Program> {
     if is_rewritten_key(attribute) {
-        report.error(Code::Value, path, format!("an attribute cannot be called {attribute}"), yaml_keys());
+        report.error(
+            Code::Value,
+            path,
+            format!("an attribute cannot be called {attribute}"),
+            yaml_keys(),
+        );
         return None;
     }
     let Some(known) = world.profile.attributes.get(attribute) else {
-        let help = instead(attribute, world.attribute_names(), "add it to the attributes of the CustomerProfile");
-        report.error(Code::Reference, path, format!("the CustomerProfile has no attribute '{attribute}'"), help);
+        let help = instead(
+            attribute,
+            world.attribute_names(),
+            "add it to the attributes of the CustomerProfile",
+        );
+        report.error(
+            Code::Reference,
+            path,
+            format!("the CustomerProfile has no attribute '{attribute}'"),
+            help,
+        );
         return None;
     };
-    let place = Place { scope, wants: Some(known.ty.clone()), missing: OnMissing::Missing };
+    let place = Place {
+        scope,
+        wants: Some(known.ty.clone()),
+        missing: OnMissing::Missing,
+    };
     scalar(report, path, value, &place, layout)
 }
 
 /// Purposes that any policy names.
 pub fn purposes<'m>(world: &World<'m>) -> BTreeSet<&'m str> {
-    world.manifests.policies.values().flat_map(|policy| &policy.purposes).map(|purpose| purpose.name.as_str()).collect()
+    world
+        .manifests
+        .policies
+        .values()
+        .flat_map(|policy| &policy.purposes)
+        .map(|purpose| purpose.name.as_str())
+        .collect()
 }
 
 /// The kind of the identifier is the last name of the path; a computed value has none.
@@ -127,7 +213,12 @@ fn identifier(report: &mut Report, source: &str, program: &expression::Program, 
     let path_alone = source.chars().all(|c| c.is_alphanumeric() || "._[]'\"- ".contains(c));
     if last.is_none() || !path_alone {
         let message = "the kind of the identifier is the name of what is read, and this is not a path alone";
-        report.error(Code::Value, "spec.inbound.customer", message, "write event.userId, event.anonymousId or another property".to_owned());
+        report.error(
+            Code::Value,
+            "spec.inbound.customer",
+            message,
+            "write event.userId, event.anonymousId or another property".to_owned(),
+        );
         return None;
     }
     last.cloned()
@@ -153,15 +244,29 @@ pub fn outbound(
     layout: &mut Layout,
 ) -> Option<Outbound> {
     let adapter = sending_adapter(report, world, spec);
-    let scope = Scope { roots: vec![world.customer.clone()] };
+    let scope = Scope {
+        roots: vec![world.customer.clone()],
+    };
     let to = spec.to.as_ref().and_then(|to| {
-        let place = Place { scope: &scope, wants: Some(Type::TEXT), missing: OnMissing::Missing };
+        let place = Place {
+            scope: &scope,
+            wants: Some(Type::TEXT),
+            missing: OnMissing::Missing,
+        };
         let compiled = expression::compile_text(to.as_str(), &place, layout);
-        compiled.map_err(|mistakes| report.expression("spec.outbound.to", to.as_str(), mistakes)).ok()
+        compiled
+            .map_err(|mistakes| report.expression("spec.outbound.to", to.as_str(), mistakes))
+            .ok()
     });
     if let (Some(to), Some(purpose)) = (&to, around.purpose) {
         let reads = attributes_read(to, layout);
-        allowed(report, "spec.outbound.to", reads.iter().map(String::as_str), &spec.purpose.0, purpose);
+        allowed(
+            report,
+            "spec.outbound.to",
+            reads.iter().map(String::as_str),
+            &spec.purpose.0,
+            purpose,
+        );
     }
 
     let place = |html| template::Place {
@@ -179,9 +284,18 @@ pub fn outbound(
                 links |= template.links();
                 unsubscribes |= template.unsubscribes();
                 if let Some(purpose) = around.purpose {
-                    allowed(report, &path, template.reads().iter().map(String::as_str), &spec.purpose.0, purpose);
+                    allowed(
+                        report,
+                        &path,
+                        template.reads().iter().map(String::as_str),
+                        &spec.purpose.0,
+                        purpose,
+                    );
                     if template.unsubscribes() && purpose.basis != Basis::Consent {
-                        let message = format!("unsubscribe_link() is empty: purpose '{}' does not rest on consent", spec.purpose);
+                        let message = format!(
+                            "unsubscribe_link() is empty: purpose '{}' does not rest on consent",
+                            spec.purpose
+                        );
                         report.warning(Code::Template, &path, message, "leave it out".to_owned());
                     }
                 }
@@ -195,7 +309,10 @@ pub fn outbound(
         let consent = around.purpose.is_some_and(|purpose| purpose.basis == Basis::Consent);
         if super::public_url(world.manifests).is_none() {
             let why = if adapter.smtp.is_some() && consent {
-                Some(format!("a mail for '{}', whose basis is Consent, must carry an unsubscribe link (RFC 8058)", spec.purpose))
+                Some(format!(
+                    "a mail for '{}', whose basis is Consent, must carry an unsubscribe link (RFC 8058)",
+                    spec.purpose
+                ))
             } else if links {
                 Some("link() makes tracked links".to_owned())
             } else if unsubscribes {
@@ -205,7 +322,12 @@ pub fn outbound(
             };
             if let Some(why) = why {
                 let message = format!("{why}, and no http adapter of the namespace has a publicUrl");
-                report.error(Code::Reference, "spec.outbound.adapter", message, "add publicUrl to a ChannelAdapter with http".to_owned());
+                report.error(
+                    Code::Reference,
+                    "spec.outbound.adapter",
+                    message,
+                    "add publicUrl to a ChannelAdapter with http".to_owned(),
+                );
             }
         }
     }
@@ -224,17 +346,31 @@ pub fn outbound(
     })
 }
 
-fn sending_adapter<'m>(report: &mut Report, world: &World<'m>, spec: &OutboundSpec) -> Option<&'m crate::api::ChannelAdapterSpec> {
+fn sending_adapter<'m>(
+    report: &mut Report,
+    world: &World<'m>,
+    spec: &OutboundSpec,
+) -> Option<&'m crate::api::ChannelAdapterSpec> {
     let (path, name) = ("spec.outbound.adapter", spec.adapter.as_str());
     match world.manifests.adapters.get(name) {
         Some(adapter) if adapter.http.is_none() => Some(adapter),
         Some(_) => {
             let message = format!("adapter '{name}' takes events in: it cannot send");
-            report.error(Code::Reference, path, message, "name an adapter with smtp, webhook or log".to_owned());
+            report.error(
+                Code::Reference,
+                path,
+                message,
+                "name an adapter with smtp, webhook or log".to_owned(),
+            );
             None
         }
         None => {
-            let known = world.manifests.adapters.iter().filter(|(_, adapter)| adapter.http.is_none()).map(|(name, _)| name.as_str());
+            let known = world
+                .manifests
+                .adapters
+                .iter()
+                .filter(|(_, adapter)| adapter.http.is_none())
+                .map(|(name, _)| name.as_str());
             let help = instead(name, known, "make a ChannelAdapter with smtp, webhook or log");
             report.error(Code::Reference, path, format!("there is no adapter '{name}'"), help);
             None
@@ -246,14 +382,24 @@ fn sending_adapter<'m>(report: &mut Report, world: &World<'m>, spec: &OutboundSp
 fn allowed<'a>(report: &mut Report, path: &str, reads: impl Iterator<Item = &'a str>, name: &str, purpose: &Purpose) {
     for attribute in reads.filter(|attribute| !purpose.attributes.contains(*attribute)) {
         let message = format!("purpose '{name}' does not allow customer.{attribute}");
-        report.error(Code::Policy, path, message, format!("add {attribute} to the purpose's attributes in the PrivacyPolicy, or do without"));
+        report.error(
+            Code::Policy,
+            path,
+            message,
+            format!("add {attribute} to the purpose's attributes in the PrivacyPolicy, or do without"),
+        );
     }
 }
 
 /// Attributes of the customer that a program reads, without `id`.
 pub fn attributes_read(program: &expression::Program, layout: &Layout) -> BTreeSet<String> {
     let paths = program.reads().iter().map(|slot| &layout.path(*slot).segments);
-    paths.filter(|path| path[0] == "customer").filter_map(|path| path.get(1)).filter(|name| *name != "id").cloned().collect()
+    paths
+        .filter(|path| path[0] == "customer")
+        .filter_map(|path| path.get(1))
+        .filter(|name| *name != "id")
+        .cloned()
+        .collect()
 }
 
 /// Names that steps give in `with`.
@@ -263,5 +409,7 @@ pub fn readable_name(name: &str) -> bool {
 
 /// The roots at a step.
 pub fn scope(roots: &[&Field]) -> Scope {
-    Scope { roots: roots.iter().map(|root| (*root).clone()).collect() }
+    Scope {
+        roots: roots.iter().map(|root| (*root).clone()).collect(),
+    }
 }

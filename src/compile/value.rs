@@ -10,7 +10,8 @@ use serde_json::Value;
 
 /// A duration of the form 1d12h30m5s: units in this order, each at most once, not zero. None: it is none.
 pub fn duration(text: &str) -> Option<Micros> {
-    let (mut total, mut rest, mut units): (Micros, _, _) = (0, text, &[('d', DAY), ('h', HOUR), ('m', MINUTE), ('s', SECOND)][..]);
+    let (mut total, mut rest, mut units): (Micros, _, _) =
+        (0, text, &[('d', DAY), ('h', HOUR), ('m', MINUTE), ('s', SECOND)][..]);
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit()).filter(|n| *n > 0)?;
         let number: Micros = rest[..digits].parse().ok()?;
@@ -40,7 +41,13 @@ pub fn percent(text: &str) -> Option<f64> {
 }
 
 /// A value of `with`, `set` or `attributes`: a text with ${CEL}, or a number, a boolean or a list as it is.
-pub fn scalar(report: &mut Report, path: &str, value: &Scalar, place: &Place<'_>, layout: &mut Layout) -> Option<expression::Program> {
+pub fn scalar(
+    report: &mut Report,
+    path: &str,
+    value: &Scalar,
+    place: &Place<'_>,
+    layout: &mut Layout,
+) -> Option<expression::Program> {
     let source = match &value.0 {
         Value::String(text) => {
             if let Some(Type::Instant) = place.wants
@@ -49,12 +56,25 @@ pub fn scalar(report: &mut Report, path: &str, value: &Scalar, place: &Place<'_>
                 return cel(report, path, &format!("timestamp({})", value.0), place, layout);
             }
             let compiled = expression::compile_text(text, place, layout);
-            return compiled.map_err(|mistakes| report.expression(path, text, mistakes)).ok();
+            return compiled
+                .map_err(|mistakes| report.expression(path, text, mistakes))
+                .ok();
         }
         Value::Bool(_) | Value::Number(_) => value.0.to_string(),
-        Value::Array(items) if items.iter().all(|item| item.is_string() || item.is_number() || item.is_boolean()) => value.0.to_string(),
+        Value::Array(items)
+            if items
+                .iter()
+                .all(|item| item.is_string() || item.is_number() || item.is_boolean()) =>
+        {
+            value.0.to_string()
+        }
         Value::Null => {
-            report.error(Code::Value, path, "there is no null: a value is there or missing", "leave the name out, or quote the text".to_owned());
+            report.error(
+                Code::Value,
+                path,
+                "there is no null: a value is there or missing",
+                "leave the name out, or quote the text".to_owned(),
+            );
             return None;
         }
         Value::Array(_) | Value::Object(_) => {
@@ -67,8 +87,16 @@ pub fn scalar(report: &mut Report, path: &str, value: &Scalar, place: &Place<'_>
 }
 
 /// A field that is CEL as a whole; mistakes are reported.
-pub fn cel(report: &mut Report, path: &str, source: &str, place: &Place<'_>, layout: &mut Layout) -> Option<expression::Program> {
-    expression::compile(source, place, layout).map_err(|mistakes| report.expression(path, source, mistakes)).ok()
+pub fn cel(
+    report: &mut Report,
+    path: &str,
+    source: &str,
+    place: &Place<'_>,
+    layout: &mut Layout,
+) -> Option<expression::Program> {
+    expression::compile(source, place, layout)
+        .map_err(|mistakes| report.expression(path, source, mistakes))
+        .ok()
 }
 
 /// Names of `with`, `set` and `attributes` that YAML made of y, n, yes, no, on, off.
@@ -105,7 +133,14 @@ mod tests {
 
     #[test]
     fn percentages_are_fractions() {
-        for (text, fraction) in [("8%", Some(0.08)), ("0.5%", Some(0.005)), ("100%", Some(1.0)), ("101%", None), ("8", None), ("NaN%", None)] {
+        for (text, fraction) in [
+            ("8%", Some(0.08)),
+            ("0.5%", Some(0.005)),
+            ("100%", Some(1.0)),
+            ("101%", None),
+            ("8", None),
+            ("NaN%", None),
+        ] {
             assert_eq!(percent(text), fraction, "{text}");
         }
     }

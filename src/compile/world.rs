@@ -34,7 +34,11 @@ pub struct World<'m> {
 }
 
 pub fn field(name: &str, ty: Type, may_be_missing: bool) -> Field {
-    Field { name: name.into(), ty, may_be_missing }
+    Field {
+        name: name.into(),
+        ty,
+        may_be_missing,
+    }
 }
 
 pub fn values<'a>(all: impl IntoIterator<Item = &'a str>) -> Type {
@@ -48,9 +52,22 @@ impl<'m> World<'m> {
         if manifests.profiles.len() > 1 {
             for name in manifests.profiles.keys() {
                 let mut report = Report::new("CustomerProfile", name);
-                let others: Vec<&str> = manifests.profiles.keys().filter(|other| *other != name).map(String::as_str).collect();
-                let message = format!("a namespace has one CustomerProfile, this has {} too: none holds", others.join(", "));
-                report.error(Code::Reference, "metadata.name", message, "delete all but one".to_owned());
+                let others: Vec<&str> = manifests
+                    .profiles
+                    .keys()
+                    .filter(|other| *other != name)
+                    .map(String::as_str)
+                    .collect();
+                let message = format!(
+                    "a namespace has one CustomerProfile, this has {} too: none holds",
+                    others.join(", ")
+                );
+                report.error(
+                    Code::Reference,
+                    "metadata.name",
+                    message,
+                    "delete all but one".to_owned(),
+                );
                 found.append(&mut report.found);
             }
         } else if let Some((name, spec)) = manifests.profiles.iter().next() {
@@ -61,14 +78,26 @@ impl<'m> World<'m> {
                 profile.attributes.insert(name.clone(), attribute);
             }
             if let Some(source) = &spec.zone {
-                let scope = Scope { roots: vec![field("customer", Type::object(fields.clone()), false)] };
+                let scope = Scope {
+                    roots: vec![field("customer", Type::object(fields.clone()), false)],
+                };
                 let mut layout = Layout::default();
-                let place = Place { scope: &scope, wants: Some(Type::TEXT), missing: OnMissing::Missing };
-                profile.zone = cel(&mut report, "spec.zone", source.as_str(), &place, &mut layout).map(|program| Zone { layout, program });
+                let place = Place {
+                    scope: &scope,
+                    wants: Some(Type::TEXT),
+                    missing: OnMissing::Missing,
+                };
+                profile.zone = cel(&mut report, "spec.zone", source.as_str(), &place, &mut layout)
+                    .map(|program| Zone { layout, program });
             }
             found = report.found;
         }
-        Self { manifests, profile: Arc::new(profile), customer: field("customer", Type::object(fields), false), found }
+        Self {
+            manifests,
+            profile: Arc::new(profile),
+            customer: field("customer", Type::object(fields), false),
+            found,
+        }
     }
 
     pub fn inbound(&self, touchpoint: &str) -> Option<&'m Inbound> {
@@ -80,7 +109,11 @@ impl<'m> World<'m> {
     }
 
     fn names(&self, inbound: bool) -> impl Iterator<Item = &'m str> + Clone {
-        self.manifests.touchpoints.iter().filter(move |(_, spec)| spec.inbound.is_some() == inbound).map(|(name, _)| name.as_str())
+        self.manifests
+            .touchpoints
+            .iter()
+            .filter(move |(_, spec)| spec.inbound.is_some() == inbound)
+            .map(|(name, _)| name.as_str())
     }
 
     /// The fields of the event that a signal names. None: there is no such event.
@@ -88,19 +121,41 @@ impl<'m> World<'m> {
         let mut fields = vec![field("id", Type::TEXT, false), field("time", Type::Instant, false)];
         match name.split_once('/') {
             None => {
-                let own = match self.inbound(name)?.schema.as_ref().map(|schema| Type::of_schema(schema, SCHEMA_DEPTH).0) {
+                let own = match self
+                    .inbound(name)?
+                    .schema
+                    .as_ref()
+                    .map(|schema| Type::of_schema(schema, SCHEMA_DEPTH).0)
+                {
                     Some(Type::Object(own)) => own.to_vec(),
                     _ => vec![],
                 };
                 // The envelope says id and time; a property so named does not replace them.
                 let identifiers = ["userId", "anonymousId"].map(|name| field(name, Type::TEXT, true));
-                fields.extend(identifiers.into_iter().filter(|of| own.iter().all(|own| own.name != of.name)));
+                fields.extend(
+                    identifiers
+                        .into_iter()
+                        .filter(|of| own.iter().all(|own| own.name != of.name)),
+                );
                 fields.extend(own.into_iter().filter(|of| of.name != "id" && of.name != "time"));
             }
             Some(("consent", what)) if CONSENT.contains(&what) => {
-                let purposes: Vec<&str> =
-                    self.manifests.policies.values().flat_map(|policy| &policy.purposes).map(|purpose| purpose.name.as_str()).collect();
-                fields.push(field("purpose", if purposes.is_empty() { Type::TEXT } else { values(purposes) }, false));
+                let purposes: Vec<&str> = self
+                    .manifests
+                    .policies
+                    .values()
+                    .flat_map(|policy| &policy.purposes)
+                    .map(|purpose| purpose.name.as_str())
+                    .collect();
+                fields.push(field(
+                    "purpose",
+                    if purposes.is_empty() {
+                        Type::TEXT
+                    } else {
+                        values(purposes)
+                    },
+                    false,
+                ));
             }
             Some((touchpoint, became)) if BECAME.contains(&became) => {
                 self.outbound(touchpoint)?;
@@ -114,34 +169,61 @@ impl<'m> World<'m> {
 
     /// Why there is no event of this name, and what to write.
     pub fn no_event(&self, name: &str) -> (String, String) {
-        let (base, became) = name.split_once('/').map_or((name, None), |(base, became)| (base, Some(became)));
+        let (base, became) = name
+            .split_once('/')
+            .map_or((name, None), |(base, became)| (base, Some(became)));
         match became {
-            Some(_) if base == "consent" => (format!("there is no event '{name}'"), "write consent/granted or consent/withdrawn".into()),
+            Some(_) if base == "consent" => (
+                format!("there is no event '{name}'"),
+                "write consent/granted or consent/withdrawn".into(),
+            ),
             None if self.outbound(base).is_some() => (
                 format!("touchpoint '{base}' is outbound: nothing comes in by it"),
-                format!("name what became of the message: {}", BECAME.map(|became| format!("{base}/{became}")).join(", ")),
+                format!(
+                    "name what became of the message: {}",
+                    BECAME.map(|became| format!("{base}/{became}")).join(", ")
+                ),
             ),
-            None => (format!("there is no touchpoint '{base}'"), instead(base, self.names(true), "make a Touchpoint with inbound")),
-            Some(_) if self.inbound(base).is_some() => (format!("touchpoint '{base}' is inbound: no message is sent by it"), format!("write {base}")),
-            Some(_) if self.outbound(base).is_none() => {
-                (format!("there is no touchpoint '{base}'"), instead(base, self.names(false), "make a Touchpoint with outbound"))
-            }
-            Some(_) => (format!("there is no event '{name}'"), format!("write {}", BECAME.map(|became| format!("{base}/{became}")).join(", "))),
+            None => (
+                format!("there is no touchpoint '{base}'"),
+                instead(base, self.names(true), "make a Touchpoint with inbound"),
+            ),
+            Some(_) if self.inbound(base).is_some() => (
+                format!("touchpoint '{base}' is inbound: no message is sent by it"),
+                format!("write {base}"),
+            ),
+            Some(_) if self.outbound(base).is_none() => (
+                format!("there is no touchpoint '{base}'"),
+                instead(base, self.names(false), "make a Touchpoint with outbound"),
+            ),
+            Some(_) => (
+                format!("there is no event '{name}'"),
+                format!("write {}", BECAME.map(|became| format!("{base}/{became}")).join(", ")),
+            ),
         }
     }
 
     /// Why this touchpoint cannot be sent, and what to write.
     pub fn not_outbound(&self, name: &str) -> (String, String) {
         if self.inbound(name).is_some() {
-            (format!("touchpoint '{name}' is inbound: it cannot be sent"), "send a Touchpoint with outbound".into())
+            (
+                format!("touchpoint '{name}' is inbound: it cannot be sent"),
+                "send a Touchpoint with outbound".into(),
+            )
         } else {
-            (format!("there is no touchpoint '{name}'"), instead(name, self.names(false), "make a Touchpoint with outbound"))
+            (
+                format!("there is no touchpoint '{name}'"),
+                instead(name, self.names(false), "make a Touchpoint with outbound"),
+            )
         }
     }
 
     /// What several events have in common, as one field; what only some have may be missing. None in the list: no event at all.
     pub fn union(&self, name: &str, events: &[Option<&str>]) -> Field {
-        let all: Vec<Option<Vec<Field>>> = events.iter().map(|event| event.and_then(|event| self.event(event))).collect();
+        let all: Vec<Option<Vec<Field>>> = events
+            .iter()
+            .map(|event| event.and_then(|event| self.event(event)))
+            .collect();
         let mut fields: Vec<Field> = vec![];
         for one in all.iter().flatten().flatten() {
             match fields.iter_mut().find(|known| known.name == one.name) {
@@ -159,9 +241,16 @@ impl<'m> World<'m> {
             }
         }
         for field in &mut fields {
-            field.may_be_missing |= all.iter().flatten().any(|event| event.iter().all(|one| one.name != field.name));
+            field.may_be_missing |= all
+                .iter()
+                .flatten()
+                .any(|event| event.iter().all(|one| one.name != field.name));
         }
-        field(name, Type::object(fields), all.is_empty() || all.iter().any(Option::is_none))
+        field(
+            name,
+            Type::object(fields),
+            all.is_empty() || all.iter().any(Option::is_none),
+        )
     }
 
     pub fn attribute_names(&self) -> impl Iterator<Item = &str> + Clone {
@@ -182,19 +271,41 @@ fn attribute(report: &mut Report, name: &str, spec: &AttributeSpec) -> Attribute
         AttributeType::Timestamp => Type::Instant,
     };
     if super::value::is_rewritten_key(name) {
-        report.error(Code::Value, &path, format!("an attribute cannot be called {name}"), yaml_keys());
+        report.error(
+            Code::Value,
+            &path,
+            format!("an attribute cannot be called {name}"),
+            yaml_keys(),
+        );
     } else if name == "id" {
-        report.error(Code::Value, &path, "id is the customer's own: customer.id", "choose another name".to_owned());
+        report.error(
+            Code::Value,
+            &path,
+            "id is the customer's own: customer.id",
+            "choose another name".to_owned(),
+        );
     }
-    let ty = if spec.list == Some(true) { Type::List(Box::new(one)) } else { one };
-    let default = spec.default.as_ref().map(|default| &default.0).filter(|default| match unfit(default, &ty) {
-        Some(why) => {
-            report.error(Code::Value, format!("{path}.default"), why, None);
-            false
-        }
-        None => true,
-    });
-    Attribute { ty, personal: spec.personal == Some(true), default: default.cloned() }
+    let ty = if spec.list == Some(true) {
+        Type::List(Box::new(one))
+    } else {
+        one
+    };
+    let default = spec
+        .default
+        .as_ref()
+        .map(|default| &default.0)
+        .filter(|default| match unfit(default, &ty) {
+            Some(why) => {
+                report.error(Code::Value, format!("{path}.default"), why, None);
+                false
+            }
+            None => true,
+        });
+    Attribute {
+        ty,
+        personal: spec.personal == Some(true),
+        default: default.cloned(),
+    }
 }
 
 pub fn yaml_keys() -> String {

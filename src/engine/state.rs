@@ -62,6 +62,9 @@ pub struct Enrollment {
     pub goals: BTreeMap<String, Micros>,
     /// What became of messages while nobody waited for it: offered to the next wait, the oldest first, 32 at most.
     pub kept: Vec<Event>,
+    /// Arrivals at steps that one input led to, up to where it stands: what stops a loop of sends that are skipped at once.
+    #[serde(default)]
+    pub arrivals: u32,
 }
 
 /// Where an enrollment stands.

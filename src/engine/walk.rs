@@ -5,7 +5,7 @@
 
 use super::{
     program::{Program, Step, StepAction},
-    sight::{Sight, properties, reason},
+    sight::{Sight, properties},
     state::{Action, Customer, Ending, Enrollment, Event, Outcome, Properties, Standing, StepResult},
 };
 use crate::{
@@ -94,7 +94,7 @@ pub(super) struct Walk<'a, 'r, 'c> {
 impl Walk<'_, '_, '_> {
     /// Goes in at the first step.
     pub fn begin(&mut self) {
-        self.follow(Move::Go(Some(0)));
+        self.follow(Move::Go(Some(0)), 0);
     }
 
     /// Takes a signal to the step that the enrollment stands at; whether it moved.
@@ -129,24 +129,36 @@ impl Walk<'_, '_, '_> {
         let Some(at) = standing_at(self.program, self.enrollment) else {
             return false;
         };
+        let arrivals = self.arrivals_before(coming);
         match self.step(at, coming) {
             Move::Stay => false,
             moved @ (Move::Stand(_) | Move::Go(_) | Move::End(_)) => {
-                self.follow(moved);
+                self.follow(moved, arrivals);
                 true
             }
         }
     }
 
-    /// Moves on until the enrollment stands or has ended.
-    fn follow(&mut self, mut next: Move) {
-        let mut arrivals = 0;
+    /// An outcome of the very instant that asked for the message (the policy said no) is still the same input: else a send whose `otherwise`
+    /// leads back to it would go round for ever.
+    fn arrivals_before(&self, coming: Coming<'_>) -> u32 {
+        match (&self.enrollment.standing, coming) {
+            (Standing::Sending { since, .. }, Coming::Outcome(_)) if *since == self.round.now => {
+                self.enrollment.arrivals
+            }
+            (Standing::Waiting { .. } | Standing::Sending { .. } | Standing::Ended { .. }, _) => 0,
+        }
+    }
+
+    /// Moves on until the enrollment stands or has ended; `arrivals` have gone before for the same input.
+    fn follow(&mut self, mut next: Move, mut arrivals: u32) {
         loop {
             next = match next {
                 Move::Stay => return,
                 Move::End(outcome) => return self.end(outcome),
                 Move::Stand(standing) => {
                     self.enrollment.standing = standing;
+                    self.enrollment.arrivals = arrivals;
                     match self.offer_kept() {
                         Some(moved) => moved,
                         None => return,
@@ -258,7 +270,7 @@ impl Walk<'_, '_, '_> {
                     }
                     Err(fault) => {
                         // Nothing goes out with a value that could not be made: the message has failed before it was one.
-                        let why = reason(fault).to_owned();
+                        let why = fault.name().to_owned();
                         self.round.count(Count::Failed {
                             touchpoint: touchpoint.clone(),
                             reason: why.clone(),
@@ -300,7 +312,7 @@ impl Walk<'_, '_, '_> {
                     Err(fault) => {
                         let result = self.result(step);
                         result.outcome = Some("Failed".into());
-                        result.reason = Some(reason(fault).into());
+                        result.reason = Some(fault.name().into());
                         self.round.count(Count::Fault);
                     }
                 }
@@ -419,6 +431,7 @@ pub(super) fn enroll(
         steps: BTreeMap::new(),
         goals: BTreeMap::new(),
         kept: Vec::new(),
+        arrivals: 0,
     }
 }
 

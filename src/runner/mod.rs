@@ -6,9 +6,11 @@
 
 mod claim;
 mod dispatch;
+mod metrics;
 pub mod programs;
 mod pump;
 pub mod turn;
 
 pub use dispatch::Limits;
+pub use metrics::Metrics;
 pub use pump::{ChannelOpener, Options, RunnerError, run};

@@ -3,6 +3,7 @@
 use super::{
     claim::Claim,
     dispatch::Lanes,
+    metrics::Metrics,
     programs::{self, Loaded},
     turn::Turn,
 };
@@ -11,6 +12,8 @@ use crate::{
     channel::{Channel, OpenError, Reads},
     clock::Micros,
     keys::{Keys, MessageKey},
+    kpi::Counts,
+    status_server::Flag,
     store::{Handed, Hold, Round, RoundRequest, RoundResult, Store, StoreError},
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -43,8 +46,9 @@ pub struct Options {
     pub namespace: String,
     pub journey: String,
     pub keys: Keys,
-    /// Called once the programs are loaded and shards are held, and when that changes.
-    pub ready: Box<dyn Fn(bool) + Send + Sync>,
+    /// Up while rounds happen.
+    pub ready: Flag,
+    pub metrics: Metrics,
     /// How channels are opened: [`crate::channel::open`], or what `journey dev` sends mail to.
     pub open: ChannelOpener,
 }
@@ -72,7 +76,7 @@ pub async fn run(options: Options, store: Arc<dyn Store>, shutdown: Cancellation
     while !shutdown.is_cancelled() {
         if let Err(error) = pump.turn_once(&shutdown).await {
             tracing::warn!(%error, "the round did not happen; it is tried again");
-            (pump.options.ready)(false);
+            pump.options.ready.down("the store is away");
             let pause = pump.back_off;
             pump.back_off = (pause * 2).min(BACK_OFF.1);
             tokio::select! { () = tokio::time::sleep(pause) => {}, () = shutdown.cancelled() => {} }
@@ -106,18 +110,18 @@ impl Pump {
         self.refresh().await?;
         if !self.loaded.alive {
             self.give_back().await?;
-            (self.options.ready)(true);
+            self.options.ready.up();
             self.rest(shutdown).await;
             return Ok(());
         }
         self.beat().await?;
         let Some(hold) = self.hold.clone().filter(|hold| !hold.shards.is_empty()) else {
             // Every shard is somebody else's: ready to take over.
-            (self.options.ready)(true);
+            self.options.ready.up();
             self.rest(shutdown).await;
             return Ok(());
         };
-        (self.options.ready)(true);
+        self.options.ready.up();
         match self.round(&hold).await? {
             RoundResult::Committed { full: true } => {}
             RoundResult::Committed { full: false } | RoundResult::Idle => {
@@ -175,6 +179,7 @@ impl Pump {
             in_flight: self.in_flight.clone(),
         };
         let mut claims: Vec<Claim> = Vec::new();
+        let mut counts = Counts::default();
         let mut adapters = programs::adapters(&self.lanes);
         if self.draining {
             adapters.open.values_mut().for_each(|adapter| adapter.room = 0);
@@ -191,10 +196,12 @@ impl Pump {
             .round(hold, &request, &mut |round: Round| {
                 let done = turn.take(round);
                 claims = done.claims;
+                counts = done.commit.counts.clone();
                 done.commit
             })
             .await?;
         if let RoundResult::Committed { .. } = result {
+            self.options.metrics.add(&self.options.journey, &counts);
             for handed in self.outcomes.drain(..) {
                 self.in_flight.remove(&handed.key);
             }

@@ -21,30 +21,118 @@ pub struct Found {
 const FUNCTIONS: [&str; 5] = ["link", "unsubscribe_link", "range", "dict", "namespace"];
 /// Filters there are. Left out: safe (it would put what a customer wrote into HTML as it is), attr and pprint (they look into values).
 const FILTERS: [&str; 45] = [
-    "abs", "batch", "bool", "capitalize", "chain", "count", "d", "default", "dictsort", "e", "escape", "first", "float", "format", "groupby",
-    "indent", "int", "items", "join", "last", "length", "lines", "list", "lower", "map", "max", "min", "reject", "rejectattr", "replace",
-    "reverse", "round", "select", "selectattr", "slice", "sort", "split", "string", "sum", "title", "tojson", "trim", "unique", "upper",
+    "abs",
+    "batch",
+    "bool",
+    "capitalize",
+    "chain",
+    "count",
+    "d",
+    "default",
+    "dictsort",
+    "e",
+    "escape",
+    "first",
+    "float",
+    "format",
+    "groupby",
+    "indent",
+    "int",
+    "items",
+    "join",
+    "last",
+    "length",
+    "lines",
+    "list",
+    "lower",
+    "map",
+    "max",
+    "min",
+    "reject",
+    "rejectattr",
+    "replace",
+    "reverse",
+    "round",
+    "select",
+    "selectattr",
+    "slice",
+    "sort",
+    "split",
+    "string",
+    "sum",
+    "title",
+    "tojson",
+    "trim",
+    "unique",
+    "upper",
     "urlencode",
 ];
 const TESTS: [&str; 38] = [
-    "!=", "<", "<=", "==", ">", ">=", "boolean", "defined", "divisibleby", "endingwith", "eq", "equalto", "even", "false", "float", "ge",
-    "greaterthan", "gt", "in", "int", "integer", "iterable", "le", "lessthan", "lower", "lt", "mapping", "ne", "none", "number", "odd",
-    "sequence", "startingwith", "string", "true", "undefined", "upper", "sameas",
+    "!=",
+    "<",
+    "<=",
+    "==",
+    ">",
+    ">=",
+    "boolean",
+    "defined",
+    "divisibleby",
+    "endingwith",
+    "eq",
+    "equalto",
+    "even",
+    "false",
+    "float",
+    "ge",
+    "greaterthan",
+    "gt",
+    "in",
+    "int",
+    "integer",
+    "iterable",
+    "le",
+    "lessthan",
+    "lower",
+    "lt",
+    "mapping",
+    "ne",
+    "none",
+    "number",
+    "odd",
+    "sequence",
+    "startingwith",
+    "string",
+    "true",
+    "undefined",
+    "upper",
+    "sameas",
 ];
 
 /// Parses `source` and looks at every part of it.
 pub fn check(source: &str, place: &Place) -> Result<Found, Vec<Mistake>> {
     bounded(source).map_err(|mistake| vec![mistake])?;
     let tree = parse(source, "content", Default::default()).map_err(|error| vec![syntax(&error)])?;
-    let mut walk = Walk { place, found: Found::default(), mistakes: vec![], locals: vec![BTreeSet::new()], loops: 0 };
+    let mut walk = Walk {
+        place,
+        found: Found::default(),
+        mistakes: vec![],
+        locals: vec![BTreeSet::new()],
+        loops: 0,
+    };
     walk.statement(&tree);
-    if walk.mistakes.is_empty() { Ok(walk.found) } else { Err(walk.mistakes) }
+    if walk.mistakes.is_empty() {
+        Ok(walk.found)
+    } else {
+        Err(walk.mistakes)
+    }
 }
 
 /// What the parser says, in words a writer understands.
 pub fn syntax(error: &Error) -> Mistake {
     let detail = error.detail().unwrap_or("it cannot be read").to_owned();
-    let composed = ["include", "import", "from", "extends", "block"].iter().any(|tag| detail.contains(&format!("unknown statement {tag}")));
+    let composed = ["include", "import", "from", "extends", "block"]
+        .iter()
+        .any(|tag| detail.contains(&format!("unknown statement {tag}")));
     let help = if composed {
         Some("a template stands alone: write its text out".to_owned())
     } else if error.kind() == ErrorKind::SyntaxError {
@@ -52,19 +140,45 @@ pub fn syntax(error: &Error) -> Mistake {
     } else {
         None
     };
-    Mistake { line: error.line().unwrap_or(1), message: detail, help }
+    Mistake {
+        line: error.line().unwrap_or(1),
+        message: detail,
+        help,
+    }
 }
 
 /// Refuses what would be deep before anything walks into it: the parser, the compiler and this walk are recursive.
 fn bounded(source: &str) -> Result<(), Mistake> {
-    let refuse = |line: u32, message: String, help: &str| Err(Mistake { line: line as usize, message, help: Some(help.into()) });
+    let refuse = |line: u32, message: String, help: &str| {
+        Err(Mistake {
+            line: line as usize,
+            message,
+            help: Some(help.into()),
+        })
+    };
     if source.len() > limits::SOURCE {
-        return refuse(1, format!("{} bytes; at most {} are taken", source.len(), limits::SOURCE), "make it shorter");
+        return refuse(
+            1,
+            format!("{} bytes; at most {} are taken", source.len(), limits::SOURCE),
+            "make it shorter",
+        );
     }
     // The parser counts columns and lines in 16 bits.
-    if let Some((n, line)) = source.lines().enumerate().find(|(n, line)| line.len() > limits::LINE || *n >= limits::LINES) {
+    if let Some((n, line)) = source
+        .lines()
+        .enumerate()
+        .find(|(n, line)| line.len() > limits::LINE || *n >= limits::LINES)
+    {
         let message = format!("a line of {} bytes in a text of {} lines or more", line.len(), n + 1);
-        return refuse(1, message, &format!("at most {} bytes a line and {} lines are taken", limits::LINE, limits::LINES));
+        return refuse(
+            1,
+            message,
+            &format!(
+                "at most {} bytes a line and {} lines are taken",
+                limits::LINE,
+                limits::LINES
+            ),
+        );
     }
     // How deep each open tag nests: an `elif` stands in the `if` before it.
     let (mut words, mut open, mut first) = (0, Vec::<usize>::new(), false);
@@ -89,7 +203,9 @@ fn bounded(source: &str) -> Result<(), Mistake> {
                 "set" => sets = true,
                 "if" | "for" | "with" | "filter" | "macro" | "call" | "autoescape" => open.push(1),
                 "elif" => open.iter_mut().last().into_iter().for_each(|depth| *depth += 1),
-                "endif" | "endfor" | "endwith" | "endfilter" | "endmacro" | "endcall" | "endautoescape" | "endset" => drop(open.pop()),
+                "endif" | "endfor" | "endwith" | "endfilter" | "endmacro" | "endcall" | "endautoescape" | "endset" => {
+                    drop(open.pop())
+                }
                 _ => {}
             },
             _ => {}
@@ -97,10 +213,18 @@ fn bounded(source: &str) -> Result<(), Mistake> {
         first = false;
         words += 1;
         if words > limits::WORDS {
-            return refuse(line, format!("more than {} words in one tag", limits::WORDS), "divide it with {% set %}");
+            return refuse(
+                line,
+                format!("more than {} words in one tag", limits::WORDS),
+                "divide it with {% set %}",
+            );
         }
         if open.iter().sum::<usize>() > limits::DEPTH {
-            return refuse(line, format!("more than {} tags inside each other", limits::DEPTH), "write fewer conditions");
+            return refuse(
+                line,
+                format!("more than {} tags inside each other", limits::DEPTH),
+                "write fewer conditions",
+            );
         }
     }
     Ok(())
@@ -119,7 +243,11 @@ struct Walk<'a> {
 impl Walk<'_> {
     fn mistake(&mut self, span: Span, message: String, help: Option<String>) {
         if self.mistakes.len() < limits::MISTAKES {
-            self.mistakes.push(Mistake { line: usize::from(span.start_line).max(1), message, help });
+            self.mistakes.push(Mistake {
+                line: usize::from(span.start_line).max(1),
+                message,
+                help,
+            });
         }
     }
 
@@ -171,7 +299,11 @@ impl Walk<'_> {
                 self.assign(&of.target);
             }
             ast::Stmt::AutoEscape(of) => {
-                self.mistake(of.span(), "autoescape cannot be changed: values are escaped in html, and only there".into(), None);
+                self.mistake(
+                    of.span(),
+                    "autoescape cannot be changed: values are escaped in html, and only there".into(),
+                    None,
+                );
             }
             ast::Stmt::FilterBlock(of) => {
                 self.expression(&of.filter);
@@ -208,7 +340,11 @@ impl Walk<'_> {
             ast::Expr::Tuple(of) => of.items.iter().for_each(|item| self.assign(item)),
             // A field of a namespace().
             ast::Expr::GetAttr(of) => self.expression(&of.expr),
-            other => self.mistake(other.span(), format!("a {} cannot be assigned", other.description()), None),
+            other => self.mistake(
+                other.span(),
+                format!("a {} cannot be assigned", other.description()),
+                None,
+            ),
         }
     }
 
@@ -237,7 +373,10 @@ impl Walk<'_> {
             ast::Expr::Const(_) => {}
             ast::Expr::Slice(of) => {
                 self.expression(&of.expr);
-                [&of.start, &of.stop, &of.step].into_iter().flatten().for_each(|part| self.expression(part));
+                [&of.start, &of.stop, &of.step]
+                    .into_iter()
+                    .flatten()
+                    .for_each(|part| self.expression(part));
             }
             ast::Expr::UnaryOp(of) => self.expression(&of.expr),
             ast::Expr::BinOp(of) => {
@@ -291,7 +430,10 @@ impl Walk<'_> {
     fn arguments(&mut self, all: &[ast::CallArg<'_>]) {
         for one in all {
             match one {
-                ast::CallArg::Pos(of) | ast::CallArg::Kwarg(_, of) | ast::CallArg::PosSplat(of) | ast::CallArg::KwargSplat(of) => {
+                ast::CallArg::Pos(of)
+                | ast::CallArg::Kwarg(_, of)
+                | ast::CallArg::PosSplat(of)
+                | ast::CallArg::KwargSplat(of) => {
                     self.expression(of);
                 }
             }
@@ -315,7 +457,11 @@ impl Walk<'_> {
             return self.mistake(span, message, Some(format!("name what is needed: {name}.NAME")));
         }
         if FUNCTIONS.contains(&name) {
-            return self.mistake(span, format!("'{name}' is a function"), Some(format!("call it: {name}(...)")));
+            return self.mistake(
+                span,
+                format!("'{name}' is a function"),
+                Some(format!("call it: {name}(...)")),
+            );
         }
         let roots = self.roots();
         let help = if self.place.customer.contains(name) {
@@ -326,8 +472,10 @@ impl Walk<'_> {
             format!("write content.{name}")
         } else {
             let locals: Vec<&str> = self.locals.iter().flatten().map(String::as_str).collect();
-            did_you_mean(name, roots.iter().copied().chain(locals))
-                .map_or_else(|| format!("known here: {}", roots.join(", ")), |meant| format!("did you mean {meant}?"))
+            did_you_mean(name, roots.iter().copied().chain(locals)).map_or_else(
+                || format!("known here: {}", roots.join(", ")),
+                |meant| format!("did you mean {meant}?"),
+            )
         };
         self.mistake(span, format!("'{name}' is not known here"), Some(help));
     }
@@ -347,16 +495,24 @@ impl Walk<'_> {
             "with" => &self.place.with,
             _ => &self.place.content,
         };
-        let there = known.contains(name) || (root == "customer" && name == "id") || (root == "with" && self.place.any_with)
+        let there = known.contains(name)
+            || (root == "customer" && name == "id")
+            || (root == "with" && self.place.any_with)
             || (root == "content" && self.place.any_content);
         if !there {
             let help = did_you_mean(name, known.iter().map(String::as_str))
                 .map(|meant| format!("did you mean {root}.{meant}?"))
                 .or_else(|| match root {
                     "customer" => Some("add it to the attributes of the CustomerProfile".to_owned()),
-                    "with" => Some(format!("give it in `with` of every step that sends this: with: {{{name}: ...}}")),
-                    _ => (!known.is_empty())
-                        .then(|| format!("it has: {}", known.iter().map(String::as_str).collect::<Vec<_>>().join(", "))),
+                    "with" => Some(format!(
+                        "give it in `with` of every step that sends this: with: {{{name}: ...}}"
+                    )),
+                    _ => (!known.is_empty()).then(|| {
+                        format!(
+                            "it has: {}",
+                            known.iter().map(String::as_str).collect::<Vec<_>>().join(", ")
+                        )
+                    }),
                 });
             return self.mistake(span, format!("'{root}' has no '{name}'"), help);
         }
@@ -392,11 +548,14 @@ impl Walk<'_> {
             ast::CallType::Function(name @ ("link" | "unsubscribe_link")) => self.address(name, call, span),
             ast::CallType::Function(name) if FUNCTIONS.contains(&name) => {}
             ast::CallType::Function(name) => {
-                let help = did_you_mean(name, FUNCTIONS)
-                    .map_or_else(|| format!("functions are {}", FUNCTIONS.join(", ")), |meant| format!("did you mean {meant}()?"));
+                let help = did_you_mean(name, FUNCTIONS).map_or_else(
+                    || format!("functions are {}", FUNCTIONS.join(", ")),
+                    |meant| format!("did you mean {meant}()?"),
+                );
                 self.mistake(span, format!("there is no function '{name}'"), Some(help));
             }
-            ast::CallType::Method(ast::Expr::Var(var), "cycle" | "changed") if var.id == "loop" && self.is_local("loop") => {}
+            ast::CallType::Method(ast::Expr::Var(var), "cycle" | "changed")
+                if var.id == "loop" && self.is_local("loop") => {}
             ast::CallType::Method(of, name) => {
                 let help = FILTERS.contains(&name).then(|| format!("write a filter: value|{name}"));
                 self.mistake(span, format!("values have no method '{name}'"), help);
@@ -421,14 +580,25 @@ impl Walk<'_> {
         self.found.links = true;
         match &call.args[..] {
             [ast::CallArg::Pos(ast::Expr::Const(address))] => {
-                let web = address.value.as_str().is_some_and(|text| text.starts_with("https://") || text.starts_with("http://"));
+                let web = address
+                    .value
+                    .as_str()
+                    .is_some_and(|text| text.starts_with("https://") || text.starts_with("http://"));
                 if !web {
                     let help = "write link('https://shop.example/cart')".to_owned();
-                    self.mistake(span, "link() takes an address that begins with https:// or http://".into(), Some(help));
+                    self.mistake(
+                        span,
+                        "link() takes an address that begins with https:// or http://".into(),
+                        Some(help),
+                    );
                 }
             }
             [ast::CallArg::Pos(_)] => {}
-            _ => self.mistake(span, "link() takes one address".into(), Some("write link('https://shop.example/cart')".into())),
+            _ => self.mistake(
+                span,
+                "link() takes one address".into(),
+                Some("write link('https://shop.example/cart')".into()),
+            ),
         }
     }
 }

@@ -81,7 +81,10 @@ pub struct Template {
 
 impl fmt::Debug for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Template").field("reads", &self.reads).field("reads_with", &self.reads_with).finish_non_exhaustive()
+        f.debug_struct("Template")
+            .field("reads", &self.reads)
+            .field("reads_with", &self.reads_with)
+            .finish_non_exhaustive()
     }
 }
 
@@ -110,7 +113,9 @@ pub fn compile(source: &str, place: &Place) -> Result<Template, Vec<Mistake>> {
     environment.set_recursion_limit(limits::CALLS);
     let html = place.html;
     environment.set_auto_escape_callback(move |_| if html { AutoEscape::Html } else { AutoEscape::None });
-    environment.add_template_owned(NAME, source.to_owned()).map_err(|error| vec![check::syntax(&error)])?;
+    environment
+        .add_template_owned(NAME, source.to_owned())
+        .map_err(|error| vec![check::syntax(&error)])?;
     Ok(Template {
         environment,
         reads: found.customer,

@@ -2,10 +2,7 @@
 
 use super::{NAME, RenderError, Template, Values, failure, limits};
 use crate::engine::state::Properties;
-use minijinja::{
-    Error, ErrorKind, Value,
-    value::Serde,
-};
+use minijinja::{Error, ErrorKind, Value, value::Serde};
 use std::{
     collections::BTreeMap,
     io::{self, Write},
@@ -40,19 +37,31 @@ pub fn render(template: &Template, values: &Values<'_>) -> Result<String, Render
 fn round(template: &Template, values: &Values<'_>, asked: &Asked) -> Result<String, RenderError> {
     let of = |properties: &Properties| {
         Value::from_pairs(
-            properties.iter().filter(|(_, value)| !value.is_null()).map(|(name, value)| (name.as_str(), Value::from(Serde(value)))),
+            properties
+                .iter()
+                .filter(|(_, value)| !value.is_null())
+                .map(|(name, value)| (name.as_str(), Value::from(Serde(value)))),
         )
     };
     let customer = template
         .reads
         .iter()
-        .filter_map(|name| values.customer.get(name).filter(|value| !value.is_null()).map(|value| (name.as_str(), Value::from(Serde(value)))))
+        .filter_map(|name| {
+            values
+                .customer
+                .get(name)
+                .filter(|value| !value.is_null())
+                .map(|value| (name.as_str(), Value::from(Serde(value))))
+        })
         .chain([("id", Value::from(values.customer_id))]);
     let mut roots = vec![
         ("customer", Value::from_pairs(customer)),
         ("with", of(values.with)),
         ("link", link(asked.clone(), template.html)),
-        ("unsubscribe_link", unsubscribe_link(values.unsubscribe.unwrap_or_default(), template.html)),
+        (
+            "unsubscribe_link",
+            unsubscribe_link(values.unsubscribe.unwrap_or_default(), template.html),
+        ),
     ];
     roots.extend(values.content.map(|content| ("content", of(content))));
     roots.extend(values.to.map(|to| ("to", Value::from(to))));
@@ -118,9 +127,18 @@ pub fn range(start: i64, end: Option<i64>, step: Option<i64>) -> Result<Value, E
     if step == 0 {
         return Err(Error::new(ErrorKind::InvalidOperation, "range() cannot step by 0"));
     }
-    let numbers = if distance.signum() == step_width.signum() { (distance.abs() + step_width.abs() - 1) / step_width.abs() } else { 0 };
-    let numbers = i64::try_from(numbers).ok().filter(|n| n.unsigned_abs() <= limits::FUEL).ok_or_else(|| Error::from(ErrorKind::OutOfFuel))?;
-    Ok(Value::make_iterable(move || (0..numbers).map(move |n| start + n * step)))
+    let numbers = if distance.signum() == step_width.signum() {
+        (distance.abs() + step_width.abs() - 1) / step_width.abs()
+    } else {
+        0
+    };
+    let numbers = i64::try_from(numbers)
+        .ok()
+        .filter(|n| n.unsigned_abs() <= limits::FUEL)
+        .ok_or_else(|| Error::from(ErrorKind::OutOfFuel))?;
+    Ok(Value::make_iterable(move || {
+        (0..numbers).map(move |n| (i128::from(start) + i128::from(n) * step_width) as i64)
+    }))
 }
 
 /// Takes bytes up to the limit, then refuses.

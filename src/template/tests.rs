@@ -3,7 +3,11 @@ use serde_json::json;
 
 fn place() -> Place {
     let names = |all: &[&str]| all.iter().map(|name| (*name).to_owned()).collect();
-    Place { customer: names(&["firstName", "email", "tags", "vip"]), with: names(&["tone", "cart"]), ..Place::default() }
+    Place {
+        customer: names(&["firstName", "email", "tags", "vip"]),
+        with: names(&["tone", "cart"]),
+        ..Place::default()
+    }
 }
 
 fn html() -> Place {
@@ -25,13 +29,21 @@ fn render_with(source: &str, place: &Place, customer: serde_json::Value) -> Resu
 }
 
 fn render(source: &str, place: &Place) -> String {
-    render_with(source, place, json!({"firstName": "Ada <3", "tags": ["a", "b"], "vip": true, "email": null})).unwrap()
+    render_with(
+        source,
+        place,
+        json!({"firstName": "Ada <3", "tags": ["a", "b"], "vip": true, "email": null}),
+    )
+    .unwrap()
 }
 
 fn mistakes(source: &str) -> Vec<String> {
     match compile(source, &place()) {
         Ok(_) => vec![],
-        Err(all) => all.into_iter().map(|m| format!("{}: {}; {}", m.line, m.message, m.help.unwrap_or_default())).collect(),
+        Err(all) => all
+            .into_iter()
+            .map(|m| format!("{}: {}; {}", m.line, m.message, m.help.unwrap_or_default()))
+            .collect(),
     }
 }
 
@@ -44,14 +56,32 @@ fn text_says_what_is_known_of_the_customer() {
         ("[{{ customer.email|upper }}]", "[]"),
         ("{{ customer.email|default('there') }}", "there"),
         ("{{ 'dear ' ~ customer.firstName|default('friend') }}", "dear Ada <3"),
-        ("{% for t in customer.tags %}{{ loop.index }}{{ t|upper }} {% endfor %}", "1A 2B "),
-        ("{% if customer.vip and with.tone == 'warm' %}yes{% else %}no{% endif %}", "yes"),
+        (
+            "{% for t in customer.tags %}{{ loop.index }}{{ t|upper }} {% endfor %}",
+            "1A 2B ",
+        ),
+        (
+            "{% if customer.vip and with.tone == 'warm' %}yes{% else %}no{% endif %}",
+            "yes",
+        ),
         ("{% set name = customer.firstName %}{{ name|lower }}", "ada <3"),
-        ("{% macro hi(who) %}hi {{ who }}{% endmacro %}{{ hi(with.tone) }}", "hi warm"),
+        (
+            "{% macro hi(who) %}hi {{ who }}{% endmacro %}{{ hi(with.tone) }}",
+            "hi warm",
+        ),
         ("{{ with.cart|urlencode }} {{ with.cart|tojson }}", "c%209 \"c 9\""),
-        ("{{ link('https://shop.example/cart?a=1') }}", "https://e.example/l/29?s=a&b"),
-        ("{{ link('https://shop.example/' ~ with.cart) }}", "https://e.example/l/24?s=a&b"),
-        ("{{ range(3)|join }} {{ range(1, 6, 2)|join }} {{ range(3, 0, -1)|join }} {{ range(0, 3, -1)|join }}", "012 135 321 "),
+        (
+            "{{ link('https://shop.example/cart?a=1') }}",
+            "https://e.example/l/29?s=a&b",
+        ),
+        (
+            "{{ link('https://shop.example/' ~ with.cart) }}",
+            "https://e.example/l/24?s=a&b",
+        ),
+        (
+            "{{ range(3)|join }} {{ range(1, 6, 2)|join }} {{ range(3, 0, -1)|join }} {{ range(0, 3, -1)|join }}",
+            "012 135 321 ",
+        ),
         ("{{ unsubscribe_link() }}", "https://e.example/u?k=1&s=2"),
     ] {
         assert_eq!(render(source, &place()), text, "{source}");
@@ -62,8 +92,14 @@ fn text_says_what_is_known_of_the_customer() {
 fn html_escapes_what_customers_wrote_and_keeps_links_whole() {
     for (source, text) in [
         ("<p>{{ customer.firstName }}</p>", "<p>Ada &lt;3</p>"),
-        ("<a href=\"{{ link('https://shop.example/') }}\">", "<a href=\"https://e.example/l/21?s=a&amp;b\">"),
-        ("<a href=\"{{ unsubscribe_link() }}\">", "<a href=\"https://e.example/u?k=1&amp;s=2\">"),
+        (
+            "<a href=\"{{ link('https://shop.example/') }}\">",
+            "<a href=\"https://e.example/l/21?s=a&amp;b\">",
+        ),
+        (
+            "<a href=\"{{ unsubscribe_link() }}\">",
+            "<a href=\"https://e.example/u?k=1&amp;s=2\">",
+        ),
     ] {
         assert_eq!(render(source, &html()), text, "{source}");
     }
@@ -80,31 +116,91 @@ fn what_a_template_reads_is_known_before_it_runs() {
 #[test]
 fn each_mistake_says_where_it_is_and_what_to_write() {
     for (source, mistake) in [
-        ("\n{{ customer.fistName }}", "2: 'customer' has no 'fistName'; did you mean customer.firstName?"),
-        ("{{ customer.age }}", "1: 'customer' has no 'age'; add it to the attributes of the CustomerProfile"),
+        (
+            "\n{{ customer.fistName }}",
+            "2: 'customer' has no 'fistName'; did you mean customer.firstName?",
+        ),
+        (
+            "{{ customer.age }}",
+            "1: 'customer' has no 'age'; add it to the attributes of the CustomerProfile",
+        ),
         ("{{ with.tome }}", "1: 'with' has no 'tome'; did you mean with.tone?"),
-        ("{{ firstName }}", "1: 'firstName' is not known here; write customer.firstName"),
-        ("{{ custmer.firstName }}", "1: 'custmer' is not known here; did you mean customer?"),
-        ("{{ event.id }}", "1: 'event' is not known here; known here: customer, with"),
-        ("{{ customer }}", "1: 'customer' as a whole cannot be used; name what is needed: customer.NAME"),
-        ("{{ with|tojson }}", "1: 'with' as a whole cannot be used; name what is needed: with.NAME"),
-        ("{% for a in customer|items %}{% endfor %}", "1: 'customer' as a whole cannot be used; name what is needed: customer.NAME"),
-        ("{% set c = customer %}", "1: 'customer' as a whole cannot be used; name what is needed: customer.NAME"),
-        ("{% set x = 'email' %}{{ customer[x] }}", "1: customer[...] would read what is not known before it runs; name it: customer.NAME"),
+        (
+            "{{ firstName }}",
+            "1: 'firstName' is not known here; write customer.firstName",
+        ),
+        (
+            "{{ custmer.firstName }}",
+            "1: 'custmer' is not known here; did you mean customer?",
+        ),
+        (
+            "{{ event.id }}",
+            "1: 'event' is not known here; known here: customer, with",
+        ),
+        (
+            "{{ customer }}",
+            "1: 'customer' as a whole cannot be used; name what is needed: customer.NAME",
+        ),
+        (
+            "{{ with|tojson }}",
+            "1: 'with' as a whole cannot be used; name what is needed: with.NAME",
+        ),
+        (
+            "{% for a in customer|items %}{% endfor %}",
+            "1: 'customer' as a whole cannot be used; name what is needed: customer.NAME",
+        ),
+        (
+            "{% set c = customer %}",
+            "1: 'customer' as a whole cannot be used; name what is needed: customer.NAME",
+        ),
+        (
+            "{% set x = 'email' %}{{ customer[x] }}",
+            "1: customer[...] would read what is not known before it runs; name it: customer.NAME",
+        ),
         ("{% set customer = 1 %}", "1: 'customer' is taken; choose another name"),
-        ("{{ customer.firstName|uper }}", "1: there is no filter 'uper'; did you mean upper?"),
-        ("{{ customer.firstName|safe }}", "1: there is no filter 'safe'; values are always escaped in html: write tags in the template itself"),
+        (
+            "{{ customer.firstName|uper }}",
+            "1: there is no filter 'uper'; did you mean upper?",
+        ),
+        (
+            "{{ customer.firstName|safe }}",
+            "1: there is no filter 'safe'; values are always escaped in html: write tags in the template itself",
+        ),
         ("{{ 'firstName'|attr('x') }}", "1: there is no filter 'attr'; "),
-        ("{{ lnk('https://a.example') }}", "1: there is no function 'lnk'; did you mean link()?"),
-        ("{{ debug() }}", "1: there is no function 'debug'; functions are link, unsubscribe_link, range, dict, namespace"),
-        ("{{ link('shop.example') }}", "1: link() takes an address that begins with https:// or http://; write link('https://shop.example/cart')"),
-        ("{{ link() }}", "1: link() takes one address; write link('https://shop.example/cart')"),
+        (
+            "{{ lnk('https://a.example') }}",
+            "1: there is no function 'lnk'; did you mean link()?",
+        ),
+        (
+            "{{ debug() }}",
+            "1: there is no function 'debug'; functions are link, unsubscribe_link, range, dict, namespace",
+        ),
+        (
+            "{{ link('shop.example') }}",
+            "1: link() takes an address that begins with https:// or http://; write link('https://shop.example/cart')",
+        ),
+        (
+            "{{ link() }}",
+            "1: link() takes one address; write link('https://shop.example/cart')",
+        ),
         ("{{ link }}", "1: 'link' is a function; call it: link(...)"),
-        ("{{ customer.firstName.upper() }}", "1: values have no method 'upper'; write a filter: value|upper"),
-        ("{{ customer.firstName.last }}", "1: 'customer.firstName' has no 'last': it is one value; "),
+        (
+            "{{ customer.firstName.upper() }}",
+            "1: values have no method 'upper'; write a filter: value|upper",
+        ),
+        (
+            "{{ customer.firstName.last }}",
+            "1: 'customer.firstName' has no 'last': it is one value; ",
+        ),
         ("{% if customer.vip is foo %}{% endif %}", "1: there is no test 'foo'; "),
-        ("{% autoescape false %}{% endautoescape %}", "1: autoescape cannot be changed: values are escaped in html, and only there; "),
-        ("{{ x }}{% set x = 1 %}", "1: 'x' is not known here; known here: customer, with"),
+        (
+            "{% autoescape false %}{% endautoescape %}",
+            "1: autoescape cannot be changed: values are escaped in html, and only there; ",
+        ),
+        (
+            "{{ x }}{% set x = 1 %}",
+            "1: 'x' is not known here; known here: customer, with",
+        ),
     ] {
         assert_eq!(mistakes(source), [mistake], "{source}");
     }
@@ -158,7 +254,10 @@ fn a_template_without_end_ends_quickly() {
 fn a_text_that_is_too_long_is_not_sent() {
     let source = "{% for i in range(300) %}{{ customer.firstName }}{% endfor %}";
     let long = json!({"firstName": "x".repeat(1000)});
-    assert_eq!(render_with(source, &place(), long), Err(RenderError::TooLong { limit: limits::OUTPUT }));
+    assert_eq!(
+        render_with(source, &place(), long),
+        Err(RenderError::TooLong { limit: limits::OUTPUT })
+    );
 }
 
 #[test]

@@ -188,13 +188,19 @@ fn the_opening_event_counts_for_nothing_else_in_its_enrollment() {
 
 #[test]
 fn the_same_event_again_does_nothing() {
-    let mut world = World::new(Draft { exits: vec![("cart-updated", "event.items == 1", Ending::Failed)], ..cart() });
+    let mut world = World::new(Draft {
+        exits: vec![("cart-updated", "event.items == 1", Ending::Failed)],
+        ..cart()
+    });
     let event = world.event_of("cart-updated", json!({"items": 2}));
     let input = Input::Event { sequence: 1, event };
     assert_eq!(world.apply(&input).disposition, Some(Disposition::Entered));
     let before = world.enrollments.clone();
     let again = world.apply(&input);
-    assert_eq!((again.disposition, again.actions), (Some(ignored(Ignored::AlreadyIn)), vec![]));
+    assert_eq!(
+        (again.disposition, again.actions),
+        (Some(ignored(Ignored::AlreadyIn)), vec![])
+    );
     assert_eq!(world.enrollments, before);
 }
 

@@ -156,3 +156,46 @@ fn zone_address_and_view_serve_the_runner() {
     );
     assert_eq!(seen, object(json!({"points": 4, "tier": "none"})));
 }
+
+#[test]
+fn two_events_may_give_one_property_different_types() {
+    let mut layout = Layout::default();
+    let mut condition = |ty, source: &str| {
+        let total = Field {
+            name: "total".into(),
+            ty,
+            may_be_missing: false,
+        };
+        let event = Field {
+            name: "event".into(),
+            ty: Type::object(vec![total]),
+            may_be_missing: false,
+        };
+        let scope = Scope { roots: vec![event] };
+        let place = Place {
+            scope: &scope,
+            wants: Some(Type::Bool),
+            missing: OnMissing::False,
+        };
+        expression::compile(source, &place, &mut layout).unwrap()
+    };
+    let whole = condition(Type::Int, "event.total > 9");
+    let broken = condition(Type::Number, "event.total > 9.25");
+    let program = Program {
+        layout,
+        ..Draft::default().compile()
+    };
+    let world = World::new(Draft::default());
+    let holds = |when: &expression::Program, total: Json| {
+        let event = world.event_of("order-placed", json!({"total": total}));
+        Sight::of_trigger(&program, "u1", &event, START).holds(Some(when))
+    };
+    assert_eq!(
+        (holds(&whole, json!(10)), holds(&broken, json!(9.5))),
+        (Ok(true), Ok(true))
+    );
+    assert_eq!(
+        (holds(&whole, json!(9)), holds(&broken, json!(9.125))),
+        (Ok(false), Ok(false))
+    );
+}

@@ -325,6 +325,40 @@ fn a_loop_without_a_wait_fails_after_a_hundred_steps() {
 }
 
 #[test]
+fn a_send_that_is_skipped_at_once_and_leads_back_to_itself_fails_too() {
+    let mut world = walked(vec![("mail", Do::Send("mail", vec![], "mail"), "")]);
+    let mut asked = 0;
+    while world.enrollments[0].is_active() && asked < 1_000 {
+        world.outcome(Outcome::Skipped("NoConsent".into()));
+        asked += 1;
+    }
+    assert_eq!((world.stands().as_str(), asked), ("Failed", 100));
+    assert_eq!(world.result("mail").reason.as_deref(), Some("TooManySteps"));
+}
+
+#[test]
+fn a_send_that_is_tried_again_as_time_passes_may_be_tried_for_ever() {
+    let mut world = walked(vec![("mail", Do::Send("mail", vec![], "mail"), "")]);
+    for _ in 0..300 {
+        world.pass(MINUTE);
+        world.outcome(Outcome::Skipped("Capped".into()));
+    }
+    assert_eq!(
+        (world.stands().as_str(), world.result("mail").count),
+        ("sending mail", 301)
+    );
+}
+
+#[test]
+fn many_events_of_one_instant_are_many_inputs() {
+    let mut world = walked(vec![("rest", Do::Wait(Some(HOUR), vec![("ping", "", "rest")]), "")]);
+    for _ in 0..300 {
+        assert_eq!(world.hear("ping", json!({})), Disposition::Advanced);
+    }
+    assert_eq!(world.stands(), "waiting in rest");
+}
+
+#[test]
 fn exactly_a_hundred_steps_are_allowed() {
     let world = walked(vec![
         ("a", Do::Set(vec![("tier", "'x'")]), ""),

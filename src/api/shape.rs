@@ -1,0 +1,240 @@
+//! What the API server would say of an object's shape, without an API server: unknown fields, types, bounds, patterns and
+//! the CEL rules of its CRD. `journey check` and `journey dev` read manifests through it; meaning is judged by `compile`.
+
+use super::{ChannelAdapter, CustomerProfile, Journey, PrivacyPolicy, Touchpoint, crds};
+use kube::core::cel::ValidationErrors;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::{collections::BTreeMap, fmt, sync::OnceLock};
+
+/// One thing that the API server would refuse an object for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fault {
+    /// Where in the object: `spec.steps[2].wait.for`.
+    pub path: String,
+    pub message: String,
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.path, self.message)
+    }
+}
+
+/// What is wrong with the shape of an object of group journey.dev, as strict validation would find it at its creation;
+/// empty when it would be taken. Rules that compare with the object before (a touchpoint keeps its direction) need that
+/// object and are the server's alone.
+pub fn faults(object: &Value) -> Vec<Fault> {
+    let Some(schema) = object["kind"].as_str().and_then(|kind| schemas().get(kind)) else {
+        return vec![fault(
+            "kind",
+            format!("{} is no kind of group journey.dev", object["kind"]),
+        )];
+    };
+    let mut found = vec![];
+    if object["metadata"]["name"].as_str().is_none_or(str::is_empty) {
+        found.push(fault("metadata.name", "Required value".into()));
+    }
+    look(&object["spec"], &schema["properties"]["spec"], "spec", &mut found);
+    let others = object.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
+    let known = ["apiVersion", "kind", "metadata", "spec", "status"];
+    found.extend(
+        others
+            .filter(|name| !known.contains(name))
+            .map(|name| fault(name, unknown(name))),
+    );
+    // The rules speak of fields: they make sense of an object only when its fields are what they should be.
+    if found.is_empty() {
+        found = rules(object);
+    }
+    found
+}
+
+/// The schema of each kind, made once: it is asked for with every object.
+fn schemas() -> &'static BTreeMap<String, Value> {
+    static SCHEMAS: OnceLock<BTreeMap<String, Value>> = OnceLock::new();
+    SCHEMAS.get_or_init(|| {
+        let kind = |crd: &Value| crd["spec"]["names"]["kind"].as_str().unwrap_or_default().to_owned();
+        let schema = |crd: &Value| crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();
+        crds().iter().map(|(_, crd)| (kind(crd), schema(crd))).collect()
+    })
+}
+
+fn fault(path: &str, message: String) -> Fault {
+    Fault {
+        path: path.to_owned(),
+        message,
+    }
+}
+
+fn unknown(path: &str) -> String {
+    format!("unknown field \"{path}\"")
+}
+
+fn look(value: &Value, schema: &Value, path: &str, found: &mut Vec<Fault>) {
+    if value.is_null() && schema["nullable"] == true {
+        return;
+    }
+    let Some(expected) = schema["type"].as_str() else {
+        return; // a scalar of any type
+    };
+    if !is_a(value, expected) {
+        found.push(fault(
+            path,
+            format!("Invalid value: \"{}\": must be of type {expected}", type_of(value)),
+        ));
+        return;
+    }
+    match value {
+        Value::Object(fields) => look_into(fields, schema, path, found),
+        Value::Array(items) => {
+            count(items.len(), schema, ["minItems", "maxItems"], "items", path, found);
+            for (index, item) in items.iter().enumerate() {
+                look(item, &schema["items"], &format!("{path}[{index}]"), found);
+                if schema["x-kubernetes-list-type"] == "set" && items[..index].contains(item) {
+                    found.push(fault(&format!("{path}[{index}]"), format!("Duplicate value: {item}")));
+                }
+            }
+        }
+        Value::String(text) => look_at_text(text, schema, path, found),
+        Value::Number(number) => look_at_number(number.as_f64().unwrap_or(f64::NAN), schema, path, found),
+        Value::Bool(_) | Value::Null => {}
+    }
+}
+
+fn look_into(fields: &serde_json::Map<String, Value>, schema: &Value, path: &str, found: &mut Vec<Fault>) {
+    count(
+        fields.len(),
+        schema,
+        ["minProperties", "maxProperties"],
+        "properties",
+        path,
+        found,
+    );
+    for name in schema["required"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+    {
+        if !fields.contains_key(name) {
+            found.push(fault(&format!("{path}.{name}"), "Required value".into()));
+        }
+    }
+    for (name, value) in fields {
+        let path = format!("{path}.{name}");
+        match (schema["properties"].get(name), schema.get("additionalProperties")) {
+            (Some(field), _) | (None, Some(field)) => look(value, field, &path, found),
+            (None, None) if schema["x-kubernetes-preserve-unknown-fields"] == true => {}
+            (None, None) => found.push(fault(&path, unknown(&path))),
+        }
+    }
+}
+
+fn look_at_text(text: &str, schema: &Value, path: &str, found: &mut Vec<Fault>) {
+    // A rule of the same string says it in better words when the string is empty.
+    let told = schema["x-kubernetes-validations"].is_array();
+    let length = text.chars().count() as u64;
+    if schema["maxLength"].as_u64().is_some_and(|most| length > most) {
+        found.push(fault(
+            path,
+            format!("Too long: may not be more than {} characters", schema["maxLength"]),
+        ));
+    }
+    if !told && schema["minLength"].as_u64().is_some_and(|least| length < least) {
+        found.push(fault(
+            path,
+            format!("should be at least {} chars long", schema["minLength"]),
+        ));
+    }
+    if let Some(pattern) = schema["pattern"].as_str() {
+        let fits = regex::Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(text));
+        if !fits {
+            found.push(fault(path, format!("{path} in body should match '{pattern}'")));
+        }
+    }
+    if let Some(values) = schema["enum"].as_array()
+        && !values.iter().any(|value| value == text)
+    {
+        let values: Vec<_> = values.iter().map(Value::to_string).collect();
+        found.push(fault(
+            path,
+            format!("Unsupported value: {text:?}: supported values: {}", values.join(", ")),
+        ));
+    }
+}
+
+fn look_at_number(number: f64, schema: &Value, path: &str, found: &mut Vec<Fault>) {
+    if let Some(least) = schema["minimum"].as_f64().filter(|least| number < *least) {
+        found.push(fault(
+            path,
+            format!("{path} in body should be greater than or equal to {least}"),
+        ));
+    }
+    if let Some(most) = schema["maximum"].as_f64().filter(|most| number > *most) {
+        found.push(fault(
+            path,
+            format!("{path} in body should be less than or equal to {most}"),
+        ));
+    }
+}
+
+fn count(size: usize, schema: &Value, bounds: [&str; 2], what: &str, path: &str, found: &mut Vec<Fault>) {
+    let [least, most] = bounds.map(|bound| schema[bound].as_u64());
+    if let Some(least) = least.filter(|least| (size as u64) < *least) {
+        found.push(fault(
+            path,
+            format!("{path} in body should have at least {least} {what}"),
+        ));
+    }
+    if let Some(most) = most.filter(|most| (size as u64) > *most) {
+        found.push(fault(
+            path,
+            format!("Too many: {size}: must have at most {most} {what}"),
+        ));
+    }
+}
+
+fn is_a(value: &Value, expected: &str) -> bool {
+    match expected {
+        "integer" => value.is_i64() || value.is_u64(),
+        "number" => value.is_number(),
+        expected => type_of(value) == expected,
+    }
+}
+
+fn type_of(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "boolean",
+        Value::Number(number) if number.is_f64() => "number",
+        Value::Number(_) => "integer",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
+/// The CEL rules of the CRD.
+fn rules(object: &Value) -> Vec<Fault> {
+    match object["kind"].as_str().unwrap_or_default() {
+        "Journey" => of_kind(object, Journey::validate_cel),
+        "Touchpoint" => of_kind(object, Touchpoint::validate_cel),
+        "ChannelAdapter" => of_kind(object, ChannelAdapter::validate_cel),
+        "CustomerProfile" => of_kind(object, CustomerProfile::validate_cel),
+        "PrivacyPolicy" => of_kind(object, PrivacyPolicy::validate_cel),
+        kind => vec![fault("kind", format!("{kind} is no kind of group journey.dev"))],
+    }
+}
+
+fn of_kind<K: DeserializeOwned>(object: &Value, check: impl Fn(&K) -> Result<(), ValidationErrors>) -> Vec<Fault> {
+    let read: K = match serde_json::from_value(object.clone()) {
+        Ok(read) => read,
+        Err(error) => return vec![fault("spec", error.to_string())],
+    };
+    let broken = check(&read).err().map(ValidationErrors::into_vec).unwrap_or_default();
+    broken
+        .into_iter()
+        .map(|rule| fault(rule.field_path.trim_start_matches('.'), rule.message))
+        .collect()
+}

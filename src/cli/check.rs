@@ -1,0 +1,332 @@
+//! `journey check`: what the API server and the operator would say of YAML files, without either.
+
+use crate::{
+    api,
+    compile::{self, Code, Diagnostic, Manifests, Object, ParseError, Severity},
+};
+use anyhow::Context as _;
+use kube::core::cel::ValidationErrors;
+use serde::Serialize;
+use std::{
+    collections::BTreeMap,
+    io::{Read as _, Write as _},
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+/// Levels of folders that are looked into.
+const DEPTH: usize = 16;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Files or folders of YAML; - is standard input
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+    /// How what is found is written
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    pub format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// One line each, for people
+    Text,
+    /// One JSON array, for machines
+    Json,
+}
+
+/// One thing that is wrong, in a file.
+#[derive(Debug, Serialize)]
+struct Finding {
+    file: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    line: Option<usize>,
+    severity: Severity,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code: Option<Code>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    object: Option<Object>,
+    path: String,
+    message: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    help: Option<String>,
+}
+
+/// 0: no errors (there may be warnings); 1: errors; 2: the paths cannot be read.
+pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
+    let findings = match check(&args.paths) {
+        Ok(findings) => findings,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            return Ok(ExitCode::from(2));
+        }
+    };
+    let mut out = std::io::stdout().lock();
+    match args.format {
+        Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&findings)?)?,
+        Format::Text => {
+            for finding in &findings {
+                writeln!(out, "{}", line(finding))?;
+            }
+            let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
+            writeln!(
+                out,
+                "{} errors, {} warnings",
+                count(Severity::Error),
+                count(Severity::Warning)
+            )?;
+        }
+    }
+    let failed = findings.iter().any(|finding| finding.severity == Severity::Error);
+    Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+fn line(finding: &Finding) -> String {
+    let mut text = finding.file.clone();
+    if let Some(line) = finding.line {
+        text += &format!(":{line}");
+    }
+    text += match finding.severity {
+        Severity::Error => ": error",
+        Severity::Warning => ": warning",
+    };
+    if let Some(object) = &finding.object {
+        text += &format!(": {} {}", object.kind, object.name);
+    }
+    if !finding.path.is_empty() {
+        text += &format!(": {}", finding.path);
+    }
+    text += &format!(": {}", finding.message);
+    if let Some(help) = &finding.help {
+        text += &format!("; {help}");
+    }
+    text
+}
+
+fn check(paths: &[PathBuf]) -> anyhow::Result<Vec<Finding>> {
+    let mut findings = vec![];
+    let mut manifests = Manifests {
+        namespace: "default".into(),
+        ..Manifests::default()
+    };
+    let mut files: BTreeMap<(String, String), String> = BTreeMap::new();
+    for (file, text) in texts(paths)? {
+        let mut own = Manifests::default();
+        let errors = own.read(&text, &file).err();
+        let readable = errors.is_none();
+        findings.extend(errors.into_iter().flatten().map(unreadable));
+        for (kind, name) in objects(&own) {
+            if let Some(first) = files.insert((kind.to_owned(), name.clone()), file.clone()) {
+                findings.push(unreadable(ParseError {
+                    origin: file.clone(),
+                    line: 1,
+                    message: format!("{kind} {name} is given twice, first in {first}"),
+                }));
+            }
+        }
+        if readable {
+            findings.extend(rules(&own).into_iter().map(|diagnostic| placed(&files, diagnostic)));
+        }
+        manifests = manifests.with(own);
+    }
+    let mut found: Vec<Diagnostic> = vec![];
+    for (kind, name) in objects(&manifests) {
+        let object = Object {
+            kind: kind.into(),
+            name,
+        };
+        found.extend(compile::object(&manifests, &object));
+    }
+    // What a touchpoint misses under the policies of one journey only is told by that journey.
+    for name in manifests.journeys.keys() {
+        let more = match compile::journey(&manifests, name) {
+            Ok(compiled) => compiled.warnings,
+            Err(more) => more,
+        };
+        for diagnostic in more {
+            if !found.contains(&diagnostic) {
+                found.push(diagnostic);
+            }
+        }
+    }
+    findings.extend(found.into_iter().map(|diagnostic| placed(&files, diagnostic)));
+    Ok(findings)
+}
+
+fn unreadable(error: ParseError) -> Finding {
+    Finding {
+        file: error.origin,
+        line: Some(error.line),
+        severity: Severity::Error,
+        code: None,
+        object: None,
+        path: String::new(),
+        message: error.message,
+        help: None,
+    }
+}
+
+fn placed(files: &BTreeMap<(String, String), String>, diagnostic: Diagnostic) -> Finding {
+    let Diagnostic {
+        code,
+        severity,
+        object,
+        path,
+        message,
+        help,
+    } = diagnostic;
+    let file = files
+        .get(&(object.kind.clone(), object.name.clone()))
+        .cloned()
+        .unwrap_or_default();
+    Finding {
+        file,
+        line: None,
+        severity,
+        code: Some(code),
+        object: Some(object),
+        path,
+        message,
+        help,
+    }
+}
+
+fn objects(manifests: &Manifests) -> Vec<(&'static str, String)> {
+    let Manifests {
+        namespace: _,
+        journeys,
+        touchpoints,
+        adapters,
+        policies,
+        profiles,
+    } = manifests;
+    let mut all = vec![];
+    all.extend(profiles.keys().map(|name| ("CustomerProfile", name.clone())));
+    all.extend(policies.keys().map(|name| ("PrivacyPolicy", name.clone())));
+    all.extend(adapters.keys().map(|name| ("ChannelAdapter", name.clone())));
+    all.extend(touchpoints.keys().map(|name| ("Touchpoint", name.clone())));
+    all.extend(journeys.keys().map(|name| ("Journey", name.clone())));
+    all
+}
+
+/// The rules that the CRDs give to the API server in CEL.
+fn rules(manifests: &Manifests) -> Vec<Diagnostic> {
+    let Manifests {
+        namespace: _,
+        journeys,
+        touchpoints,
+        adapters,
+        policies,
+        profiles,
+    } = manifests;
+    let mut found = vec![];
+    let mut add = |kind: &str, name: &String, result: Result<(), ValidationErrors>| {
+        found.extend(
+            result
+                .err()
+                .into_iter()
+                .flat_map(ValidationErrors::into_vec)
+                .map(|error| Diagnostic {
+                    code: Code::Shape,
+                    severity: Severity::Error,
+                    object: Object {
+                        kind: kind.into(),
+                        name: name.clone(),
+                    },
+                    path: error.field_path,
+                    message: error.message,
+                    help: None,
+                }),
+        );
+    };
+    for (name, journey) in journeys {
+        add(
+            "Journey",
+            name,
+            api::Journey::new(name, journey.spec.clone()).validate_cel(),
+        );
+    }
+    for (name, spec) in touchpoints {
+        add(
+            "Touchpoint",
+            name,
+            api::Touchpoint::new(name, spec.clone()).validate_cel(),
+        );
+    }
+    for (name, spec) in adapters {
+        add(
+            "ChannelAdapter",
+            name,
+            api::ChannelAdapter::new(name, spec.clone()).validate_cel(),
+        );
+    }
+    for (name, spec) in policies {
+        add(
+            "PrivacyPolicy",
+            name,
+            api::PrivacyPolicy::new(name, spec.clone()).validate_cel(),
+        );
+    }
+    for (name, spec) in profiles {
+        add(
+            "CustomerProfile",
+            name,
+            api::CustomerProfile::new(name, spec.clone()).validate_cel(),
+        );
+    }
+    found
+}
+
+/// Name and text of each file.
+fn texts(paths: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
+    let mut all = vec![];
+    for path in paths {
+        if path.as_os_str() == "-" {
+            let mut text = String::new();
+            std::io::stdin()
+                .read_to_string(&mut text)
+                .context("cannot read standard input")?;
+            all.push(("-".to_owned(), text));
+            continue;
+        }
+        for file in yaml_files(std::slice::from_ref(path))? {
+            let text = std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+            all.push((file.display().to_string(), text));
+        }
+    }
+    Ok(all)
+}
+
+/// The files of these paths in order: files as they are, folders by their .yaml and .yml files at any depth. Kustomizations, and the
+/// patches that they name, are no objects.
+pub fn yaml_files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = vec![];
+    for path in paths {
+        if path.is_dir() {
+            look_into(path, DEPTH, &mut files)?
+        } else {
+            files.push(path.clone())
+        }
+    }
+    Ok(files)
+}
+
+fn look_into(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+    let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
+    let mut paths: Vec<PathBuf> = entries
+        .map(|entry| entry.map(|entry| entry.path()))
+        .collect::<Result<_, _>>()?;
+    paths.sort();
+    for path in paths {
+        let hidden = path
+            .file_name()
+            .is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        let kustomization = path.file_stem().is_some_and(|name| name == "kustomization");
+        if path.is_dir() && !hidden && depth > 0 {
+            look_into(&path, depth - 1, files)?;
+        } else if !kustomization && !hidden && path.extension().is_some_and(|end| end == "yaml" || end == "yml") {
+            files.push(path);
+        }
+    }
+    Ok(())
+}
