@@ -67,7 +67,8 @@ fn read(keys: &Keys, kind: Kind, namespace: &str, token: &str, to: &str) -> Opti
     let bytes: [u8; 2 * PART] = URL_SAFE_NO_PAD.decode(token).ok()?.try_into().ok()?;
     let (message, mac) = bytes.split_first_chunk::<PART>()?;
     let message = MessageKey(*message);
-    keys.signed(&claim(kind, namespace, message, to), mac).then_some(message)
+    keys.signed(&claim(kind, namespace, message, to), mac)
+        .then_some(message)
 }
 
 /// What the MAC says, each part with its length so that no two claims read the same.
@@ -95,7 +96,12 @@ mod tests {
     fn parts(link: &str) -> (String, Option<String>) {
         let url = Url::parse(link).unwrap();
         let token = url.path_segments().unwrap().next_back().unwrap().to_owned();
-        (token, url.query_pairs().find(|(name, _)| name == "to").map(|(_, to)| to.into_owned()))
+        (
+            token,
+            url.query_pairs()
+                .find(|(name, _)| name == "to")
+                .map(|(_, to)| to.into_owned()),
+        )
     }
 
     #[test]
@@ -146,7 +152,13 @@ mod tests {
     #[test]
     fn only_web_addresses_are_tracked() {
         let keys = Keys::ephemeral();
-        for to in ["mailto:help@shop.example", "javascript:alert(1)", "tel:+491234", "/relative", "data:text/html,x"] {
+        for to in [
+            "mailto:help@shop.example",
+            "javascript:alert(1)",
+            "tel:+491234",
+            "/relative",
+            "data:text/html,x",
+        ] {
             assert_eq!(tracked(&keys, "https://e.example", "shop", MESSAGE, to), to);
             let token = token(&keys, Kind::Tracked, "shop", MESSAGE, to);
             assert_eq!(read_tracked(&keys, "shop", &token, to), None);

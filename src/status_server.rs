@@ -28,28 +28,39 @@ pub struct Flag {
 impl Flag {
     /// A flag that is down until it is raised.
     pub fn lowered(name: &'static str) -> Self {
-        Self { name, down: Arc::new(RwLock::new(Some("not yet".into()))) }
+        Self {
+            name,
+            down: Arc::new(RwLock::new(Some("not yet".into()))),
+        }
     }
 
     /// A flag that is up until it is lowered.
     pub fn raised(name: &'static str) -> Self {
-        Self { name, down: Arc::default() }
+        Self {
+            name,
+            down: Arc::default(),
+        }
     }
 
     pub fn up(&self) {
-        self.set(None);
+        self.why_down(None);
+    }
+
+    /// Raises or lowers it.
+    pub fn set(&self, up: bool) {
+        self.why_down((!up).then(|| "not now".into()));
     }
 
     /// `why` is shown to operators, without personal data.
     pub fn down(&self, why: impl Into<String>) {
-        self.set(Some(why.into()));
+        self.why_down(Some(why.into()));
     }
 
     pub fn is_up(&self) -> bool {
         self.why().is_none()
     }
 
-    fn set(&self, to: Option<String>) {
+    fn why_down(&self, to: Option<String>) {
         *self.down.write().unwrap_or_else(PoisonError::into_inner) = to;
     }
 
@@ -68,7 +79,23 @@ pub struct Status {
 
 impl Status {
     pub fn new(registry: Registry) -> Self {
-        Self { registry, live: vec![], ready: vec![] }
+        Self {
+            registry,
+            live: vec![],
+            ready: vec![],
+        }
+    }
+
+    /// Where a role registers what it counts.
+    pub fn registry(&mut self) -> &mut Registry {
+        &mut self.registry
+    }
+
+    /// A new flag without which nobody should be sent here; down until it is raised.
+    pub fn flag(&mut self, name: &'static str) -> Flag {
+        let flag = Flag::lowered(name);
+        self.ready.push(flag.clone());
+        flag
     }
 
     /// A flag without which the process has to be started anew.
@@ -88,19 +115,32 @@ impl Status {
 
 /// Serves until `shutdown`. The error is that of the socket.
 pub async fn serve(listener: TcpListener, status: Status, shutdown: CancellationToken) -> io::Result<()> {
-    axum::serve(listener, router(status)).with_graceful_shutdown(shutdown.cancelled_owned()).await
+    axum::serve(listener, router(status))
+        .with_graceful_shutdown(shutdown.cancelled_owned())
+        .await
 }
 
 /// Binds the address first, so that a port taken by another is an error at the start.
 pub async fn bind(address: &str) -> io::Result<TcpListener> {
-    TcpListener::bind(address).await.map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))
+    TcpListener::bind(address)
+        .await
+        .map_err(|error| io::Error::new(error.kind(), format!("{address}: {error}")))
 }
 
 fn router(status: Status) -> Router {
     Router::new()
-        .route("/livez", get(|State(status): State<Arc<Status>>| async move { flags(&status.live) }))
-        .route("/readyz", get(|State(status): State<Arc<Status>>| async move { flags(&status.ready) }))
-        .route("/metrics", get(|State(status): State<Arc<Status>>| async move { metrics(&status.registry) }))
+        .route(
+            "/livez",
+            get(|State(status): State<Arc<Status>>| async move { flags(&status.live) }),
+        )
+        .route(
+            "/readyz",
+            get(|State(status): State<Arc<Status>>| async move { flags(&status.ready) }),
+        )
+        .route(
+            "/metrics",
+            get(|State(status): State<Arc<Status>>| async move { metrics(&status.registry) }),
+        )
         .with_state(Arc::new(status))
 }
 
@@ -124,7 +164,14 @@ fn flags(flags: &[Flag]) -> Response {
 fn metrics(registry: &Registry) -> Response {
     let mut text = String::new();
     match encode(&mut text, registry) {
-        Ok(()) => ([(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], text).into_response(),
+        Ok(()) => (
+            [(
+                CONTENT_TYPE,
+                "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            )],
+            text,
+        )
+            .into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }
 }
@@ -138,7 +185,11 @@ mod tests {
     use tower::ServiceExt;
 
     async fn get_from(router: &Router, path: &str) -> (StatusCode, String) {
-        let response = router.clone().oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap();
+        let response = router
+            .clone()
+            .oneshot(Request::get(path).body(Body::empty()).unwrap())
+            .await
+            .unwrap();
         let status = response.status();
         let body = to_bytes(response.into_body(), 10_000).await.unwrap();
         (status, String::from_utf8(body.to_vec()).unwrap())
@@ -154,7 +205,13 @@ mod tests {
         let router = router(Status::new(registry).ready(programs.clone()).ready(store.clone()));
 
         let (status, text) = get_from(&router, "/readyz").await;
-        assert_eq!((status, text.as_str()), (StatusCode::SERVICE_UNAVAILABLE, "[-]programs failed: not yet\n[+]store ok\nfailed\n"));
+        assert_eq!(
+            (status, text.as_str()),
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "[-]programs failed: not yet\n[+]store ok\nfailed\n"
+            )
+        );
         programs.up();
         assert_eq!(get_from(&router, "/readyz").await.0, StatusCode::OK);
         store.down("the store is not available");

@@ -80,51 +80,116 @@ pub async fn run(args: QuarantineArgs) -> anyhow::Result<ExitCode> {
     match args.command {
         Command::List { reason, limit, place } => {
             let (namespace, _, store) = place.open().await?;
-            list(store.as_ref(), &namespace, reason.as_deref(), limit, &mut io::stdout().lock()).await
+            list(
+                store.as_ref(),
+                &namespace,
+                reason.as_deref(),
+                limit,
+                &mut io::stdout().lock(),
+            )
+            .await
         }
         Command::Show { id, personal, place } => {
             let (namespace, _, store) = place.open().await?;
             show(store.as_ref(), &namespace, id, personal, &mut io::stdout().lock()).await
         }
-        Command::Replay { id, all: _, reason, place } => {
+        Command::Replay {
+            id,
+            all: _,
+            reason,
+            place,
+        } => {
             let (namespace, keys, store) = place.open().await?;
-            replay_some(store.as_ref(), &keys, &namespace, id, reason.as_deref(), &mut io::stdout().lock()).await
+            replay_some(
+                store.as_ref(),
+                &keys,
+                &namespace,
+                id,
+                reason.as_deref(),
+                &mut io::stdout().lock(),
+            )
+            .await
         }
     }
 }
 
 /// Rows after `after`, oldest first, with this reason.
-async fn rows(store: &dyn Store, namespace: &str, reason: Option<&str>, limit: usize) -> anyhow::Result<Vec<(i64, Quarantined)>> {
+async fn rows(
+    store: &dyn Store,
+    namespace: &str,
+    reason: Option<&str>,
+    limit: usize,
+) -> anyhow::Result<Vec<(i64, Quarantined)>> {
     let (mut found, mut after) = (Vec::new(), 0);
     while found.len() < limit {
         let page = store.quarantined(namespace, after, PAGE).await?;
         let Some((last, _)) = page.last() else { break };
         after = *last;
-        found.extend(page.into_iter().filter(|(_, row)| reason.is_none_or(|reason| row.reason == reason)));
+        found.extend(
+            page.into_iter()
+                .filter(|(_, row)| reason.is_none_or(|reason| row.reason == reason)),
+        );
     }
     found.truncate(limit);
     Ok(found)
 }
 
-async fn list(store: &dyn Store, namespace: &str, reason: Option<&str>, limit: usize, out: &mut impl Write) -> anyhow::Result<ExitCode> {
+async fn list(
+    store: &dyn Store,
+    namespace: &str,
+    reason: Option<&str>,
+    limit: usize,
+    out: &mut impl Write,
+) -> anyhow::Result<ExitCode> {
     let rows = rows(store, namespace, reason, limit).await?;
     if rows.is_empty() {
         writeln!(out, "Nothing is in the quarantine of namespace {namespace}.")?;
         return Ok(ExitCode::SUCCESS);
     }
     writeln!(out, "{:<8} {:<20} {:<16} {:<16} DETAIL", "ID", "AT", "SOURCE", "REASON")?;
-    for (id, Quarantined { reason, detail, source, at, event: _ }) in rows {
+    for (
+        id,
+        Quarantined {
+            reason,
+            detail,
+            source,
+            at,
+            event: _,
+        },
+    ) in rows
+    {
         writeln!(out, "{id:<8} {:<20} {source:<16} {reason:<16} {detail}", second(at))?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-async fn show(store: &dyn Store, namespace: &str, id: i64, personal: bool, out: &mut impl Write) -> anyhow::Result<ExitCode> {
-    let Some((_, row)) = store.quarantined(namespace, id - 1, 1).await?.into_iter().find(|(found, _)| *found == id) else {
+async fn show(
+    store: &dyn Store,
+    namespace: &str,
+    id: i64,
+    personal: bool,
+    out: &mut impl Write,
+) -> anyhow::Result<ExitCode> {
+    let Some((_, row)) = store
+        .quarantined(namespace, id - 1, 1)
+        .await?
+        .into_iter()
+        .find(|(found, _)| *found == id)
+    else {
         bail!("nothing with the id {id} is in the quarantine of namespace {namespace}");
     };
-    let Quarantined { reason, detail, source, at, event } = row;
-    writeln!(out, "id:      {id}\nat:      {}\nsource:  {source}\nreason:  {reason}\ndetail:  {detail}", second(at))?;
+    let Quarantined {
+        reason,
+        detail,
+        source,
+        at,
+        event,
+    } = row;
+    writeln!(
+        out,
+        "id:      {id}\nat:      {}\nsource:  {source}\nreason:  {reason}\ndetail:  {detail}",
+        second(at)
+    )?;
     if personal {
         writeln!(out, "event:\n{}", serde_json::to_string_pretty(event.expose())?)?;
     } else {
@@ -141,15 +206,24 @@ async fn replay_some(
     reason: Option<&str>,
     out: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
-    let programs = store.programs(namespace, -1).await?.context("the store gave no programs")?;
+    let programs = store
+        .programs(namespace, -1)
+        .await?
+        .context("the store gave no programs")?;
     if programs.settings.is_none() {
-        bail!("namespace {namespace} has no programs in the store: is the operator running, and are Touchpoints applied?");
+        bail!(
+            "namespace {namespace} has no programs in the store: is the operator running, and are Touchpoints applied?"
+        );
     }
     let view = View::of_programs(&programs).context("the namespace's programs cannot be read")?;
     // What fails again gets a new id: the ids are read before the first replay.
     let ids = match id {
         Some(id) => vec![id],
-        None => rows(store, namespace, reason, usize::MAX).await?.into_iter().map(|(id, _)| id).collect(),
+        None => rows(store, namespace, reason, usize::MAX)
+            .await?
+            .into_iter()
+            .map(|(id, _)| id)
+            .collect(),
     };
     let (mut accepted, mut duplicate, mut again, mut gone) = (0_u64, 0_u64, 0_u64, 0_u64);
     for id in ids {
@@ -166,10 +240,135 @@ async fn replay_some(
             }
         }
     }
-    writeln!(out, "{accepted} accepted, {duplicate} were accepted before, {again} put aside again, {gone} not found")?;
-    Ok(if again + gone == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    writeln!(
+        out,
+        "{accepted} accepted, {duplicate} were accepted before, {again} put aside again, {gone} not found"
+    )?;
+    Ok(if again + gone == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn second(at: Micros) -> String {
-    jiff::Timestamp::from_second(at.div_euclid(crate::clock::SECOND)).map(|at| at.to_string()).unwrap_or_default()
+    jiff::Timestamp::from_second(at.div_euclid(crate::clock::SECOND))
+        .map(|at| at.to_string())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{clock::SystemClock, compile::Manifests, kpi::IntakeCount, store::memory::Memory};
+    use serde_json::json;
+    use std::sync::Arc;
+
+    const NAMESPACE: &str = "shop";
+    const TOUCHPOINT: &str = r#"
+apiVersion: journey.dev/v1alpha1
+kind: CustomerProfile
+metadata: {name: shop}
+spec: {attributes: {orders: {type: integer, default: 0}}}
+---
+apiVersion: journey.dev/v1alpha1
+kind: Touchpoint
+metadata: {name: order-placed}
+spec:
+  channel: Web
+  inbound:
+    event: order.placed
+    customer: event.userId
+    schema: {type: object, required: [userId], properties: {userId: {type: string}}}
+    attributes: {orders: "${customer.orders + 1}"}
+"#;
+
+    /// Two events that came before their touchpoint was there; one of them breaks its schema.
+    async fn store() -> Memory {
+        let store = Memory::new(Arc::new(SystemClock));
+        let rows: Vec<_> = [json!("secret-customer"), json!(7)]
+            .into_iter()
+            .enumerate()
+            .map(|(n, customer)| Quarantined {
+                reason: "NoTouchpoint".into(),
+                detail: "no inbound Touchpoint has this event".into(),
+                source: "web".into(),
+                at: 1_795_507_200_000_000,
+                event: json!({"specversion": "1.0", "id": n.to_string(), "source": "/s", "type": "order.placed", "data": {"userId": customer}}).into(),
+            })
+            .collect();
+        store.quarantine(NAMESPACE, &rows).await.unwrap();
+        store
+    }
+
+    async fn mend(store: &Memory) {
+        let mut manifests = Manifests {
+            namespace: NAMESPACE.into(),
+            ..Manifests::default()
+        };
+        manifests.read(TOUCHPOINT, "shop.yaml").unwrap();
+        store
+            .put_settings(NAMESPACE, &serde_json::to_value(manifests).unwrap())
+            .await
+            .unwrap();
+    }
+
+    #[tokio::test]
+    async fn listing_and_showing_hide_the_event_until_it_is_asked_for() {
+        let store = store().await;
+        let mut out = vec![];
+        list(&store, NAMESPACE, Some("NoTouchpoint"), 10, &mut out)
+            .await
+            .unwrap();
+        let (id, _) = store.quarantined(NAMESPACE, 0, 1).await.unwrap()[0].clone();
+        show(&store, NAMESPACE, id, false, &mut out).await.unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(
+            text.contains("2026-11-24T08:00:00Z") && text.contains("web") && text.contains("no inbound Touchpoint"),
+            "{text}"
+        );
+        assert!(!text.contains("secret-customer"));
+
+        let mut out = vec![];
+        show(&store, NAMESPACE, id, true, &mut out).await.unwrap();
+        assert!(String::from_utf8(out).unwrap().contains("secret-customer"));
+        assert!(show(&store, NAMESPACE, 999, true, &mut vec![]).await.is_err());
+        let mut out = vec![];
+        list(&store, NAMESPACE, Some("NotFrom"), 10, &mut out).await.unwrap();
+        assert!(String::from_utf8(out).unwrap().starts_with("Nothing"));
+    }
+
+    #[tokio::test]
+    async fn after_the_cause_is_mended_a_replay_takes_what_is_good_and_puts_the_rest_aside_again() {
+        let (store, keys) = (store().await, Keys::ephemeral());
+        assert!(
+            replay_some(&store, &keys, NAMESPACE, None, None, &mut vec![])
+                .await
+                .is_err(),
+            "there are no programs yet"
+        );
+        mend(&store).await;
+        let mut out = vec![];
+        let code = replay_some(&store, &keys, NAMESPACE, None, None, &mut out)
+            .await
+            .unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(
+            text.contains("1 accepted") && text.contains("1 put aside again") && text.contains("SchemaViolation again"),
+            "{text}"
+        );
+        assert_eq!(code, ExitCode::FAILURE);
+
+        let counts = store.intake_counts(NAMESPACE).await.unwrap();
+        assert_eq!(counts.total(&IntakeCount::Accepted.name()), 1);
+        assert_eq!(counts.total("quarantined:NoTouchpoint"), 0);
+        assert_eq!(counts.total("quarantined:SchemaViolation"), 1);
+        let left = store.quarantined(NAMESPACE, 0, 10).await.unwrap();
+        assert_eq!((left.len(), left[0].1.reason.as_str()), (1, "SchemaViolation"));
+
+        let gone = replay_some(&store, &keys, NAMESPACE, Some(1), None, &mut vec![])
+            .await
+            .unwrap();
+        assert_eq!(gone, ExitCode::FAILURE);
+    }
 }

@@ -16,18 +16,30 @@ pub fn of_json(ty: &Type, value: &Json) -> Option<Json> {
         Type::Bool => value.as_bool().map(Json::Bool),
         Type::Int => match value.as_i64() {
             Some(number) => Some(number.into()),
-            None => value.as_f64().filter(|number| number.fract() == 0.0 && number.abs() <= EXACT).map(|number| (number as i64).into()),
+            None => value
+                .as_f64()
+                .filter(|number| number.fract() == 0.0 && number.abs() <= EXACT)
+                .map(|number| (number as i64).into()),
         },
         Type::Number => value.as_f64().and_then(Number::from_f64).map(Json::Number),
         Type::Text(values) => {
             let text = value.as_str().filter(|text| text.len() <= TEXT_LIMIT)?;
-            let allowed = values.as_ref().is_none_or(|values| values.iter().any(|one| one == text));
+            let allowed = values
+                .as_ref()
+                .is_none_or(|values| values.iter().any(|one| one == text));
             allowed.then(|| Json::String(text.to_owned()))
         }
-        Type::Instant => value.as_str().and_then(instant).map(|at| Json::String(instant_text(at))),
+        Type::Instant => value
+            .as_str()
+            .and_then(instant)
+            .map(|at| Json::String(instant_text(at))),
         Type::List(of) => {
             let items = value.as_array().filter(|items| items.len() <= LIST_LIMIT)?;
-            items.iter().map(|item| of_json(of, item)).collect::<Option<Vec<_>>>().map(Json::Array)
+            items
+                .iter()
+                .map(|item| of_json(of, item))
+                .collect::<Option<Vec<_>>>()
+                .map(Json::Array)
         }
         // A profile declares none of these.
         Type::Duration | Type::Object(_) | Type::Opaque => None,
@@ -46,9 +58,11 @@ pub fn of_text(ty: &Type, text: &str) -> Option<Json> {
         Type::Int => text.parse::<i64>().ok().map(Json::from),
         Type::Number => text.parse::<f64>().ok().and_then(Number::from_f64).map(Json::Number),
         Type::Text(_) | Type::Instant => of_json(ty, &Json::String(text.to_owned())),
-        Type::List(of) if !text.starts_with('[') => {
-            text.split(';').map(|item| of_text(of, item)).collect::<Option<Vec<_>>>().map(Json::Array)
-        }
+        Type::List(of) if !text.starts_with('[') => text
+            .split(';')
+            .map(|item| of_text(of, item))
+            .collect::<Option<Vec<_>>>()
+            .map(Json::Array),
         Type::List(_) => of_json(ty, &serde_json::from_str(text).ok()?),
         Type::Duration | Type::Object(_) | Type::Opaque => None,
     }
@@ -99,7 +113,11 @@ mod tests {
             (Type::Bool, "yes", None),
             (tiers.clone(), "gold", Some(json!("gold"))),
             (tiers.clone(), "platinum", None),
-            (Type::Instant, "2026-11-24T10:00:00+02:00", Some(json!("2026-11-24T08:00:00Z"))),
+            (
+                Type::Instant,
+                "2026-11-24T10:00:00+02:00",
+                Some(json!("2026-11-24T08:00:00Z")),
+            ),
             (Type::Instant, "yesterday", None),
             (Type::List(Box::new(Type::Int)), "1;2", Some(json!([1, 2]))),
             (Type::List(Box::new(Type::Int)), "[1, 2]", Some(json!([1, 2]))),

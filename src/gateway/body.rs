@@ -22,15 +22,23 @@ pub async fn read(headers: &HeaderMap, body: Body, limits: &Limits) -> Result<By
         Ok(Err(error)) if over_limit(&error) => return Err(too_large),
         Ok(Err(_)) => return Err(Refusal::Malformed("the body broke off".into())),
     };
-    match headers.get(CONTENT_ENCODING).map(|value| value.to_str().unwrap_or_default().trim().to_ascii_lowercase()).as_deref() {
+    match headers
+        .get(CONTENT_ENCODING)
+        .map(|value| value.to_str().unwrap_or_default().trim().to_ascii_lowercase())
+        .as_deref()
+    {
         None | Some("" | "identity") => Ok(bytes),
         Some("gzip" | "x-gzip") => {
             let mut plain = Vec::new();
-            let read = MultiGzDecoder::new(bytes.as_ref()).take(limit as u64 + 1).read_to_end(&mut plain);
+            let read = MultiGzDecoder::new(bytes.as_ref())
+                .take(limit as u64 + 1)
+                .read_to_end(&mut plain);
             match read {
                 Ok(_) if plain.len() > limit => Err(too_large),
                 Ok(_) => Ok(plain.into()),
-                Err(_) => Err(Refusal::Malformed("the body is not gzip, though Content-Encoding says so".into())),
+                Err(_) => Err(Refusal::Malformed(
+                    "the body is not gzip, though Content-Encoding says so".into(),
+                )),
             }
         }
         Some(_) => Err(Refusal::Unsupported("Content-Encoding is gzip or left out".into())),
@@ -56,7 +64,15 @@ mod tests {
 
     async fn read_as(encoding: &str, body: Vec<u8>) -> Result<Bytes, Refusal> {
         let headers = [(CONTENT_ENCODING, encoding.parse().unwrap())].into_iter().collect();
-        read(&headers, body.into(), &Limits { body: 1000, ..Limits::default() }).await
+        read(
+            &headers,
+            body.into(),
+            &Limits {
+                body: 1000,
+                ..Limits::default()
+            },
+        )
+        .await
     }
 
     fn gzip(plain: &[u8]) -> Vec<u8> {
@@ -70,9 +86,21 @@ mod tests {
         assert_eq!(read_as("gzip", gzip(&[b'a'; 1000])).await.unwrap().len(), 1000);
         let bomb = gzip(&[b'a'; 500_000]);
         assert!(bomb.len() < 1000);
-        assert!(matches!(read_as("gzip", bomb).await, Err(Refusal::TooLarge { limit: 1000, .. })));
-        assert!(matches!(read_as("identity", vec![b'a'; 1001]).await, Err(Refusal::TooLarge { .. })));
-        assert!(matches!(read_as("gzip", b"plain".to_vec()).await, Err(Refusal::Malformed(_))));
-        assert!(matches!(read_as("br", b"plain".to_vec()).await, Err(Refusal::Unsupported(_))));
+        assert!(matches!(
+            read_as("gzip", bomb).await,
+            Err(Refusal::TooLarge { limit: 1000, .. })
+        ));
+        assert!(matches!(
+            read_as("identity", vec![b'a'; 1001]).await,
+            Err(Refusal::TooLarge { .. })
+        ));
+        assert!(matches!(
+            read_as("gzip", b"plain".to_vec()).await,
+            Err(Refusal::Malformed(_))
+        ));
+        assert!(matches!(
+            read_as("br", b"plain".to_vec()).await,
+            Err(Refusal::Unsupported(_))
+        ));
     }
 }

@@ -63,7 +63,10 @@ pub async fn follow(
         return page::unknown_link();
     };
     // What the MAC covers is a web address; in its canonical form it is fit for a header.
-    let Some(location) = Url::parse(&to).ok().and_then(|url| HeaderValue::from_str(url.as_str()).ok()) else {
+    let Some(location) = Url::parse(&to)
+        .ok()
+        .and_then(|url| HeaderValue::from_str(url.as_str()).ok())
+    else {
         return page::unknown_link();
     };
     if method != Method::HEAD && !is_prefetch(&headers) {
@@ -73,17 +76,25 @@ pub async fn follow(
         (header::LOCATION, location),
         (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
         (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
-        (header::HeaderName::from_static("x-robots-tag"), HeaderValue::from_static("noindex")),
+        (
+            header::HeaderName::from_static("x-robots-tag"),
+            HeaderValue::from_static("noindex"),
+        ),
     ];
     (StatusCode::FOUND, headers).into_response()
 }
 
 /// Browsers and mail programs say so when they load a page that nobody has asked for yet.
 fn is_prefetch(headers: &HeaderMap) -> bool {
-    ["sec-purpose", "purpose", "x-purpose", "x-moz"].iter().filter_map(|name| headers.get(*name)?.to_str().ok()).any(|value| {
-        let value = value.to_ascii_lowercase();
-        ["prefetch", "prerender", "preview"].iter().any(|word| value.contains(word))
-    })
+    ["sec-purpose", "purpose", "x-purpose", "x-moz"]
+        .iter()
+        .filter_map(|name| headers.get(*name)?.to_str().ok())
+        .any(|value| {
+            let value = value.to_ascii_lowercase();
+            ["prefetch", "prerender", "preview"]
+                .iter()
+                .any(|word| value.contains(word))
+        })
 }
 
 async fn record_soon(gateway: &Arc<Gateway>, message: MessageKey, to: String) {
@@ -120,7 +131,9 @@ async fn record(gateway: &Gateway, message: MessageKey, to: &str, now: clock::Mi
 
 async fn try_record(gateway: &Gateway, key: MessageKey, to: &str, now: clock::Micros) -> Result<(), StoreError> {
     // The journey may be gone, and its messages with it: then there is nobody to tell.
-    let Some(message) = gateway.store.message(&gateway.namespace, key).await? else { return Ok(()) };
+    let Some(message) = gateway.store.message(&gateway.namespace, key).await? else {
+        return Ok(());
+    };
     let arrival = clicked(gateway, message, to, now);
     gateway.store.accept(&gateway.namespace, &[arrival], &|_, _| {}).await?;
     gateway.metrics.received("link", "accepted", "", 1);
@@ -132,7 +145,12 @@ fn clicked(gateway: &Gateway, message: MessageRow, to: &str, now: clock::Micros)
     let name = format!("{}/clicked", message.touchpoint);
     let id = format!("{}/{}/{to}", message.key, now.div_euclid(clock::MINUTE));
     // It reaches only the enrollment that sent the message.
-    let listeners = gateway.view().listening(&name).into_iter().filter(|journey| *journey == message.journey).collect();
+    let listeners = gateway
+        .view()
+        .listening(&name)
+        .into_iter()
+        .filter(|journey| *journey == message.journey)
+        .collect();
     Arrival {
         key: gateway.keys.event(&gateway.namespace, "clicked", &id),
         id: id.into(),
@@ -140,7 +158,10 @@ fn clicked(gateway: &Gateway, message: MessageRow, to: &str, now: clock::Micros)
         customer: message.customer,
         customer_id: None,
         time: now,
-        data: [("link".to_owned(), serde_json::Value::from(to))].into_iter().collect::<serde_json::Map<_, _>>().into(),
+        data: [("link".to_owned(), serde_json::Value::from(to))]
+            .into_iter()
+            .collect::<serde_json::Map<_, _>>()
+            .into(),
         about: Some(About {
             journey: message.journey,
             enrollment: message.enrollment,

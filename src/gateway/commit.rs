@@ -63,15 +63,31 @@ struct Gathering {
 
 pub fn queue(metrics: Metrics) -> (Queue, Groups) {
     let (sender, receiver) = mpsc::channel(QUEUE);
-    (Queue { tickets: sender, metrics }, Groups(Arc::new(Mutex::new(Gathering { tickets: receiver, next: None }))))
+    (
+        Queue {
+            tickets: sender,
+            metrics,
+        },
+        Groups(Arc::new(Mutex::new(Gathering {
+            tickets: receiver,
+            next: None,
+        }))),
+    )
 }
 
 impl Queue {
     /// Hands in a request's events and waits for their commit. Receipts in the order of `arrivals`.
     pub async fn commit(&self, arrivals: Vec<Arrival>, aside: Vec<Quarantined>) -> Result<Vec<Receipt>, Refusal> {
         let (answer, committed) = oneshot::channel();
-        self.tickets.try_send(Ticket { arrivals, aside, answer }).map_err(|_| Refusal::Busy)?;
-        self.metrics.queued(self.tickets.max_capacity() - self.tickets.capacity());
+        self.tickets
+            .try_send(Ticket {
+                arrivals,
+                aside,
+                answer,
+            })
+            .map_err(|_| Refusal::Busy)?;
+        self.metrics
+            .queued(self.tickets.max_capacity() - self.tickets.capacity());
         match tokio::time::timeout(PATIENCE, committed).await {
             Ok(Ok(receipts)) => receipts,
             Ok(Err(_)) | Err(_) => Err(Refusal::Unavailable),
@@ -148,13 +164,26 @@ async fn commit_group(gateway: &Gateway, group: Vec<Ticket>, owed: &mut Vec<Arri
 }
 
 /// One transaction for the arrivals of all tickets.
-async fn accept(gateway: &Gateway, view: &View, group: &[Ticket], owed: &mut Vec<Arrival>) -> Result<Vec<Receipt>, StoreError> {
-    let batch: Vec<Arrival> = group.iter().flat_map(|ticket| ticket.arrivals.iter().cloned()).collect();
+async fn accept(
+    gateway: &Gateway,
+    view: &View,
+    group: &[Ticket],
+    owed: &mut Vec<Arrival>,
+) -> Result<Vec<Receipt>, StoreError> {
+    let batch: Vec<Arrival> = group
+        .iter()
+        .flat_map(|ticket| ticket.arrivals.iter().cloned())
+        .collect();
     if batch.is_empty() {
         return Ok(vec![]);
     }
     let learning = Learning::new(view, clock::now());
-    let receipts = gateway.store.accept(&gateway.namespace, &batch, &|arrival, customer| learning.learn(arrival, customer)).await?;
+    let receipts = gateway
+        .store
+        .accept(&gateway.namespace, &batch, &|arrival, customer| {
+            learning.learn(arrival, customer)
+        })
+        .await?;
     let lessons = learning.into_lessons();
     gateway.metrics.left(lessons.values().map(|lesson| lesson.left).sum());
     owe(gateway, view, &batch, &lessons, owed);
@@ -164,25 +193,48 @@ async fn accept(gateway: &Gateway, view: &View, group: &[Ticket], owed: &mut Vec
 /// Puts aside what is to be put aside, and answers. Last, so that a request that is sent again finds its events accepted once.
 async fn answer(gateway: &Gateway, group: Vec<Ticket>, receipts: Vec<Receipt>) {
     let aside: Vec<Quarantined> = group.iter().flat_map(|ticket| ticket.aside.iter().cloned()).collect();
-    let kept = if aside.is_empty() { Ok(()) } else { gateway.store.quarantine(&gateway.namespace, &aside).await };
+    let kept = if aside.is_empty() {
+        Ok(())
+    } else {
+        gateway.store.quarantine(&gateway.namespace, &aside).await
+    };
     if let Err(error) = &kept {
         tracing::warn!("events were not put aside: {error}");
     }
     let mut receipts = receipts.into_iter();
-    for Ticket { arrivals, aside, answer } in group {
+    for Ticket {
+        arrivals,
+        aside,
+        answer,
+    } in group
+    {
         let own: Vec<Receipt> = receipts.by_ref().take(arrivals.len()).collect();
-        let answered = if kept.is_err() && !aside.is_empty() { Err(Refusal::Unavailable) } else { Ok(own) };
+        let answered = if kept.is_err() && !aside.is_empty() {
+            Err(Refusal::Unavailable)
+        } else {
+            Ok(own)
+        };
         // Who asked may have gone; what is committed stays.
         let _gone = answer.send(answered);
     }
 }
 
 /// Makes events of what was heard of consent, for the journeys that listen.
-fn owe(gateway: &Gateway, view: &View, batch: &[Arrival], lessons: &BTreeMap<[u8; 16], Lesson>, owed: &mut Vec<Arrival>) {
+fn owe(
+    gateway: &Gateway,
+    view: &View,
+    batch: &[Arrival],
+    lessons: &BTreeMap<[u8; 16], Lesson>,
+    owed: &mut Vec<Arrival>,
+) {
     for arrival in batch {
         let heard = lessons.get(&arrival.key).map_or(&[][..], |lesson| &lesson.heard);
         for Heard { purpose, granted } in heard {
-            let name = if *granted { "consent/granted" } else { "consent/withdrawn" };
+            let name = if *granted {
+                "consent/granted"
+            } else {
+                "consent/withdrawn"
+            };
             let listeners = view.listening(name);
             if listeners.is_empty() || owed.len() >= OWED {
                 continue;

@@ -7,8 +7,9 @@ use axum::{
     http::{
         HeaderMap, HeaderValue, Method, StatusCode,
         header::{
-            ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN, ACCESS_CONTROL_MAX_AGE,
-            ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, RETRY_AFTER, VARY,
+            ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+            ACCESS_CONTROL_MAX_AGE, ACCESS_CONTROL_REQUEST_HEADERS, ACCESS_CONTROL_REQUEST_METHOD, ORIGIN, RETRY_AFTER,
+            VARY,
         },
     },
     middleware::Next,
@@ -27,9 +28,14 @@ pub async fn answer(State(gateway): State<Arc<Gateway>>, request: Request, next:
         return next.run(request).await;
     }
     let origin = allowed(&gateway.view(), request.headers());
-    let preflight = request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
+    let preflight =
+        request.method() == Method::OPTIONS && request.headers().contains_key(ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = if preflight {
-        let asked = request.headers().get(ACCESS_CONTROL_REQUEST_HEADERS).filter(|asked| asked.len() <= ASKED_LIMIT).cloned();
+        let asked = request
+            .headers()
+            .get(ACCESS_CONTROL_REQUEST_HEADERS)
+            .filter(|asked| asked.len() <= ASKED_LIMIT)
+            .cloned();
         preflighted(origin.is_some(), asked)
     } else {
         next.run(request).await
@@ -47,12 +53,18 @@ pub async fn answer(State(gateway): State<Arc<Gateway>>, request: Request, next:
 fn allowed(view: &View, headers: &HeaderMap) -> Option<HeaderValue> {
     let origin = headers.get(ORIGIN)?;
     let mut named = view.intake.sources.values().flat_map(|source| &source.origins);
-    named.any(|one| one.trim_end_matches('/').as_bytes() == origin.as_bytes()).then(|| origin.clone())
+    named
+        .any(|one| one.trim_end_matches('/').as_bytes() == origin.as_bytes())
+        .then(|| origin.clone())
 }
 
 fn preflighted(allowed: bool, asked: Option<HeaderValue>) -> Response {
     if !allowed {
-        return (StatusCode::FORBIDDEN, "no http ChannelAdapter names this origin in spec.http.origins\n").into_response();
+        return (
+            StatusCode::FORBIDDEN,
+            "no http ChannelAdapter names this origin in spec.http.origins\n",
+        )
+            .into_response();
     }
     let mut response = StatusCode::NO_CONTENT.into_response();
     let headers = response.headers_mut();

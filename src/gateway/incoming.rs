@@ -49,8 +49,12 @@ impl Incoming {
         data: Properties,
     ) -> Result<Self, String> {
         let required = |name: &str| match attribute(name)? {
-            None | Some("") => Err(format!("the attribute {name} is missing; CloudEvents 1.0 requires id, source, specversion and type")),
-            Some(text) if text.len() > NAME_LIMIT => Err(format!("the attribute {name} is longer than {NAME_LIMIT} bytes")),
+            None | Some("") => Err(format!(
+                "the attribute {name} is missing; CloudEvents 1.0 requires id, source, specversion and type"
+            )),
+            Some(text) if text.len() > NAME_LIMIT => {
+                Err(format!("the attribute {name} is longer than {NAME_LIMIT} bytes"))
+            }
             Some(text) => Ok(text.to_owned()),
         };
         if required("specversion")? != "1.0" {
@@ -91,7 +95,9 @@ fn data(event: &Map<String, Value>, content_type: Option<&str>, base64: Option<&
         (None | Some(Value::Null), None) => Ok(Properties::new()),
         (None, Some(base64)) => {
             use base64::{Engine as _, engine::general_purpose::STANDARD};
-            let bytes = STANDARD.decode(base64).map_err(|_| "the member data_base64 is not base64")?;
+            let bytes = STANDARD
+                .decode(base64)
+                .map_err(|_| "the member data_base64 is not base64")?;
             match serde_json::from_slice(&bytes) {
                 Ok(Value::Object(data)) => Ok(data),
                 Ok(_) | Err(_) => Err("the member data_base64 must hold a JSON object".into()),
@@ -104,17 +110,29 @@ fn data(event: &Map<String, Value>, content_type: Option<&str>, base64: Option<&
 
 /// application/json, or any type with the suffix +json.
 pub fn is_json(content_type: &str) -> bool {
-    let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let essence = content_type
+        .split(';')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .to_ascii_lowercase();
     essence == "application/json" || essence == "text/json" || essence.ends_with("+json")
 }
 
 /// RFC 3339 with an offset, as microseconds.
 pub fn instant(text: &str) -> Option<Micros> {
-    (text.len() <= 64).then(|| text.parse::<jiff::Timestamp>().ok()).flatten().map(jiff::Timestamp::as_microsecond)
+    (text.len() <= 64)
+        .then(|| text.parse::<jiff::Timestamp>().ok())
+        .flatten()
+        .map(jiff::Timestamp::as_microsecond)
 }
 
 pub fn instant_text(at: Micros) -> String {
-    let at = jiff::Timestamp::from_microsecond(at).unwrap_or(if at < 0 { jiff::Timestamp::MIN } else { jiff::Timestamp::MAX });
+    let at = jiff::Timestamp::from_microsecond(at).unwrap_or(if at < 0 {
+        jiff::Timestamp::MIN
+    } else {
+        jiff::Timestamp::MAX
+    });
     at.to_string()
 }
 
@@ -138,13 +156,34 @@ mod tests {
     #[test]
     fn what_the_standard_requires_is_required_and_no_value_is_repeated() {
         for (event, says) in [
-            (json!({"specversion": "1.0", "source": "s", "type": "t"}), "attribute id is missing"),
-            (json!({"specversion": "1.0", "id": "", "source": "s", "type": "t"}), "attribute id is missing"),
-            (json!({"specversion": "0.3", "id": "1", "source": "s", "type": "t"}), "specversion must be 1.0"),
-            (json!({"specversion": "1.0", "id": 7, "source": "s", "type": "t"}), "id must be a string"),
-            (json!({"specversion": "1.0", "id": "1", "source": "s", "type": "t", "time": "secret"}), "time must be an RFC 3339"),
-            (json!({"specversion": "1.0", "id": "1", "source": "s", "type": "t", "data": "secret"}), "data must be a JSON object"),
-            (json!({"specversion": "1.0", "id": "1", "source": "s", "type": "t", "datacontenttype": "text/xml"}), "must be JSON"),
+            (
+                json!({"specversion": "1.0", "source": "s", "type": "t"}),
+                "attribute id is missing",
+            ),
+            (
+                json!({"specversion": "1.0", "id": "", "source": "s", "type": "t"}),
+                "attribute id is missing",
+            ),
+            (
+                json!({"specversion": "0.3", "id": "1", "source": "s", "type": "t"}),
+                "specversion must be 1.0",
+            ),
+            (
+                json!({"specversion": "1.0", "id": 7, "source": "s", "type": "t"}),
+                "id must be a string",
+            ),
+            (
+                json!({"specversion": "1.0", "id": "1", "source": "s", "type": "t", "time": "secret"}),
+                "time must be an RFC 3339",
+            ),
+            (
+                json!({"specversion": "1.0", "id": "1", "source": "s", "type": "t", "data": "secret"}),
+                "data must be a JSON object",
+            ),
+            (
+                json!({"specversion": "1.0", "id": "1", "source": "s", "type": "t", "datacontenttype": "text/xml"}),
+                "must be JSON",
+            ),
         ] {
             let error = read(event).unwrap_err();
             assert!(error.contains(says), "{error}");

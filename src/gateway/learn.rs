@@ -5,11 +5,7 @@ use super::{attribute, incoming::instant_text, view::View};
 use crate::{
     clock::Micros,
     compile::Inbound,
-    engine::{
-        self,
-        program::Profile,
-        state::Properties,
-    },
+    engine::{self, program::Profile, state::Properties},
     expression::{self, Fault, Record, Val, Value},
     policy::Consent,
     store::{Arrival, Customer},
@@ -45,12 +41,18 @@ pub struct Lesson {
 
 impl<'a> Learning<'a> {
     pub fn new(view: &'a View, now: Micros) -> Self {
-        Self { view, now, lessons: Mutex::default() }
+        Self {
+            view,
+            now,
+            lessons: Mutex::default(),
+        }
     }
 
     /// Changes the customer as the event's touchpoint says. Events of no inbound touchpoint teach nothing.
     pub fn learn(&self, arrival: &Arrival, customer: &mut Customer) {
-        let Some(inbound) = self.view.touchpoints.get(&arrival.name) else { return };
+        let Some(inbound) = self.view.touchpoints.get(&arrival.name) else {
+            return;
+        };
         let mut lesson = Lesson::default();
         let before = Sight {
             profile: &self.view.intake.profile,
@@ -59,7 +61,10 @@ impl<'a> Learning<'a> {
         };
         self.teach_attributes(inbound, arrival, &before, customer, &mut lesson);
         self.teach_consent(inbound, arrival, &before, customer, &mut lesson);
-        self.lessons.lock().unwrap_or_else(PoisonError::into_inner).insert(arrival.key, lesson);
+        self.lessons
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(arrival.key, lesson);
     }
 
     /// By the key of the event.
@@ -68,7 +73,14 @@ impl<'a> Learning<'a> {
     }
 
     /// All expressions see the profile as it was before the event, also those after the first.
-    fn teach_attributes(&self, inbound: &Inbound, arrival: &Arrival, before: &Sight<'_>, customer: &mut Customer, lesson: &mut Lesson) {
+    fn teach_attributes(
+        &self,
+        inbound: &Inbound,
+        arrival: &Arrival,
+        before: &Sight<'_>,
+        customer: &mut Customer,
+        lesson: &mut Lesson,
+    ) {
         for (name, expression) in &inbound.attributes {
             let Some(declared) = before.profile.attributes.get(name) else {
                 lesson.left += 1;
@@ -89,7 +101,14 @@ impl<'a> Learning<'a> {
         }
     }
 
-    fn teach_consent(&self, inbound: &Inbound, arrival: &Arrival, before: &Sight<'_>, customer: &mut Customer, lesson: &mut Lesson) {
+    fn teach_consent(
+        &self,
+        inbound: &Inbound,
+        arrival: &Arrival,
+        before: &Sight<'_>,
+        customer: &mut Customer,
+        lesson: &mut Lesson,
+    ) {
         for rule in &inbound.consent {
             if !self.view.intake.purposes.contains(&rule.purpose) {
                 lesson.left += 1;
@@ -104,10 +123,22 @@ impl<'a> Learning<'a> {
                     continue;
                 }
             };
-            let known = customer.consents.get(&rule.purpose).is_some_and(|consent| consent.granted);
-            let holds = customer.hear_consent(&rule.purpose, Consent { granted, at: arrival.time });
+            let known = customer
+                .consents
+                .get(&rule.purpose)
+                .is_some_and(|consent| consent.granted);
+            let holds = customer.hear_consent(
+                &rule.purpose,
+                Consent {
+                    granted,
+                    at: arrival.time,
+                },
+            );
             if holds && known != granted {
-                lesson.heard.push(Heard { purpose: rule.purpose.clone(), granted });
+                lesson.heard.push(Heard {
+                    purpose: rule.purpose.clone(),
+                    granted,
+                });
             }
         }
     }
@@ -123,19 +154,35 @@ struct Sight<'a> {
 impl Sight<'_> {
     fn record(&self, inbound: &Inbound, expression: &expression::Program, arrival: &Arrival, now: Micros) -> Record {
         let zone = expression.reads_zone().then(|| {
-            let customer = engine::Customer { id: self.id.clone().into(), attributes: self.attributes.clone().into() };
+            let customer = engine::Customer {
+                id: self.id.clone().into(),
+                attributes: self.attributes.clone().into(),
+            };
             engine::zone_of(self.profile, &customer)
         });
         let customer = |path: &[String], ty: &expression::Type| match path {
             [name] if name == "id" => Value::Text(self.id.as_str().into()),
             [name] => {
                 let default = || self.profile.attributes.get(name)?.default.as_ref();
-                present(self.attributes.get(name)).or_else(default).map_or(Value::Missing, |value| Value::of(value, ty))
+                present(self.attributes.get(name))
+                    .or_else(default)
+                    .map_or(Value::Missing, |value| Value::of(value, ty))
             }
             _ => Value::Missing,
         };
-        let event = Event { id: arrival.id.expose(), time: arrival.time, data: arrival.data.expose() };
-        fill(inbound, expression, &event, customer, zone.flatten().unwrap_or(TimeZone::UTC), now)
+        let event = Event {
+            id: arrival.id.expose(),
+            time: arrival.time,
+            data: arrival.data.expose(),
+        };
+        fill(
+            inbound,
+            expression,
+            &event,
+            customer,
+            zone.flatten().unwrap_or(TimeZone::UTC),
+            now,
+        )
     }
 }
 
@@ -148,7 +195,14 @@ pub fn record_of_event(
     data: &Properties,
     now: Micros,
 ) -> Record {
-    fill(inbound, expression, &Event { id, time, data }, |_, _| Value::Missing, TimeZone::UTC, now)
+    fill(
+        inbound,
+        expression,
+        &Event { id, time, data },
+        |_, _| Value::Missing,
+        TimeZone::UTC,
+        now,
+    )
 }
 
 /// The event's envelope and its properties; the envelope stands before properties of the same name.

@@ -1,12 +1,12 @@
 //! How much is taken at a time. Everything beyond is refused at once with a word when to come again; nothing is queued without bound.
 
 use super::{Gateway, refusal::Refusal};
+use crate::{api::channel_adapter::Limits as AdapterLimits, compile::Source};
 use axum::{
     extract::{Request, State},
     middleware::Next,
     response::{IntoResponse, Response},
 };
-use crate::{api::channel_adapter::Limits as AdapterLimits, compile::Source};
 use governor::{
     DefaultDirectRateLimiter, Quota,
     clock::{Clock, DefaultClock},
@@ -85,9 +85,17 @@ impl Allowance {
         let per_second = per_second.unwrap_or(limits.events_per_second);
         // The gateway's own allowance lets any batch through; an adapter's is taken by its word.
         let batch = NonZeroU32::new(u32::try_from(limits.batch).unwrap_or(u32::MAX)).unwrap_or(NonZeroU32::MIN);
-        let usual = if own { per_second } else { per_second.saturating_mul(TWICE).max(batch) };
+        let usual = if own {
+            per_second
+        } else {
+            per_second.saturating_mul(TWICE).max(batch)
+        };
         let concurrency = number(|limits| limits.concurrency).map_or(limits.requests, |most| most.get() as usize);
-        Self { per_second, burst: number(|limits| limits.burst).unwrap_or(usual), concurrency }
+        Self {
+            per_second,
+            burst: number(|limits| limits.burst).unwrap_or(usual),
+            concurrency,
+        }
     }
 }
 
@@ -95,13 +103,20 @@ impl SourceGate {
     fn new(allowance: Allowance) -> Self {
         let quota = Quota::per_second(allowance.per_second).allow_burst(allowance.burst);
         let inside = Arc::new(Semaphore::new(allowance.concurrency));
-        Self { allowance, rate: DefaultDirectRateLimiter::direct(quota), inside }
+        Self {
+            allowance,
+            rate: DefaultDirectRateLimiter::direct(quota),
+            inside,
+        }
     }
 }
 
 impl Gate {
     pub fn new(limits: &Limits) -> Self {
-        Self { requests: Semaphore::new(limits.requests), sources: RwLock::default() }
+        Self {
+            requests: Semaphore::new(limits.requests),
+            sources: RwLock::default(),
+        }
     }
 
     /// Takes over what the adapters say; a source whose limits are as before goes on counting where it was.
@@ -112,24 +127,41 @@ impl Gate {
             .map(|(adapter, source)| {
                 let allowance = Allowance::of(source, limits);
                 let same = known.get(adapter).filter(|gate| gate.allowance == allowance);
-                (adapter.clone(), same.cloned().unwrap_or_else(|| Arc::new(SourceGate::new(allowance))))
+                (
+                    adapter.clone(),
+                    same.cloned().unwrap_or_else(|| Arc::new(SourceGate::new(allowance))),
+                )
             })
             .collect();
     }
 
     /// Takes `events` off the source's allowance; the request is under way as long as the permit is held.
     pub fn take(&self, adapter: &str, events: usize) -> Result<Option<OwnedSemaphorePermit>, Refusal> {
-        let gate = self.sources.read().unwrap_or_else(PoisonError::into_inner).get(adapter).cloned();
+        let gate = self
+            .sources
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(adapter)
+            .cloned();
         // A source that has just been removed: its key is refused from the next request on.
         let Some(gate) = gate else { return Ok(None) };
-        let permit = Arc::clone(&gate.inside).try_acquire_owned().map_err(|_| Refusal::Busy)?;
+        let permit = Arc::clone(&gate.inside)
+            .try_acquire_owned()
+            .map_err(|_| Refusal::Busy)?;
         if let Some(events) = u32::try_from(events).ok().and_then(NonZeroU32::new) {
             match gate.rate.check_n(events) {
                 Ok(Ok(())) => {}
                 Ok(Err(not_until)) => {
-                    return Err(Refusal::TooFast { after: not_until.wait_time_from(DefaultClock::default().now()) });
+                    return Err(Refusal::TooFast {
+                        after: not_until.wait_time_from(DefaultClock::default().now()),
+                    });
                 }
-                Err(_) => return Err(Refusal::TooLarge { limit: gate.allowance.burst.get() as usize, what: "events" }),
+                Err(_) => {
+                    return Err(Refusal::TooLarge {
+                        limit: gate.allowance.burst.get() as usize,
+                        what: "events",
+                    });
+                }
             }
         }
         Ok(Some(permit))

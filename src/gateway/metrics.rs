@@ -42,7 +42,9 @@ pub struct Metrics {
 
 /// From half a millisecond to ten seconds.
 fn seconds() -> Histogram {
-    Histogram::new([0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0])
+    Histogram::new([
+        0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+    ])
 }
 
 impl Metrics {
@@ -60,21 +62,43 @@ impl Metrics {
             "Events by source, result and reason; a refused request counts once",
             metrics.received.clone(),
         );
-        registry.register("journey_gateway_request_duration_seconds", "Time to the answer", metrics.durations.clone());
-        registry.register("journey_gateway_queue_depth", "Requests that wait for a commit", metrics.queue.clone());
-        registry.register("journey_program_version", "Version of the programs that are answered by", metrics.programs.clone());
+        registry.register(
+            "journey_gateway_request_duration_seconds",
+            "Time to the answer",
+            metrics.durations.clone(),
+        );
+        registry.register(
+            "journey_gateway_queue_depth",
+            "Requests that wait for a commit",
+            metrics.queue.clone(),
+        );
+        registry.register(
+            "journey_program_version",
+            "Version of the programs that are answered by",
+            metrics.programs.clone(),
+        );
         registry.register(
             "journey_attributes_left_unchanged",
             "Values from events that did not fit their attribute or could not be computed",
             metrics.left.clone(),
         );
-        registry.register("journey_clicks_lost", "Clicks that led on but could not be recorded", metrics.clicks_lost.clone());
+        registry.register(
+            "journey_clicks_lost",
+            "Clicks that led on but could not be recorded",
+            metrics.clicks_lost.clone(),
+        );
         metrics
     }
 
     pub fn received(&self, source: &str, result: &'static str, reason: &'static str, events: u64) {
         if events > 0 {
-            self.received.get_or_create(&Received { source: source.to_owned(), result, reason }).inc_by(events);
+            self.received
+                .get_or_create(&Received {
+                    source: source.to_owned(),
+                    result,
+                    reason,
+                })
+                .inc_by(events);
         }
     }
 
@@ -101,10 +125,21 @@ impl Metrics {
 
 /// Measures every request by its route, never by its path: tokens are in it.
 pub async fn measure(State(gateway): State<Arc<Gateway>>, request: Request, next: Next) -> Response {
-    let route = request.extensions().get::<MatchedPath>().map_or("other", MatchedPath::as_str).to_owned();
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("other", MatchedPath::as_str)
+        .to_owned();
     let begun = Instant::now();
     let response = next.run(request).await;
-    let answered = Answered { route, status: response.status().as_u16() };
-    gateway.metrics.durations.get_or_create(&answered).observe(begun.elapsed().as_secs_f64());
+    let answered = Answered {
+        route,
+        status: response.status().as_u16(),
+    };
+    gateway
+        .metrics
+        .durations
+        .get_or_create(&answered)
+        .observe(begun.elapsed().as_secs_f64());
     response
 }

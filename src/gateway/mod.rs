@@ -87,7 +87,13 @@ pub struct Gateway {
 
 impl Gateway {
     /// A gateway that knows no programs yet, and the groups that its committers take; [`Gateway::adopt`] gives it some.
-    fn new(namespace: &str, store: Arc<dyn Store>, keys: Keys, limits: Limits, metrics: Metrics) -> (Arc<Self>, commit::Groups) {
+    fn new(
+        namespace: &str,
+        store: Arc<dyn Store>,
+        keys: Keys,
+        limits: Limits,
+        metrics: Metrics,
+    ) -> (Arc<Self>, commit::Groups) {
         let (queue, groups) = commit::queue(metrics.clone());
         let gateway = Self {
             namespace: namespace.to_owned(),
@@ -127,12 +133,26 @@ pub async fn serve(
     keys: Keys,
     shutdown: CancellationToken,
 ) -> Result<(), GatewayError> {
-    let Options { namespace, listener, secrets, limits, metrics, programs, reachable } = options;
+    let Options {
+        namespace,
+        listener,
+        secrets,
+        limits,
+        metrics,
+        programs,
+        reachable,
+    } = options;
     let (gateway, groups) = Gateway::new(&namespace, store, keys, limits, metrics);
 
     let refreshing = shutdown.child_token();
     let mut tasks = JoinSet::new();
-    tasks.spawn(view::refresh(Arc::clone(&gateway), secrets, programs, reachable, refreshing));
+    tasks.spawn(view::refresh(
+        Arc::clone(&gateway),
+        secrets,
+        programs,
+        reachable,
+        refreshing,
+    ));
     // Committers end by themselves, after the last ticket, once they are told that no more come.
     let no_more = CancellationToken::new();
     for _ in 0..commit::COMMITTERS {

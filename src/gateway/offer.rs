@@ -56,7 +56,13 @@ pub enum Offer {
 /// What `adapter` offers, judged.
 pub fn offer(view: &View, keys: &Keys, adapter: &str, offered: Offered, now: Micros) -> Offer {
     let aside = |reason: Reason, detail: String, event: Personal<serde_json::Value>| {
-        let row = Quarantined { reason: reason.name().to_owned(), detail, source: adapter.to_owned(), at: now, event };
+        let row = Quarantined {
+            reason: reason.name().to_owned(),
+            detail,
+            source: adapter.to_owned(),
+            at: now,
+            event,
+        };
         Offer::Aside(reason, Box::new(row))
     };
     match offered {
@@ -68,13 +74,26 @@ pub fn offer(view: &View, keys: &Keys, adapter: &str, offered: Offered, now: Mic
     }
 }
 
-fn judge(view: &View, keys: &Keys, adapter: &str, incoming: &Incoming, now: Micros) -> Result<Arrival, (Reason, String)> {
+fn judge(
+    view: &View,
+    keys: &Keys,
+    adapter: &str,
+    incoming: &Incoming,
+    now: Micros,
+) -> Result<Arrival, (Reason, String)> {
     let intake = &view.intake;
     let inbound = intake.inbound.get(&incoming.name).ok_or_else(|| {
-        (Reason::NoTouchpoint, "no inbound Touchpoint has this event; add one whose spec.inbound.event is its name, then replay".to_owned())
+        (
+            Reason::NoTouchpoint,
+            "no inbound Touchpoint has this event; add one whose spec.inbound.event is its name, then replay"
+                .to_owned(),
+        )
     })?;
     if inbound.from.as_ref().is_some_and(|from| !from.contains(adapter)) {
-        let detail = format!("Touchpoint {} takes it only from the adapters that spec.inbound.from names", inbound.touchpoint);
+        let detail = format!(
+            "Touchpoint {} takes it only from the adapters that spec.inbound.from names",
+            inbound.touchpoint
+        );
         return Err((Reason::NotFrom, detail));
     }
     if let Some(detail) = violation(inbound, incoming) {
@@ -82,7 +101,10 @@ fn judge(view: &View, keys: &Keys, adapter: &str, incoming: &Incoming, now: Micr
     }
     let time = incoming.time.unwrap_or(now).min(now);
     let no_customer = || {
-        let detail = format!("spec.inbound.customer of Touchpoint {} has no value in this event", inbound.touchpoint);
+        let detail = format!(
+            "spec.inbound.customer of Touchpoint {} has no value in this event",
+            inbound.touchpoint
+        );
         (Reason::NoCustomer, detail)
     };
     let identifier = identifier(inbound, incoming, time, now).ok_or_else(no_customer)?;
@@ -101,11 +123,20 @@ fn judge(view: &View, keys: &Keys, adapter: &str, incoming: &Incoming, now: Micr
 }
 
 fn identifier(inbound: &Inbound, incoming: &Incoming, time: Micros, now: Micros) -> Option<String> {
-    let record = learn::record_of_event(inbound, &inbound.customer, incoming.id.expose(), time, incoming.data.expose(), now);
+    let record = learn::record_of_event(
+        inbound,
+        &inbound.customer,
+        incoming.id.expose(),
+        time,
+        incoming.data.expose(),
+        now,
+    );
     let value = match inbound.customer.eval(&record).ok()? {
         Val::Text(text) => text.into_owned(),
         Val::Int(number) => number.to_string(),
-        Val::Bool(_) | Val::Number(_) | Val::Instant(_) | Val::Duration(_) | Val::List(_) | Val::Object(_) => return None,
+        Val::Bool(_) | Val::Number(_) | Val::Instant(_) | Val::Duration(_) | Val::List(_) | Val::Object(_) => {
+            return None;
+        }
     };
     (!value.trim().is_empty() && value.len() <= IDENTIFIER_LIMIT).then_some(value)
 }
@@ -133,6 +164,9 @@ fn violation(inbound: &Inbound, incoming: &Incoming) -> Option<String> {
         ValidationErrorKind::Required { property } => format!(": {property} is missing"),
         _ => String::new(),
     };
-    let detail = format!("{place} breaks the rule {rule} at {rule_path} of Touchpoint {}'s schema{missing}", inbound.touchpoint);
+    let detail = format!(
+        "{place} breaks the rule {rule} at {rule_path} of Touchpoint {}'s schema{missing}",
+        inbound.touchpoint
+    );
     Some(detail.chars().take(500).collect())
 }

@@ -11,7 +11,9 @@ use std::sync::LazyLock;
 /// Nothing but the page's own style, by its hash, and a form to itself (Content Security Policy Level 3).
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let hash = STANDARD.encode(digest::digest(&digest::SHA256, STYLE.as_bytes()));
-    let policy = format!("default-src 'none'; style-src 'sha256-{hash}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'");
+    let policy = format!(
+        "default-src 'none'; style-src 'sha256-{hash}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    );
     HeaderValue::try_from(policy).expect("base64 and the words around it are visible ASCII")
 });
 
@@ -21,7 +23,10 @@ button:focus-visible{outline:3px solid Highlight;outline-offset:3px}";
 
 /// Asks whether the customer means it.
 pub fn ask(purpose: Option<&str>) -> Response {
-    let what = purpose.map_or_else(|| "these messages".to_owned(), |purpose| format!("messages about <strong>{}</strong>", escape(purpose)));
+    let what = purpose.map_or_else(
+        || "these messages".to_owned(),
+        |purpose| format!("messages about <strong>{}</strong>", escape(purpose)),
+    );
     let body = format!(
         "<h1>Unsubscribe?</h1><p>Press the button and you will no longer receive {what} from us.</p>\
 <form method=\"post\"><input type=\"hidden\" name=\"List-Unsubscribe\" value=\"One-Click\"><button type=\"submit\">Unsubscribe</button></form>\
@@ -52,7 +57,9 @@ pub fn try_later() -> Response {
     let body = "<h1>Please try again in a moment</h1><p>We could not save your choice just now, and nothing has changed. \
 Please go back and press the button again.</p>";
     let mut response = show(StatusCode::SERVICE_UNAVAILABLE, "Please try again in a moment", body);
-    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+        .headers_mut()
+        .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
 

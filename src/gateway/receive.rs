@@ -67,7 +67,9 @@ pub async fn segment_call(
     headers: HeaderMap,
     body: Body,
 ) -> Response {
-    let Some(call) = Call::named(&call) else { return refuse(&gateway, Refused::from(Refusal::NoSuchCall)) };
+    let Some(call) = Call::named(&call) else {
+        return refuse(&gateway, Refused::from(Refusal::NoSuchCall));
+    };
     let read = |members: &Map<String, Value>| {
         let incoming = segment::read(call, members, clock::now()).map_err(Refusal::Malformed)?;
         Ok(vec![Ok(incoming)])
@@ -77,7 +79,10 @@ pub async fn segment_call(
 
 /// POST /v1/batch: many Segment calls at once.
 pub async fn segment_batch(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body: Body) -> Response {
-    segment(&gateway, &headers, body, |members| segment::read_batch(members, clock::now())).await
+    segment(&gateway, &headers, body, |members| {
+        segment::read_batch(members, clock::now())
+    })
+    .await
 }
 
 async fn segment(
@@ -89,10 +94,18 @@ async fn segment(
     let taken = async {
         let write_keys = gateway.write_keys();
         // Whose key is in a header is known before the body is read.
-        let known = write_key::presented(headers).map(|key| write_keys.adapter(&gateway.keys, &key)).transpose()?;
-        let bytes = body::read(headers, body, &gateway.limits).await.map_err(|refusal| Refused::from((known.unwrap_or_default(), refusal)))?;
-        let Value::Object(members) = cloudevents::json(&bytes).map_err(|refusal| Refused::from((known.unwrap_or_default(), refusal)))? else {
-            return Err(Refused::from(Refusal::Malformed("a Segment call is a JSON object".into())));
+        let known = write_key::presented(headers)
+            .map(|key| write_keys.adapter(&gateway.keys, &key))
+            .transpose()?;
+        let bytes = body::read(headers, body, &gateway.limits)
+            .await
+            .map_err(|refusal| Refused::from((known.unwrap_or_default(), refusal)))?;
+        let Value::Object(members) =
+            cloudevents::json(&bytes).map_err(|refusal| Refused::from((known.unwrap_or_default(), refusal)))?
+        else {
+            return Err(Refused::from(Refusal::Malformed(
+                "a Segment call is a JSON object".into(),
+            )));
         };
         let adapter = match (known, members.get("writeKey").and_then(Value::as_str)) {
             (Some(adapter), _) => adapter,
@@ -116,13 +129,19 @@ struct Refused {
 
 impl From<Refusal> for Refused {
     fn from(refusal: Refusal) -> Self {
-        Self { adapter: String::new(), refusal }
+        Self {
+            adapter: String::new(),
+            refusal,
+        }
     }
 }
 
 impl<T: Into<String>> From<(T, Refusal)> for Refused {
     fn from((adapter, refusal): (T, Refusal)) -> Self {
-        Self { adapter: adapter.into(), refusal }
+        Self {
+            adapter: adapter.into(),
+            refusal,
+        }
     }
 }
 
@@ -135,7 +154,10 @@ fn refuse(gateway: &Gateway, refused: Refused) -> Response {
 /// Judges what an adapter brought, commits it, and tells what became of each event.
 pub async fn take(gateway: &Gateway, adapter: &str, events: Vec<Offered>) -> Result<Taken, Refusal> {
     if events.len() > gateway.limits.batch {
-        return Err(Refusal::TooLarge { limit: gateway.limits.batch, what: "events" });
+        return Err(Refusal::TooLarge {
+            limit: gateway.limits.batch,
+            what: "events",
+        });
     }
     let _inside = gateway.gate.take(adapter, events.len())?;
     let view = gateway.view();
@@ -155,7 +177,11 @@ pub async fn take(gateway: &Gateway, adapter: &str, events: Vec<Offered>) -> Res
             }
         }
     }
-    let receipts = if outlook.is_empty() { vec![] } else { gateway.queue.commit(arrivals, aside).await? };
+    let receipts = if outlook.is_empty() {
+        vec![]
+    } else {
+        gateway.queue.commit(arrivals, aside).await?
+    };
     Ok(tell(gateway, adapter, outlook, receipts))
 }
 
@@ -182,7 +208,11 @@ fn tell(
             _ => taken.accepted += 1,
         }
         gateway.metrics.received(adapter, result, reason, 1);
-        taken.results.push(EventResult { result, reason: (!reason.is_empty()).then_some(reason), detail });
+        taken.results.push(EventResult {
+            result,
+            reason: (!reason.is_empty()).then_some(reason),
+            detail,
+        });
     }
     taken
 }

@@ -11,9 +11,13 @@ use std::time::Duration;
 /// Messages name paths, rules and limits, never a value that was sent.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refusal {
-    #[error("no write key: send it as `Authorization: Bearer KEY`, or as the user name of HTTP Basic, or as writeKey in a Segment call")]
+    #[error(
+        "no write key: send it as `Authorization: Bearer KEY`, or as the user name of HTTP Basic, or as writeKey in a Segment call"
+    )]
     NoKey,
-    #[error("the write key is not known: compare it with the Secret that the http ChannelAdapter names; a new key is read within a second")]
+    #[error(
+        "the write key is not known: compare it with the Secret that the http ChannelAdapter names; a new key is read within a second"
+    )]
     UnknownKey,
     #[error("malformed request: {0}")]
     Malformed(String),

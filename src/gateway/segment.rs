@@ -78,7 +78,10 @@ pub fn read(call: Call, body: &Map<String, Value>, now: Micros) -> Result<Incomi
     };
     let name = match call.event() {
         Some(name) => name.to_owned(),
-        None => text("event")?.filter(|name| !name.is_empty()).ok_or("event is missing: the name of what the customer did")?.to_owned(),
+        None => text("event")?
+            .filter(|name| !name.is_empty())
+            .ok_or("event is missing: the name of what the customer did")?
+            .to_owned(),
     };
     let mut data = match body.get(call.body()) {
         Some(Value::Object(told)) => told.clone(),
@@ -98,7 +101,13 @@ pub fn read(call: Call, body: &Map<String, Value>, now: Micros) -> Result<Incomi
         Some(id) => id.to_owned(),
         None => own_id(body, now),
     };
-    Ok(Incoming { id: id.into(), source: SOURCE.to_owned().into(), name, time: time.map(|time| skewless(time, body, now)), data: data.into() })
+    Ok(Incoming {
+        id: id.into(),
+        source: SOURCE.to_owned().into(),
+        name,
+        time: time.map(|time| skewless(time, body, now)),
+        data: data.into(),
+    })
 }
 
 /// Reads the calls of a batch; a call that is malformed is kept apart.
@@ -108,8 +117,13 @@ pub fn read_batch(body: &Map<String, Value>, now: Micros) -> Result<Vec<Offered>
     };
     let sent_at = body.get("sentAt");
     let read_one = |call: &Value| {
-        let broken = |detail: String| Broken { detail, event: call.clone().into() };
-        let members = call.as_object().ok_or_else(|| broken("a call is a JSON object".into()))?;
+        let broken = |detail: String| Broken {
+            detail,
+            event: call.clone().into(),
+        };
+        let members = call
+            .as_object()
+            .ok_or_else(|| broken("a call is a JSON object".into()))?;
         let named = members.get("type").and_then(Value::as_str).and_then(Call::named);
         let named = named.ok_or_else(|| broken("type must be track, identify, page, screen, group or alias".into()))?;
         match sent_at {
@@ -141,7 +155,12 @@ fn own_id(body: &Map<String, Value>, now: Micros) -> String {
     let mut hash = digest::Context::new(&digest::SHA256);
     hash.update(&now.to_be_bytes());
     hash.update(Value::Object(body.clone()).to_string().as_bytes());
-    hash.finish().as_ref().iter().take(16).map(|byte| format!("{byte:02x}")).collect()
+    hash.finish()
+        .as_ref()
+        .iter()
+        .take(16)
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 #[cfg(test)]
@@ -164,22 +183,43 @@ mod tests {
                 "timestamp": "2026-11-24T07:00:00.5Z", "properties": {"items": 3}, "context": {"ip": "10.0.0.1"}}),
         )
         .unwrap();
-        assert_eq!((event.name.as_str(), event.id.expose().as_str()), ("cart.updated", "m1"));
-        assert_eq!(Value::Object(event.data.expose().clone()), json!({"items": 3, "userId": "u1"}));
+        assert_eq!(
+            (event.name.as_str(), event.id.expose().as_str()),
+            ("cart.updated", "m1")
+        );
+        assert_eq!(
+            Value::Object(event.data.expose().clone()),
+            json!({"items": 3, "userId": "u1"})
+        );
         assert_eq!(event.time, Some(NOW - HOUR + 500_000));
     }
 
     #[test]
     fn an_identify_call_tells_its_traits() {
-        let event = call(Call::Identify, json!({"userId": "u1", "messageId": "m1", "traits": {"email": "a@b.example"}})).unwrap();
+        let event = call(
+            Call::Identify,
+            json!({"userId": "u1", "messageId": "m1", "traits": {"email": "a@b.example"}}),
+        )
+        .unwrap();
         assert_eq!(event.name, "identify");
-        assert_eq!(Value::Object(event.data.expose().clone()), json!({"email": "a@b.example", "userId": "u1"}));
+        assert_eq!(
+            Value::Object(event.data.expose().clone()),
+            json!({"email": "a@b.example", "userId": "u1"})
+        );
     }
 
     #[test]
     fn a_clock_that_is_ahead_is_set_right_and_one_that_waited_is_not() {
-        let at = |time: &str, sent: &str| call(Call::Page, json!({"userId": "u", "timestamp": time, "sentAt": sent})).unwrap().time.unwrap();
-        assert_eq!(at("2026-11-24T09:59:00Z", "2026-11-24T10:00:00Z"), NOW - crate::clock::MINUTE);
+        let at = |time: &str, sent: &str| {
+            call(Call::Page, json!({"userId": "u", "timestamp": time, "sentAt": sent}))
+                .unwrap()
+                .time
+                .unwrap()
+        };
+        assert_eq!(
+            at("2026-11-24T09:59:00Z", "2026-11-24T10:00:00Z"),
+            NOW - crate::clock::MINUTE
+        );
         assert_eq!(at("2026-11-23T08:00:00Z", "2026-11-23T08:00:00Z"), NOW - DAY);
     }
 
@@ -192,9 +232,13 @@ mod tests {
 
     #[test]
     fn a_malformed_call_in_a_batch_does_not_stop_the_others() {
-        let body = json!({"batch": [{"type": "track", "event": "a", "userId": "u"}, {"type": "fax"}, {"type": "track"}, 7]});
+        let body =
+            json!({"batch": [{"type": "track", "event": "a", "userId": "u"}, {"type": "fax"}, {"type": "track"}, 7]});
         let read = read_batch(body.as_object().unwrap(), NOW).unwrap();
-        assert_eq!(read.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, false, false]);
+        assert_eq!(
+            read.iter().map(Result::is_ok).collect::<Vec<_>>(),
+            [true, false, false, false]
+        );
         assert!(read_batch(json!({"batch": 1}).as_object().unwrap(), NOW).is_err());
     }
 }

@@ -17,7 +17,12 @@ const PAUSE: Duration = Duration::from_millis(100);
 const STREAMS: u32 = 128;
 
 /// Takes connections until `shutdown`, then lets the requests under way finish.
-pub async fn run(listener: TcpListener, router: Router, limits: &Limits, shutdown: &CancellationToken) -> io::Result<()> {
+pub async fn run(
+    listener: TcpListener,
+    router: Router,
+    limits: &Limits,
+    shutdown: &CancellationToken,
+) -> io::Result<()> {
     let builder = builder(limits);
     let service = TowerToHyperService::new(router);
     let open = Arc::new(Semaphore::new(limits.connections));
@@ -41,7 +46,9 @@ pub async fn run(listener: TcpListener, router: Router, limits: &Limits, shutdow
         };
         // Answers are small: they go out at once.
         let _unsupported = stream.set_nodelay(true);
-        let connection = builder.serve_connection(TokioIo::new(stream), service.clone()).into_owned();
+        let connection = builder
+            .serve_connection(TokioIo::new(stream), service.clone())
+            .into_owned();
         let connection = finishing.watch(connection);
         tokio::spawn(async move {
             // How a connection ends is its client's affair.
@@ -58,7 +65,11 @@ pub async fn run(listener: TcpListener, router: Router, limits: &Limits, shutdow
 
 fn builder(limits: &Limits) -> Builder<TokioExecutor> {
     let mut builder = Builder::new(TokioExecutor::new());
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(limits.header_timeout).max_buf_size(64 * 1024);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(limits.header_timeout)
+        .max_buf_size(64 * 1024);
     builder
         .http2()
         .timer(TokioTimer::new())

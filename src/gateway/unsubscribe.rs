@@ -3,8 +3,7 @@
 
 use super::{Gateway, page, refusal::Refusal};
 use crate::{
-    clock,
-    link,
+    clock, link,
     policy::Consent,
     store::{Arrival, MessageRow, StoreError},
 };
@@ -84,7 +83,13 @@ async fn withdraw_for(gateway: &Gateway, message: MessageRow) -> Result<String, 
     let purpose = message.purpose;
     let learn = |arrival: &Arrival, customer: &mut crate::store::Customer| {
         let known = customer.consents.get(&purpose).map_or(i64::MIN, |consent| consent.at);
-        customer.hear_consent(&purpose, Consent { granted: false, at: arrival.time.max(known) });
+        customer.hear_consent(
+            &purpose,
+            Consent {
+                granted: false,
+                at: arrival.time.max(known),
+            },
+        );
     };
     gateway.store.accept(&gateway.namespace, &[arrival], &learn).await?;
     Ok(purpose)

@@ -32,16 +32,33 @@ pub struct View {
 impl View {
     pub fn new(version: i64, intake: Intake, journeys: &[StoredJourney]) -> Self {
         let mut listeners: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for StoredJourney { row, stopped, current: _ } in journeys {
+        for StoredJourney {
+            row,
+            stopped,
+            current: _,
+        } in journeys
+        {
             if !stopped {
                 for event in &row.listens {
                     listeners.entry(event.clone()).or_default().insert(row.journey.clone());
                 }
             }
         }
-        let touchpoints = intake.inbound.values().map(|inbound| (inbound.touchpoint.clone(), Arc::clone(inbound))).collect();
-        let listeners = listeners.into_iter().map(|(event, journeys)| (event, journeys.into_iter().collect())).collect();
-        Self { version, intake, listeners, touchpoints }
+        let touchpoints = intake
+            .inbound
+            .values()
+            .map(|inbound| (inbound.touchpoint.clone(), Arc::clone(inbound)))
+            .collect();
+        let listeners = listeners
+            .into_iter()
+            .map(|(event, journeys)| (event, journeys.into_iter().collect()))
+            .collect();
+        Self {
+            version,
+            intake,
+            listeners,
+            touchpoints,
+        }
     }
 
     /// Compiles what the store has. The error says why the settings cannot be read; diagnostics of single touchpoints are warnings here,
@@ -50,7 +67,13 @@ impl View {
         let manifests = read_settings(programs)?;
         let (intake, diagnostics) = compile::intake(&manifests);
         for diagnostic in diagnostics {
-            tracing::warn!(kind = diagnostic.object.kind, name = diagnostic.object.name, path = diagnostic.path, "left out: {}", diagnostic.message);
+            tracing::warn!(
+                kind = diagnostic.object.kind,
+                name = diagnostic.object.name,
+                path = diagnostic.path,
+                "left out: {}",
+                diagnostic.message
+            );
         }
         Ok(Self::new(programs.version, intake, &programs.journeys))
     }
@@ -62,11 +85,20 @@ impl View {
 
 /// The manifests that a namespace's runners and gateway share; none were ever put: empty ones.
 pub fn read_settings(programs: &NamespacePrograms) -> Result<Manifests, serde_json::Error> {
-    programs.settings.clone().map_or_else(|| Ok(Manifests::default()), serde_json::from_value)
+    programs
+        .settings
+        .clone()
+        .map_or_else(|| Ok(Manifests::default()), serde_json::from_value)
 }
 
 /// Keeps the view and the write keys fresh until `shutdown`.
-pub async fn refresh(gateway: Arc<Gateway>, secrets: PathBuf, programs: Flag, reachable: Flag, shutdown: CancellationToken) {
+pub async fn refresh(
+    gateway: Arc<Gateway>,
+    secrets: PathBuf,
+    programs: Flag,
+    reachable: Flag,
+    shutdown: CancellationToken,
+) {
     let mut tick = tokio::time::interval(REFRESH);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -93,12 +125,20 @@ async fn refresh_programs(gateway: &Gateway, reachable: &Flag) {
             reachable.up();
             match View::of_programs(&found) {
                 Ok(view) => {
-                    tracing::info!(version = view.version, touchpoints = view.touchpoints.len(), "programs refreshed");
+                    tracing::info!(
+                        version = view.version,
+                        touchpoints = view.touchpoints.len(),
+                        "programs refreshed"
+                    );
                     gateway.adopt(view);
                 }
                 // The message of serde may repeat a value; its place is enough to find the fault.
                 Err(error) => {
-                    tracing::error!(version = found.version, line = error.line(), "the settings cannot be read; the last good ones stay");
+                    tracing::error!(
+                        version = found.version,
+                        line = error.line(),
+                        "the settings cannot be read; the last good ones stay"
+                    );
                 }
             }
         }

@@ -33,7 +33,11 @@ impl WriteKeys {
                 None => {
                     without.insert(source.adapter.clone());
                     if !before.without.contains(&source.adapter) {
-                        tracing::warn!(adapter = source.adapter, file = source.key_file, "no write key: its Secret is not mounted, or empty");
+                        tracing::warn!(
+                            adapter = source.adapter,
+                            file = source.key_file,
+                            "no write key: its Secret is not mounted, or empty"
+                        );
                     }
                 }
             }
@@ -61,12 +65,18 @@ fn claim(key: &[u8]) -> Vec<u8> {
 
 async fn read_key(secrets: &Path, file: &str) -> Option<Vec<u8>> {
     // The name comes from a manifest: it must not lead out of the folder.
-    let inside = Path::new(file).components().all(|part| matches!(part, Component::Normal(_)));
+    let inside = Path::new(file)
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)));
     if !inside {
         return None;
     }
     let path = secrets.join(file);
-    let path = if tokio::fs::metadata(&path).await.ok()?.is_dir() { only_file(&path).await? } else { path };
+    let path = if tokio::fs::metadata(&path).await.ok()?.is_dir() {
+        only_file(&path).await?
+    } else {
+        path
+    };
     let key = tokio::fs::read(path).await.ok()?;
     let key = key.trim_ascii();
     (!key.is_empty() && key.len() <= KEY_LIMIT).then(|| key.to_vec())
@@ -103,7 +113,14 @@ mod tests {
     use std::fs;
 
     fn source(adapter: &str, key_file: &str) -> (String, Source) {
-        let source = Source { adapter: adapter.into(), key_file: key_file.into(), public_url: None, origins: vec![], public: false, limits: None };
+        let source = Source {
+            adapter: adapter.into(),
+            key_file: key_file.into(),
+            public_url: None,
+            origins: vec![],
+            public: false,
+            limits: None,
+        };
         (adapter.into(), source)
     }
 
@@ -114,7 +131,11 @@ mod tests {
         fs::write(folder.path().join("web/key"), "first\n").unwrap();
         fs::write(folder.path().join("empty"), "\n").unwrap();
         fs::write(folder.path().parent().unwrap().join("journey-outside-key"), "outside").unwrap();
-        let sources = BTreeMap::from([source("web", "web/key"), source("blank", "empty"), source("out", "../journey-outside-key")]);
+        let sources = BTreeMap::from([
+            source("web", "web/key"),
+            source("blank", "empty"),
+            source("out", "../journey-outside-key"),
+        ]);
 
         let read = WriteKeys::read(folder.path(), &sources, &keys, &WriteKeys::default()).await;
         assert_eq!(read.adapter(&keys, "first"), Ok("web"));
@@ -123,7 +144,10 @@ mod tests {
         }
         fs::write(folder.path().join("web/key"), "second").unwrap();
         let read = WriteKeys::read(folder.path(), &sources, &keys, &read).await;
-        assert_eq!((read.adapter(&keys, "first").is_err(), read.adapter(&keys, "second")), (true, Ok("web")));
+        assert_eq!(
+            (read.adapter(&keys, "first").is_err(), read.adapter(&keys, "second")),
+            (true, Ok("web"))
+        );
         fs::remove_file(folder.path().parent().unwrap().join("journey-outside-key")).unwrap();
     }
 
@@ -146,7 +170,10 @@ mod tests {
         let with = |value: &str| presented(&[(AUTHORIZATION, value.parse().unwrap())].into_iter().collect());
         assert_eq!(with("Bearer abc"), Some("abc".into()));
         assert_eq!(with(&format!("basic {}", STANDARD.encode("abc:"))), Some("abc".into()));
-        assert_eq!(with(&format!("Basic {}", STANDARD.encode("abc:pass"))), Some("abc".into()));
+        assert_eq!(
+            with(&format!("Basic {}", STANDARD.encode("abc:pass"))),
+            Some("abc".into())
+        );
         for nothing in ["abc", "Digest abc", "Basic !", "Bearer  "] {
             assert_eq!(with(nothing), None, "{nothing}");
         }

@@ -154,12 +154,21 @@ pub struct Shop {
 
 impl Shop {
     pub async fn open() -> Self {
-        Self::with(Arc::new(Memory::new(Arc::new(SystemClock))), Keys::ephemeral(), Limits::default()).await
+        Self::with(
+            Arc::new(Memory::new(Arc::new(SystemClock))),
+            Keys::ephemeral(),
+            Limits::default(),
+        )
+        .await
     }
 
     pub async fn with(store: Arc<dyn Store>, keys: Keys, limits: Limits) -> Self {
         let secrets = tempfile::tempdir().unwrap();
-        for (file, key) in [("web-key/key", "web-write-key"), ("core-key/token", "core-write-key\n"), ("slow-key/key", "slow-write-key")] {
+        for (file, key) in [
+            ("web-key/key", "web-write-key"),
+            ("core-key/token", "core-write-key\n"),
+            ("slow-key/key", "slow-write-key"),
+        ] {
             let path = secrets.path().join(file);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, key).unwrap();
@@ -179,20 +188,40 @@ impl Shop {
             reachable: reachable.clone(),
         };
         let shutdown = CancellationToken::new();
-        let serving = tokio::spawn(gateway::serve(options, Arc::clone(&store), keys.clone(), shutdown.clone()));
+        let serving = tokio::spawn(gateway::serve(
+            options,
+            Arc::clone(&store),
+            keys.clone(),
+            shutdown.clone(),
+        ));
         eventually(|| programs.is_up()).await;
-        Self { store, keys, url, http: client(), registry, secrets, reachable, shutdown, serving: Some(serving) }
+        Self {
+            store,
+            keys,
+            url,
+            http: client(),
+            registry,
+            secrets,
+            reachable,
+            shutdown,
+            serving: Some(serving),
+        }
     }
 
     /// Posts JSON with a bearer key.
     pub async fn post(&self, path: &str, key: &str, content_type: &str, body: &Value) -> (u16, Value) {
-        let request = self.http.post(format!("{}{path}", self.url)).bearer_auth(key).header("content-type", content_type);
+        let request = self
+            .http
+            .post(format!("{}{path}", self.url))
+            .bearer_auth(key)
+            .header("content-type", content_type);
         answer(request.body(body.to_string())).await
     }
 
     /// One structured CloudEvent.
     pub async fn event(&self, key: &str, event: Value) -> (u16, Value) {
-        self.post("/v1/events", key, "application/cloudevents+json", &event).await
+        self.post("/v1/events", key, "application/cloudevents+json", &event)
+            .await
     }
 
     pub fn metrics(&self) -> String {
@@ -209,13 +238,23 @@ impl Shop {
     /// As [`Shop::arrived`], and notes messages as sent.
     pub async fn round(&self, journey: &str, messages: Vec<MessageRow>) -> Vec<(Event, Customer)> {
         let owner = Uuid::new_v4();
-        let hold = self.store.join(NAMESPACE, journey, owner, Duration::from_secs(60)).await.unwrap();
+        let hold = self
+            .store
+            .join(NAMESPACE, journey, owner, Duration::from_secs(60))
+            .await
+            .unwrap();
         let mut found = vec![];
         let mut messages = Some(messages);
-        let request = RoundRequest { limit: 1000, ..RoundRequest::default() };
+        let request = RoundRequest {
+            limit: 1000,
+            ..RoundRequest::default()
+        };
         self.store
             .round(&hold, &request, &mut |round| {
-                let mut commit = RoundCommit { messages: messages.take().unwrap_or_default(), ..RoundCommit::default() };
+                let mut commit = RoundCommit {
+                    messages: messages.take().unwrap_or_default(),
+                    ..RoundCommit::default()
+                };
                 for turn in round.customers {
                     for (sequence, event) in turn.inbox {
                         commit.consumed.push(sequence);
@@ -245,7 +284,10 @@ impl Drop for Shop {
 
 /// Puts the manifests as the operator does.
 pub async fn put(store: &dyn Store) {
-    let mut manifests = Manifests { namespace: NAMESPACE.into(), ..Manifests::default() };
+    let mut manifests = Manifests {
+        namespace: NAMESPACE.into(),
+        ..Manifests::default()
+    };
     manifests.read(MANIFESTS, "shop.yaml").unwrap();
     let settings = serde_json::to_value(compile::settings(&manifests)).unwrap();
     for journey in manifests.journeys.keys() {
@@ -268,7 +310,11 @@ pub fn client() -> reqwest::Client {
     PROVIDER.call_once(|| {
         let _installed = rustls::crypto::ring::default_provider().install_default();
     });
-    reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap()
+    reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .no_proxy()
+        .build()
+        .unwrap()
 }
 
 pub async fn answer(request: reqwest::RequestBuilder) -> (u16, Value) {

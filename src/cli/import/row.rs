@@ -42,8 +42,19 @@ pub struct CustomerRow {
 
 impl CustomerRow {
     pub fn imported(self, keys: &Keys, namespace: &str, kind: &str) -> Imported {
-        let Self { id, attributes, consents, evidence } = self;
-        Imported { key: keys.customer(namespace, kind, id.expose()), id, attributes, consents, evidence }
+        let Self {
+            id,
+            attributes,
+            consents,
+            evidence,
+        } = self;
+        Imported {
+            key: keys.customer(namespace, kind, id.expose()),
+            id,
+            attributes,
+            consents,
+            evidence,
+        }
     }
 }
 
@@ -79,7 +90,10 @@ them, or pass over them with --skip",
             ));
         }
         if !columns.contains(&Column::Identifier) {
-            return Err(format!("no column is called {}; --identifier names the column that says whose row it is", self.identifier));
+            return Err(format!(
+                "no column is called {}; --identifier names the column that says whose row it is",
+                self.identifier
+            ));
         }
         Ok(columns)
     }
@@ -92,16 +106,25 @@ them, or pass over them with --skip",
             return Some(Column::Identifier);
         }
         if let Some(consent) = name.strip_prefix("consent.") {
-            let of = |purpose: &str, column: fn(String) -> Column| self.purposes.contains(purpose).then(|| column(purpose.to_owned()));
+            let of = |purpose: &str, column: fn(String) -> Column| {
+                self.purposes.contains(purpose).then(|| column(purpose.to_owned()))
+            };
             return of(consent, Column::Granted)
                 .or_else(|| of(consent.strip_suffix(".at")?, Column::GrantedAt))
                 .or_else(|| of(consent.strip_suffix(".evidence")?, Column::Evidence));
         }
-        self.profile.attributes.contains_key(name).then(|| Column::Attribute(name.to_owned()))
+        self.profile
+            .attributes
+            .contains_key(name)
+            .then(|| Column::Attribute(name.to_owned()))
     }
 
     /// A row of a CSV file; an empty field tells nothing.
-    pub fn of_fields<'f>(&self, columns: &[Column], fields: impl Iterator<Item = &'f str>) -> Result<CustomerRow, String> {
+    pub fn of_fields<'f>(
+        &self,
+        columns: &[Column],
+        fields: impl Iterator<Item = &'f str>,
+    ) -> Result<CustomerRow, String> {
         let (mut id, mut attributes) = (None, Properties::new());
         let mut told: BTreeMap<&str, Told<'_>> = BTreeMap::new();
         for (column, field) in columns.iter().zip(fields).filter(|(_, field)| !field.trim().is_empty()) {
@@ -140,7 +163,11 @@ them, or pass over them with --skip",
         };
         let mut attributes = Properties::new();
         for (name, value) in members(object, "attributes")?.into_iter().flatten() {
-            let value = if value.is_null() { Value::Null } else { self.attribute(name, |ty| of_json(ty, value))? };
+            let value = if value.is_null() {
+                Value::Null
+            } else {
+                self.attribute(name, |ty| of_json(ty, value))?
+            };
             attributes.insert(name.clone(), value);
         }
         let mut told: BTreeMap<&str, Told<'_>> = BTreeMap::new();
@@ -157,43 +184,90 @@ them, or pass over them with --skip",
             if granted.is_none() {
                 return Err(format!("consents.{purpose}.granted must be true or false"));
             }
-            told.insert(purpose, Told { granted, at: text("at")?, evidence: text("evidence")? });
+            told.insert(
+                purpose,
+                Told {
+                    granted,
+                    at: text("at")?,
+                    evidence: text("evidence")?,
+                },
+            );
         }
         self.row(id, attributes, told)
     }
 
-    fn row(&self, id: Option<&str>, attributes: Properties, told: BTreeMap<&str, Told<'_>>) -> Result<CustomerRow, String> {
-        let id = id.filter(|id| !id.trim().is_empty()).ok_or_else(|| format!("{} is missing", self.identifier))?;
+    fn row(
+        &self,
+        id: Option<&str>,
+        attributes: Properties,
+        told: BTreeMap<&str, Told<'_>>,
+    ) -> Result<CustomerRow, String> {
+        let id = id
+            .filter(|id| !id.trim().is_empty())
+            .ok_or_else(|| format!("{} is missing", self.identifier))?;
         if id.len() > IDENTIFIER_LIMIT {
             return Err(format!("{} is longer than {IDENTIFIER_LIMIT} bytes", self.identifier));
         }
         let (mut consents, mut evidence) = (BTreeMap::new(), BTreeMap::new());
-        for (purpose, Told { granted, at, evidence: rests_on }) in told {
+        for (
+            purpose,
+            Told {
+                granted,
+                at,
+                evidence: rests_on,
+            },
+        ) in told
+        {
             let granted = granted.ok_or_else(|| format!("consent.{purpose} is missing, though more is told of it"))?;
             let at = at.ok_or_else(|| format!("consent.{purpose}.at is missing: when it was given or withdrawn"))?;
-            let at = at.parse::<jiff::Timestamp>().map_err(|_| format!("consent.{purpose}.at must be an RFC 3339 timestamp"))?;
+            let at = at
+                .parse::<jiff::Timestamp>()
+                .map_err(|_| format!("consent.{purpose}.at must be an RFC 3339 timestamp"))?;
             if at.as_microsecond() > self.now {
                 return Err(format!("consent.{purpose}.at is in the future"));
             }
             match rests_on.or(self.evidence.as_deref()) {
                 Some(text) if text.len() > EVIDENCE_LIMIT => {
-                    return Err(format!("consent.{purpose}.evidence is longer than {EVIDENCE_LIMIT} bytes"));
+                    return Err(format!(
+                        "consent.{purpose}.evidence is longer than {EVIDENCE_LIMIT} bytes"
+                    ));
                 }
                 Some(text) => {
                     evidence.insert(purpose.to_owned(), text.to_owned().into());
                 }
                 None if granted => {
-                    return Err(format!("consent.{purpose}.evidence is missing: where it was given (GDPR article 7(1)); or use --evidence"));
+                    return Err(format!(
+                        "consent.{purpose}.evidence is missing: where it was given (GDPR article 7(1)); or use --evidence"
+                    ));
                 }
                 None => {}
             }
-            consents.insert(purpose.to_owned(), Consent { granted, at: at.as_microsecond() });
+            consents.insert(
+                purpose.to_owned(),
+                Consent {
+                    granted,
+                    at: at.as_microsecond(),
+                },
+            );
         }
-        Ok(CustomerRow { id: id.to_owned().into(), attributes: attributes.into(), consents, evidence })
+        Ok(CustomerRow {
+            id: id.to_owned().into(),
+            attributes: attributes.into(),
+            consents,
+            evidence,
+        })
     }
 
-    fn attribute(&self, name: &str, read: impl FnOnce(&crate::expression::Type) -> Option<Value>) -> Result<Value, String> {
-        let declared = self.profile.attributes.get(name).ok_or("attributes has a name that the CustomerProfile does not declare")?;
+    fn attribute(
+        &self,
+        name: &str,
+        read: impl FnOnce(&crate::expression::Type) -> Option<Value>,
+    ) -> Result<Value, String> {
+        let declared = self
+            .profile
+            .attributes
+            .get(name)
+            .ok_or("attributes has a name that the CustomerProfile does not declare")?;
         read(&declared.ty).ok_or_else(|| format!("{name} does not fit its type, {:#}", declared.ty))
     }
 }

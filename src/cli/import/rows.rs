@@ -35,8 +35,16 @@ pub struct Rows<'r> {
 }
 
 enum Lines {
-    Csv { reader: Box<csv::Reader<Reader>>, columns: Vec<Column>, record: csv::StringRecord },
-    Json { reader: Reader, line: u64, position: u64 },
+    Csv {
+        reader: Box<csv::Reader<Reader>>,
+        columns: Vec<Column>,
+        record: csv::StringRecord,
+    },
+    Json {
+        reader: Reader,
+        line: u64,
+        position: u64,
+    },
 }
 
 impl<'r> Rows<'r> {
@@ -51,12 +59,20 @@ impl<'r> Rows<'r> {
             },
         };
         let source = match format {
-            Format::Jsonl => Lines::Json { reader, line: 0, position: 0 },
+            Format::Jsonl => Lines::Json {
+                reader,
+                line: 0,
+                position: 0,
+            },
             Format::Csv => {
                 let mut reader = csv::ReaderBuilder::new().from_reader(reader);
                 let header = reader.headers().context("the file has no header that can be read")?;
                 let columns = rules.columns(header.iter()).map_err(|reason| anyhow!(reason))?;
-                Lines::Csv { reader: Box::new(reader), columns, record: csv::StringRecord::new() }
+                Lines::Csv {
+                    reader: Box::new(reader),
+                    columns,
+                    record: csv::StringRecord::new(),
+                }
             }
         };
         Ok(Self { rules, source })
@@ -73,7 +89,11 @@ impl<'r> Rows<'r> {
     /// The next row; None: the end. An error is one of reading the file, after which nothing can be read.
     pub fn next_row(&mut self) -> anyhow::Result<Option<Row>> {
         match &mut self.source {
-            Lines::Csv { reader, columns, record } => {
+            Lines::Csv {
+                reader,
+                columns,
+                record,
+            } => {
                 let line = reader.position().line();
                 match reader.read_record(record) {
                     Ok(false) => Ok(None),
@@ -84,9 +104,10 @@ impl<'r> Rows<'r> {
                     Err(error) => match error.kind() {
                         csv::ErrorKind::Io(_) => Err(error).context("the file cannot be read"),
                         csv::ErrorKind::Utf8 { .. } => Ok(Some((line, Err("the row is not UTF-8".into())))),
-                        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
-                            Ok(Some((line, Err(format!("the row has {len} fields, the header {expected_len}")))))
-                        }
+                        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => Ok(Some((
+                            line,
+                            Err(format!("the row has {len} fields, the header {expected_len}")),
+                        ))),
                         _ => Ok(Some((line, Err("the row is not CSV".into())))),
                     },
                 }
@@ -95,7 +116,11 @@ impl<'r> Rows<'r> {
                 let mut text = Vec::new();
                 loop {
                     text.clear();
-                    let read = reader.by_ref().take(LINE_LIMIT).read_until(b'\n', &mut text).context("the file cannot be read")?;
+                    let read = reader
+                        .by_ref()
+                        .take(LINE_LIMIT)
+                        .read_until(b'\n', &mut text)
+                        .context("the file cannot be read")?;
                     if read == 0 {
                         return Ok(None);
                     }

@@ -48,7 +48,7 @@ impl Desk {
         let base = ["import", "customers", path.to_str().unwrap(), "--namespace", NAMESPACE, "--database", "postgres://x", "--keys", "x"];
         let Parsed { args } = clap::Parser::parse_from(base.iter().chain(flags));
         let What::Customers(args) = args.what;
-        customers(&self.store, &self.keys, &args).await
+        customers(&self.store, &self.keys, &args.namespace, &args.how).await
     }
 
     /// What the store knows of a customer, seen by a journey that an event of theirs reaches.
