@@ -8,6 +8,7 @@ pub mod clock;
 pub mod personal;
 pub mod keys;
 pub mod link;
+pub mod status_server;
 pub mod expression;
 pub mod template;
 pub mod engine;

@@ -1,1 +1,7 @@
-fn main() {}
+//! argv to one function per subcommand, nothing else.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    journey::cli::main()
+}

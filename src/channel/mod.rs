@@ -1,7 +1,20 @@
 //! The ways out: one file per channel behind one trait. Only the runner's dispatcher, holding a claim, calls [`Channel::hand_over`]
 //! (and `send-test`, outside every count). Knows no store, no policy, no Kubernetes: secrets are files in a folder.
 
-use crate::{keys::MessageKey, personal::Personal};
+mod folder;
+mod log;
+mod mail;
+mod open;
+mod secrets;
+mod smtp;
+mod webhook;
+
+pub use folder::Folder;
+pub use open::{OpenError, Reads, open};
+pub use secrets::{SecretError, Secrets};
+pub use smtp::Smtp;
+
+use crate::{engine::state::Properties, keys::MessageKey, personal::Personal};
 use async_trait::async_trait;
 use std::{collections::BTreeMap, time::Duration};
 
@@ -18,6 +31,8 @@ pub struct Message {
     pub customer_id: Personal<String>,
     /// The address, where the channel needs one.
     pub to: Option<Personal<String>>,
+    /// What the step gave to the content.
+    pub with: Personal<Properties>,
     /// Rendered content by field.
     pub content: BTreeMap<String, Personal<Rendered>>,
     /// The address of the signed one-click unsubscribe page, for purposes whose basis is Consent (RFC 8058).
@@ -28,6 +43,25 @@ pub struct Message {
 pub enum Rendered {
     Text(String),
     Number(i64),
+}
+
+impl Message {
+    /// A field of the content as text.
+    pub fn text(&self, field: &str) -> Option<String> {
+        self.content.get(field).map(|rendered| match rendered.expose() {
+            Rendered::Text(text) => text.clone(),
+            Rendered::Number(number) => number.to_string(),
+        })
+    }
+
+    /// The content as JSON, for bodies.
+    pub fn properties(&self) -> Properties {
+        let value = |rendered: &Rendered| match rendered {
+            Rendered::Text(text) => text.clone().into(),
+            Rendered::Number(number) => (*number).into(),
+        };
+        self.content.iter().map(|(field, rendered)| (field.clone(), value(rendered.expose()))).collect()
+    }
 }
 
 /// What the provider said.
@@ -50,4 +84,29 @@ pub trait Channel: Send + Sync {
     fn deduplicates(&self) -> bool;
     /// Whether a message without an address can be handed over.
     fn needs_address(&self) -> bool;
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+
+    /// A message with everything.
+    pub(crate) fn message() -> Message {
+        let text = |text: &str| Personal::new(Rendered::Text(text.into()));
+        Message {
+            key: MessageKey([7; 16]),
+            namespace: "shop".into(),
+            journey: "abandoned-cart".into(),
+            touchpoint: "cart-reminder".into(),
+            purpose: "marketing".into(),
+            customer_id: "u1".to_owned().into(),
+            to: Some("ada@example.com".to_owned().into()),
+            with: Personal::default(),
+            content: [("subject", text("Your cart")), ("text", text("It waits.")), ("html", text("<p>It waits.</p>"))]
+                .into_iter()
+                .map(|(field, value)| (field.to_owned(), value))
+                .collect(),
+            unsubscribe: Some("http://127.0.0.1:8080/u/token".to_owned().into()),
+        }
+    }
 }

@@ -1,4 +1,126 @@
-//! The subcommands.
+//! The command line: argv to the rooms. The one place that knows clap and anyhow.
 
 pub mod check;
 pub mod crds;
+pub mod dev;
+pub mod gateway;
+pub mod import;
+pub mod operator;
+pub mod quarantine;
+pub mod runner;
+pub mod send_test;
+pub mod store_args;
+mod table;
+
+use clap::{Parser, Subcommand, ValueEnum};
+use std::{path::PathBuf, process::ExitCode};
+use tokio_util::sync::CancellationToken;
+
+/// Customer journeys as Kubernetes resources.
+#[derive(Debug, Parser)]
+#[command(name = "journey", version, about, propagate_version = true)]
+struct Cli {
+    /// How log lines are written, to standard error; what is written is chosen by RUST_LOG (default: info)
+    #[arg(long, global = true, env = "JOURNEY_LOG_FORMAT", value_enum, default_value_t = LogFormat::Text)]
+    log_format: LogFormat,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the operator: validate, compile, deploy, report
+    Operator(operator::Args),
+    /// Take events in and answer links, for one namespace
+    Gateway(gateway::GatewayArgs),
+    /// Move the customers of one journey and speak for it
+    Runner(runner::Args),
+    /// Run a folder of YAML in this process: no cluster, no database
+    Dev(dev::Args),
+    /// Check YAML as the API server and the operator would
+    Check(check::Args),
+    /// Print the CustomResourceDefinitions
+    Crds {
+        /// Write one file a kind into this folder instead
+        #[arg(long, value_name = "DIR")]
+        output: Option<PathBuf>,
+    },
+    /// Read data from files into the store
+    Import(import::ImportArgs),
+    /// Events that were put aside
+    Quarantine(quarantine::QuarantineArgs),
+    /// Render a touchpoint with sample data and send it through its real adapter, outside every count
+    SendTest(send_test::Args),
+}
+
+/// Runs the command. 0: done; 1: it found or met something wrong; 2: it was called wrongly.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    log_to_stderr(cli.log_format);
+    // Every TLS connection of the process uses this one provider; it is only there already when a test was first.
+    let _already = rustls::crypto::ring::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error.into()),
+    };
+    match runtime.block_on(run(cli.command)) {
+        Ok(code) => code,
+        Err(error) => fail(&error),
+    }
+}
+
+async fn run(command: Command) -> anyhow::Result<ExitCode> {
+    let done = |()| ExitCode::SUCCESS;
+    match command {
+        Command::Operator(args) => operator::run(args, until_told()).await.map(done),
+        Command::Gateway(args) => gateway::run(args, until_told()).await.map(done),
+        Command::Runner(args) => runner::run(args, until_told()).await.map(done),
+        Command::Dev(args) => dev::run(args, until_told()).await.map(done),
+        Command::Check(args) => check::run(&args),
+        Command::Crds { output } => crds::run(output.as_deref()).map(done),
+        Command::Import(command) => import::run(command).await,
+        Command::Quarantine(command) => quarantine::run(command).await,
+        Command::SendTest(args) => send_test::run(args).await,
+    }
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    eprintln!("error: {error:#}");
+    ExitCode::FAILURE
+}
+
+fn log_to_stderr(format: LogFormat) {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env().unwrap_or_else(|_| "info".into());
+    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    match format {
+        LogFormat::Text => lines.init(),
+        LogFormat::Json => lines.json().init(),
+    }
+}
+
+/// Cancelled at the first SIGTERM or SIGINT; the second SIGINT ends the process at once.
+fn until_told() -> CancellationToken {
+    let token = CancellationToken::new();
+    let told = token.clone();
+    tokio::spawn(async move {
+        match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+            Ok(mut terminate) => {
+                tokio::select! { _ = terminate.recv() => {}, _ = tokio::signal::ctrl_c() => {} }
+            }
+            Err(_) => {
+                let _interrupted = tokio::signal::ctrl_c().await;
+            }
+        }
+        tracing::info!("stopping");
+        told.cancel();
+        let _again = tokio::signal::ctrl_c().await;
+        std::process::exit(130);
+    });
+    token
+}

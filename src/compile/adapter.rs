@@ -48,11 +48,12 @@ pub fn secrets(manifests: &Manifests, journey: Option<&str>) -> BTreeSet<SecretR
     };
     adapters
         .filter_map(|name| manifests.adapters.get(name).map(|spec| (name, spec)))
-        .flat_map(|(name, spec)| of(name, spec))
+        .flat_map(|(name, spec)| secrets_of(name, spec))
         .collect()
 }
 
-fn of(adapter: &str, spec: &ChannelAdapterSpec) -> Vec<SecretRef> {
+/// Secrets that one adapter names.
+pub fn secrets_of(adapter: &str, spec: &ChannelAdapterSpec) -> Vec<SecretRef> {
     let mut all = vec![];
     let mut add = |path: &str, name: &str, key: Option<&str>| {
         all.push(SecretRef {

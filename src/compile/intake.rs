@@ -2,6 +2,7 @@
 
 use super::{Code, Diagnostic, Manifests, report::Report, touchpoint, world::World};
 use crate::{
+    api::channel_adapter::Limits,
     engine::program::Profile,
     expression::{self, Layout},
 };
@@ -61,6 +62,8 @@ pub struct Source {
     pub origins: Vec<String>,
     /// The key is known to everyone: may join anonymous ids only, and brings only events whose `from` names it or is left out.
     pub public: bool,
+    /// Events a second, at once after a pause, and requests under way; what is left out is the gateway's own.
+    pub limits: Option<Limits>,
 }
 
 /// Compiles what the gateway needs. One bad touchpoint does not stop the others: it is left out, and its diagnostics are given back.
@@ -98,6 +101,7 @@ pub fn intake(manifests: &Manifests) -> (Intake, Vec<Diagnostic>) {
                 .map(|url| url.as_str().trim_end_matches('/').to_owned()),
             origins: http.origins.iter().flatten().map(ToString::to_string).collect(),
             public: http.public,
+            limits: spec.limits.clone(),
         };
         intake.sources.insert(name.clone(), source);
     }

@@ -21,7 +21,7 @@ mod touchpoint;
 mod value;
 mod world;
 
-pub use adapter::{SecretRef, public_url, secrets};
+pub use adapter::{SecretRef, public_url, secrets, secrets_of};
 pub use diagnostic::{Code, Diagnostic, Object, Severity};
 pub use intake::{ConsentRule, Inbound, Intake, Source, intake};
 pub use journey::compile as journey;

@@ -9,12 +9,9 @@ use super::{
 };
 use crate::{
     clock::Micros,
-    expression::{self, Fault, Layout, Record, Type, Val, Value, record::ReadPath},
+    expression::{self, Fault, Layout, ReadPath, Record, Type, Val, Value},
 };
-use jiff::{
-    Timestamp,
-    tz::{TimeZone, TimeZoneDatabase},
-};
+use jiff::tz::{TimeZone, TimeZoneDatabase};
 use serde_json::Value as Json;
 use std::{collections::BTreeMap, sync::LazyLock};
 
@@ -62,25 +59,15 @@ pub fn address(
     }
 }
 
-/// What a documented reason calls a fault.
-pub(super) fn reason(fault: Fault) -> &'static str {
-    match fault {
-        Fault::Missing => "ValueMissing",
-        Fault::Overflow => "Overflow",
-        Fault::DividedByZero => "DividedByZero",
-        Fault::NotANumber => "NotANumber",
-        Fault::NotATime => "NotATime",
-        Fault::TooLong => "TooLong",
-        Fault::TooCostly => "TooCostly",
-        Fault::Contradiction => "Contradiction",
-    }
-}
-
 /// The properties of an event with its envelope, as `entry` and `steps.NAME.event` keep them.
 pub(super) fn properties(event: &Event) -> Properties {
     let mut all = event.data.expose().clone();
     all.insert("id".into(), Json::String(event.id.expose().clone()));
-    all.insert("time".into(), instant_json(event.time));
+    // Only an instant beyond the year 9999 has no text: then the time is not known.
+    all.insert(
+        "time".into(),
+        Val::Instant(event.time).to_json(&Type::Instant).unwrap_or_default(),
+    );
     all
 }
 
@@ -154,7 +141,7 @@ impl<'a> Sight<'a> {
     /// The value as JSON; never null.
     pub fn value(&self, expression: &expression::Program) -> Result<Json, Fault> {
         let record = self.record(expression);
-        json(&expression.eval(&record)?, expression.ty())
+        expression.eval(&record)?.to_json(expression.ty())
     }
 
     /// Only what the expression can read is looked up: a condition over two paths of a journey with a hundred costs two.
@@ -247,7 +234,7 @@ fn customer_value(profile: &Profile, id: &str, attributes: &Properties, path: &[
 fn event_value(event: &Event, path: &[String], ty: &Type) -> Value {
     match path {
         [name] if name == "id" => Value::Text(event.id.expose().as_str().into()),
-        [name] if name == "time" => instant(event.time, ty),
+        [name] if name == "time" => Value::Instant(event.time),
         _ => dig(event.data.expose(), path, ty),
     }
 }
@@ -261,7 +248,7 @@ fn step_value(program: &Program, steps: &BTreeMap<String, StepResult>, path: &[S
         (Some(_), []) => present(ty),
         (Some(result), [field, deeper @ ..]) => match (field.as_str(), deeper) {
             ("count", []) => Value::Int(result.count.into()),
-            ("at", []) => instant(result.at, ty),
+            ("at", []) => Value::Instant(result.at),
             ("outcome", []) => text(&result.outcome),
             ("reason", []) => text(&result.reason),
             ("touchpoint", []) => text(&result.touchpoint),
@@ -312,74 +299,4 @@ fn present(ty: &Type) -> Value {
             Value::Missing
         }
     }
-}
-
-fn instant(at: Micros, ty: &Type) -> Value {
-    match ty {
-        Type::Text(_) => Value::Text(instant_text(at).into()),
-        Type::Bool
-        | Type::Int
-        | Type::Number
-        | Type::Instant
-        | Type::Duration
-        | Type::List(_)
-        | Type::Object(_)
-        | Type::Opaque => Value::Instant(at),
-    }
-}
-
-/// RFC 3339 in UTC, as instants stand in JSON and in text. Instants beyond the year 9999 are cut to it.
-fn instant_text(at: Micros) -> String {
-    let at = Timestamp::from_microsecond(at).unwrap_or(if at < 0 { Timestamp::MIN } else { Timestamp::MAX });
-    at.to_string()
-}
-
-fn instant_json(at: Micros) -> Json {
-    Json::String(instant_text(at))
-}
-
-fn json(value: &Val<'_>, ty: &Type) -> Result<Json, Fault> {
-    Ok(match value {
-        Val::Bool(truth) => Json::Bool(*truth),
-        Val::Int(number) => Json::from(*number),
-        Val::Number(number) => serde_json::Number::from_f64(*number)
-            .map(Json::Number)
-            .ok_or(Fault::NotANumber)?,
-        Val::Text(text) => Json::String(text.to_string()),
-        Val::Instant(at) => instant_json(*at),
-        Val::Duration(length) => Json::String(format!("{}s", *length as f64 / 1e6)),
-        Val::List(items) => {
-            let Type::List(of) = ty else {
-                return Err(Fault::Contradiction);
-            };
-            Json::Array(items.iter().map(|item| item_json(item, of)).collect::<Result<_, _>>()?)
-        }
-        Val::Object(_) => return Err(Fault::Contradiction),
-    })
-}
-
-fn item_json(item: &Value, ty: &Type) -> Result<Json, Fault> {
-    let value = match item {
-        Value::Missing => return Ok(Json::Null),
-        Value::Bool(truth) => Val::Bool(*truth),
-        Value::Int(number) => Val::Int(*number),
-        Value::Number(number) => Val::Number(*number),
-        Value::Text(text) => Val::Text(text.as_ref().into()),
-        Value::Instant(at) => Val::Instant(*at),
-        Value::Duration(length) => Val::Duration(*length),
-        Value::List(items) => Val::List(items),
-        Value::Object(fields) => {
-            let Type::Object(types) = ty else {
-                return Err(Fault::Contradiction);
-            };
-            return types
-                .iter()
-                .zip(fields.iter())
-                .filter(|(_, value)| !matches!(value, Value::Missing))
-                .map(|(field, value)| Ok((field.name.clone(), item_json(value, &field.ty)?)))
-                .collect::<Result<Properties, Fault>>()
-                .map(Json::Object);
-        }
-    };
-    json(&value, ty)
 }

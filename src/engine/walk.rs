@@ -5,7 +5,7 @@
 
 use super::{
     program::{Program, Step, StepAction},
-    sight::{Sight, properties, reason},
+    sight::{Sight, properties},
     state::{Action, Customer, Ending, Enrollment, Event, Outcome, Properties, Standing, StepResult},
 };
 use crate::{
@@ -270,7 +270,7 @@ impl Walk<'_, '_, '_> {
                     }
                     Err(fault) => {
                         // Nothing goes out with a value that could not be made: the message has failed before it was one.
-                        let why = reason(fault).to_owned();
+                        let why = fault.name().to_owned();
                         self.round.count(Count::Failed {
                             touchpoint: touchpoint.clone(),
                             reason: why.clone(),
@@ -312,7 +312,7 @@ impl Walk<'_, '_, '_> {
                     Err(fault) => {
                         let result = self.result(step);
                         result.outcome = Some("Failed".into());
-                        result.reason = Some(reason(fault).into());
+                        result.reason = Some(fault.name().into());
                         self.round.count(Count::Fault);
                     }
                 }

@@ -1,0 +1,166 @@
+//! The way in: events over HTTP, clicks on tracked links, withdrawals of consent.
+//!
+//! An event's way, a file a step: `receive` (who calls, how much) → `cloudevents` or `segment` (what the bytes say) → `offer` (which
+//! touchpoint, is it allowed, whose is it: an arrival or a reason to put it aside) → `commit` (many requests, one transaction; `learn` is
+//! its pure part) → the answer, only now. `click` and `unsubscribe` serve the links in messages. `view` keeps what all of it runs by: the
+//! namespace's compiled programs, refreshed from the store every second.
+//!
+//! Knows no Kubernetes, no journey's inside and no channel. Journeys learn of events through inbox rows in the store, nothing else.
+
+mod attribute;
+mod body;
+mod click;
+mod cloudevents;
+mod commit;
+mod cors;
+mod incoming;
+mod learn;
+mod limit;
+mod metrics;
+mod offer;
+mod page;
+mod receive;
+mod refusal;
+mod replay;
+mod segment;
+mod server;
+mod unsubscribe;
+mod view;
+mod write_key;
+
+pub use attribute::{of_json, of_text};
+pub use limit::Limits;
+pub use metrics::Metrics;
+pub use refusal::Refusal;
+pub use replay::{Replayed, replay};
+pub use view::{View, read_settings};
+
+use crate::{keys::Keys, status_server::Flag, store::Store};
+use axum::{
+    Router, middleware,
+    routing::{get, post},
+};
+use std::{
+    path::PathBuf,
+    sync::{Arc, PoisonError, RwLock},
+};
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+#[derive(Debug, thiserror::Error)]
+pub enum GatewayError {
+    #[error("the gateway's socket failed: {0}")]
+    Socket(#[from] std::io::Error),
+    #[error("a task of the gateway ended unexpectedly: {0}")]
+    Task(#[from] tokio::task::JoinError),
+}
+
+/// What a gateway needs to know besides its store and keys.
+#[derive(Debug)]
+pub struct Options {
+    pub namespace: String,
+    /// Where it listens; already bound, so that a port taken by another is an error at the start.
+    pub listener: TcpListener,
+    /// Adapters' secrets, mounted as SECRETNAME/KEY.
+    pub secrets: PathBuf,
+    pub limits: Limits,
+    pub metrics: Metrics,
+    /// Set once programs are there to answer by.
+    pub programs: Flag,
+    /// Set while the store answers.
+    pub reachable: Flag,
+}
+
+/// What all requests share.
+pub struct Gateway {
+    namespace: String,
+    store: Arc<dyn Store>,
+    keys: Keys,
+    view: RwLock<Arc<View>>,
+    write_keys: RwLock<Arc<write_key::WriteKeys>>,
+    limits: Limits,
+    gate: limit::Gate,
+    queue: commit::Queue,
+    clicks: click::Recorder,
+    metrics: Metrics,
+}
+
+impl Gateway {
+    /// A gateway that knows no programs yet, and the groups that its committers take; [`Gateway::adopt`] gives it some.
+    fn new(namespace: &str, store: Arc<dyn Store>, keys: Keys, limits: Limits, metrics: Metrics) -> (Arc<Self>, commit::Groups) {
+        let (queue, groups) = commit::queue(metrics.clone());
+        let gateway = Self {
+            namespace: namespace.to_owned(),
+            store,
+            keys,
+            view: RwLock::default(),
+            write_keys: RwLock::default(),
+            gate: limit::Gate::new(&limits),
+            limits,
+            queue,
+            clicks: click::Recorder::default(),
+            metrics,
+        };
+        (Arc::new(gateway), groups)
+    }
+
+    /// The programs as of now; requests under way keep the ones they began with.
+    fn view(&self) -> Arc<View> {
+        Arc::clone(&self.view.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn adopt(&self, view: View) {
+        self.metrics.programs(view.version);
+        self.gate.adopt(&view.intake.sources, &self.limits);
+        *self.view.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
+    }
+
+    fn write_keys(&self) -> Arc<write_key::WriteKeys> {
+        Arc::clone(&self.write_keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Serves a namespace until `shutdown`; then takes no new connections, finishes the requests under way and commits what they brought.
+pub async fn serve(
+    options: Options,
+    store: Arc<dyn Store>,
+    keys: Keys,
+    shutdown: CancellationToken,
+) -> Result<(), GatewayError> {
+    let Options { namespace, listener, secrets, limits, metrics, programs, reachable } = options;
+    let (gateway, groups) = Gateway::new(&namespace, store, keys, limits, metrics);
+
+    let refreshing = shutdown.child_token();
+    let mut tasks = JoinSet::new();
+    tasks.spawn(view::refresh(Arc::clone(&gateway), secrets, programs, reachable, refreshing));
+    // Committers end by themselves, after the last ticket, once they are told that no more come.
+    let no_more = CancellationToken::new();
+    for _ in 0..commit::COMMITTERS {
+        tasks.spawn(commit::commit(Arc::clone(&gateway), groups.clone(), no_more.clone()));
+    }
+
+    let served = server::run(listener, router(Arc::clone(&gateway)), &gateway.limits, &shutdown).await;
+    gateway.clicks.drain().await;
+    no_more.cancel();
+    shutdown.cancel();
+    while let Some(ended) = tasks.join_next().await {
+        ended?;
+    }
+    Ok(served?)
+}
+
+/// All routes. Segment's short paths are those that its browser SDK calls.
+fn router(gateway: Arc<Gateway>) -> Router {
+    Router::new()
+        .route("/v1/events", post(receive::cloud_events))
+        .route("/v1/batch", post(receive::segment_batch))
+        .route("/v1/b", post(receive::segment_batch))
+        .route("/v1/{call}", post(receive::segment_call))
+        .route("/l/{token}", get(click::follow))
+        .route("/u/{token}", get(unsubscribe::ask).post(unsubscribe::withdraw))
+        .layer(middleware::from_fn_with_state(Arc::clone(&gateway), limit::admit))
+        .layer(middleware::from_fn_with_state(Arc::clone(&gateway), cors::answer))
+        .layer(middleware::from_fn_with_state(Arc::clone(&gateway), metrics::measure))
+        .layer(tower_http::catch_panic::CatchPanicLayer::new())
+        .with_state(gateway)
+}

@@ -7,6 +7,7 @@
 pub mod memory;
 pub mod postgres;
 pub mod row;
+mod rules;
 
 pub use row::*;
 
@@ -44,28 +45,32 @@ pub trait Store: Send + Sync + 'static {
     // ── programs: written by the operator (or dev), read by gateways and runners ──
     /// Replaces what the namespace's runners and gateway share (profile, policies, adapters, inbound touchpoints).
     async fn put_settings(&self, namespace: &str, body: &serde_json::Value) -> Result<()>;
-    /// Makes `row.revision` the current one of its journey; earlier revisions stay while somebody walks them. Idempotent; changes no version
-    /// when nothing changed.
+    /// Makes `row.revision` the current one of its journey. The one before it stays, and earlier ones while somebody walks them. Idempotent;
+    /// changes no version when nothing changed. A journey that was stopped is on its way out: put again it is a new one and starts empty.
     async fn put_journey(&self, namespace: &str, row: &JourneyRow) -> Result<()>;
     /// From now on nobody enters and nothing is sent: the first half of a deletion.
     async fn stop_journey(&self, namespace: &str, journey: &str) -> Result<()>;
-    /// Deletes everything of a journey (programs, enrollments, inbox, outbox, messages, leases, counts).
+    /// Deletes everything of a journey (programs, enrollments, inbox, outbox, messages, leases, counts). Contacts stay: caps go on counting
+    /// what the customer received.
     async fn remove_journey(&self, namespace: &str, journey: &str) -> Result<()>;
     /// Deletes everything of a namespace, customers and events too.
     async fn remove_namespace(&self, namespace: &str) -> Result<()>;
-    /// The namespace's programs, when their version is not `known`; None: nothing has changed. A never-written namespace has version 0.
+    /// The namespace's programs, when their version is not `known`; None: nothing has changed. A never-written namespace has version 0;
+    /// no version is ever used twice.
     async fn programs(&self, namespace: &str, known: i64) -> Result<Option<NamespacePrograms>>;
 
     // ── the gateway ──
     /// One transaction: finds duplicates by (namespace, day, event key), lets `learn` change the customers, appends the events, keeps
-    /// profiles and consents, gives each listening journey an inbox row, counts accepted and duplicate. Receipts in the order of the batch.
-    /// Consent changes obey [`Customer::hear_consent`].
+    /// profiles and consents, gives each listening journey that exists and is not stopped an inbox row, counts accepted and duplicate.
+    /// Receipts in the order of the batch. `learn` is given the arrival with its time capped. Whatever it does to consents, they obey
+    /// [`Customer::hear_consent`], and none is forgotten.
     async fn accept(&self, namespace: &str, batch: &[Arrival], learn: Learn<'_>) -> Result<Vec<Receipt>>;
     /// Puts events aside with their reasons and counts them.
     async fn quarantine(&self, namespace: &str, rows: &[Quarantined]) -> Result<()>;
     /// Oldest first, after the id `after` (0: from the start), at most `limit`.
     async fn quarantined(&self, namespace: &str, after: i64, limit: u32) -> Result<Vec<(i64, Quarantined)>>;
-    /// Removes a row from the quarantine, and takes it back from the count of its reason: it is about to be offered anew.
+    /// Removes a row from the quarantine, and takes it back from the count of its reason: it is about to be offered anew. (Rows that a round
+    /// put aside were accepted, and stay counted so.)
     async fn release(&self, namespace: &str, id: i64) -> Result<Option<Quarantined>>;
     /// Gateway counts (accepted, duplicate, quarantined:REASON) by name and hour.
     async fn intake_counts(&self, namespace: &str) -> Result<Counts>;
@@ -73,19 +78,27 @@ pub trait Store: Send + Sync + 'static {
     async fn message(&self, namespace: &str, key: MessageKey) -> Result<Option<MessageRow>>;
 
     // ── import ──
-    /// Upserts customers: attributes replace, consents obey [`Customer::hear_consent`]; remembers that `file` has been read up to `rows`.
+    /// Upserts customers: each attribute replaces the one of its name, null removes it, the others stay; consents obey
+    /// [`Customer::hear_consent`], and the evidence of those that hold is kept. Remembers that `file` has been read up to `rows`.
     async fn import(&self, namespace: &str, customers: &[Imported], file: &str, rows: u64) -> Result<()>;
     /// Rows of `file` (a hash of its contents) that earlier calls have read.
     async fn import_progress(&self, namespace: &str, file: &str) -> Result<u64>;
 
     // ── the runner ──
     /// Heartbeat: registers `owner` for `ttl`, gives back surplus shards, takes free and expired ones up to the fair share of the live
-    /// owners (epoch + 1 on each take), extends the rest. Returns every shard now held.
+    /// owners (epoch + 1 on each take), extends the rest. Shards with messages on their way are given back last. Returns every shard now held:
+    /// none while the journey is stopped or not there, and then nothing is written.
     async fn join(&self, namespace: &str, journey: &str, owner: Uuid, ttl: Duration) -> Result<Hold>;
     /// Gives all shards back at once.
     async fn leave(&self, namespace: &str, journey: &str, owner: Uuid) -> Result<()>;
     /// One transaction: reads what is to be done in the held shards, calls `work`, writes its result. Fenced: when any held shard has
-    /// another owner or epoch, or the lease is over, nothing is written and `Fenced` is returned. When nothing is to be done `work` is not called.
+    /// another owner or epoch, or the lease is over, or somebody would enter a revision that is gone (read the programs again), nothing is
+    /// written and `Fenced` is returned. When nothing is to be done `work` is not called.
+    ///
+    /// To be done are: outcomes of messages that are still claimed, in held shards (others are left to whoever holds the shard now: repeating
+    /// an outcome does no harm); inbox rows, in the order of acceptance; overdue waits, unless the current revision is suspended; held
+    /// messages that are due; orphans: claims of an older epoch, and claims of the present one that are not in `in_flight` and older than
+    /// 30 s, because the answer to their commit was lost.
     async fn round(&self, hold: &Hold, request: &RoundRequest, work: Work<'_>) -> Result<RoundResult>;
     /// Returns when there may be work for this journey, or after `timeout`.
     async fn wait(&self, namespace: &str, journey: &str, timeout: Duration);

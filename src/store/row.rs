@@ -57,7 +57,10 @@ pub struct Customer {
 impl Customer {
     /// The one rule of consent: the later signal holds, and of two at the same instant the no. Returns whether it changed anything.
     pub fn hear_consent(&mut self, purpose: &str, heard: Consent) -> bool {
-        let holds = self.consents.get(purpose).is_none_or(|known| heard.at > known.at || (heard.at == known.at && !heard.granted && known.granted));
+        let holds = self
+            .consents
+            .get(purpose)
+            .is_none_or(|known| heard.at > known.at || (heard.at == known.at && !heard.granted && known.granted));
         if holds {
             self.consents.insert(purpose.to_owned(), heard);
         }
@@ -136,7 +139,7 @@ pub struct Lease {
 
 #[derive(Debug, Clone, Default)]
 pub struct RoundRequest {
-    /// Customers at most.
+    /// Customers at most; those of `outcomes` are in the round even beyond it.
     pub limit: u32,
     /// How far back contacts are read, the longest period of any cap.
     pub contacts_since: Micros,
@@ -179,11 +182,25 @@ pub struct CustomerTurn {
     pub contacts: Vec<Contact>,
     /// Active ones, and ended ones that are still watched ([`EnrollmentRow::watch_until`]); by ordinal.
     pub enrollments: Vec<Enrollment>,
-    /// In the order of acceptance, with the sequence number.
+    /// In the order of acceptance, with the sequence number; the first 100.
     pub inbox: Vec<(i64, Event)>,
     /// All of this customer's messages in this journey whose fate is not known.
     pub outbox: Vec<OutboxRow>,
     pub outcomes: Vec<Handed>,
+}
+
+impl CustomerTurn {
+    /// A customer of whom nothing is to be done.
+    pub fn of(customer: Customer) -> Self {
+        Self {
+            customer,
+            contacts: Vec::new(),
+            enrollments: Vec::new(),
+            inbox: Vec::new(),
+            outbox: Vec::new(),
+            outcomes: Vec::new(),
+        }
+    }
 }
 
 /// A message on its way.
@@ -238,7 +255,7 @@ pub struct EnrollmentRow {
     pub watch_until: Micros,
 }
 
-/// What a round writes, all or nothing.
+/// What a round writes, all or nothing. Only of customers that are in the round: they are locked.
 #[derive(Debug, Clone, Default)]
 pub struct RoundCommit {
     /// Inbox rows that are done.
@@ -247,15 +264,15 @@ pub struct RoundCommit {
     /// Whole attribute sets of customers whose attributes changed.
     pub attributes: Vec<(CustomerKey, Personal<Properties>)>,
     pub outbox: Vec<OutboxRow>,
-    /// Messages that leave the outbox.
+    /// Messages that leave the outbox; what is in `outbox` too leaves it.
     pub outbox_gone: Vec<(CustomerKey, MessageKey)>,
     pub messages: Vec<MessageRow>,
     /// Contacts made by claims; one a message key.
     pub contacts: Vec<(CustomerKey, MessageKey, Contact)>,
-    /// Claims that came to nothing for certain: their contacts do not count.
+    /// Claims that came to nothing for certain: their contacts do not count. What is in `contacts` too is a new claim, and counts.
     pub contacts_gone: Vec<(CustomerKey, MessageKey)>,
     pub counts: Counts,
-    /// Events that this journey could not apply (a defect): put aside, consumed.
+    /// Events that this journey could not apply (a defect): put aside, consumed. Intake counts know them as accepted.
     pub quarantined: Vec<Quarantined>,
 }
 

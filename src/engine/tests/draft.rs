@@ -74,15 +74,20 @@ fn scope(steps: &[(&'static str, Do, &'static str)]) -> Scope {
         field("vip", Type::Bool),
         field("seen", Type::Instant),
     ];
+    let root = |name: &str, ty| Field {
+        name: name.into(),
+        ty,
+        may_be_missing: false,
+    };
     Scope {
         roots: vec![
-            field("event", properties()),
-            field("entry", properties()),
-            field(
+            root("event", properties()),
+            root("entry", properties()),
+            root(
                 "steps",
                 Type::object(steps.iter().map(|(name, ..)| field(name, result())).collect()),
             ),
-            field("customer", Type::object(customer)),
+            root("customer", Type::object(customer)),
         ],
     }
 }

@@ -1,1 +1,205 @@
-//! PostgreSQL.
+//! The store in PostgreSQL 14 or later. Statements are set-based and prepared; columns with personal data are sealed; a database that is away
+//! gives `Unavailable` within seconds, and is used again when it is back. So are deadlocks and time-outs: the caller tries again.
+//!
+//! The order in which everybody locks, so that nobody waits in a circle: a journey's own lock, the namespace's (shared by writers), leases
+//! by shard, customers by key, what hangs on a customer, event keys, counts by name.
+
+mod commit;
+mod connection;
+mod customers;
+mod intake;
+mod lease;
+mod migration;
+mod program;
+mod round;
+mod seal;
+mod sql;
+mod wake;
+
+use super::{
+    Arrival, Backlog, Hold, Imported, JourneyRow, Learn, MessageRow, NamespacePrograms, Quarantined, Receipt, Result,
+    RoundRequest, RoundResult, Store, StoreError, Work,
+};
+use crate::{
+    clock::Micros,
+    keys::{Keys, MessageKey},
+    kpi::Counts,
+};
+use async_trait::async_trait;
+use connection::{Connections, LONG_PATIENCE, PATIENCE, settle};
+use std::{path::Path, sync::Arc, time::Duration};
+use uuid::Uuid;
+use wake::Wake;
+
+/// Does something on a connection lent from the pool, within a time.
+macro_rules! on {
+    ($store:expr, $patience:expr, $client:ident => $work:expr) => {{
+        let mut lent = $store.connections.lend().await?;
+        let done = {
+            let $client = &mut lent;
+            tokio::time::timeout($patience, $work).await
+        };
+        settle(lent, done, $patience)
+    }};
+}
+
+/// See the module.
+pub struct Postgres {
+    connections: Arc<Connections>,
+    keys: Keys,
+    wake: Wake,
+}
+
+impl Postgres {
+    /// Prepares at most `connections` connections (and one more that listens for wake-ups); none is made before it is needed, so this works
+    /// while the database is away. `url` is a postgres:// URL; `sslmode` is disable, prefer (default), require, verify-ca or verify-full. With
+    /// `ca` (a PEM file) the server's certificate must be signed by it in every mode but disable; verify-full checks the host's name too.
+    ///
+    /// # Errors
+    /// A URL or a CA file that cannot be read.
+    pub fn connect(url: &str, ca: Option<&Path>, connections: usize, keys: Keys) -> Result<Self> {
+        let connections = Arc::new(Connections::new(url, ca, connections)?);
+        Ok(Self {
+            wake: Wake::new(connections.clone()),
+            connections,
+            keys,
+        })
+    }
+
+    /// Brings the schema to this version; several may try at once. Needs the role that owns the schema; grants the role `journey_data`, when
+    /// there is one, what gateways and runners need.
+    pub async fn migrate(&self) -> Result<()> {
+        on!(self, LONG_PATIENCE, client => migration::migrate(client))
+    }
+}
+
+#[async_trait]
+impl Store for Postgres {
+    async fn ping(&self) -> Result<()> {
+        let writable = on!(self, PATIENCE, client => async {
+                        let statement = client.prepare_cached("SELECT current_setting('transaction_read_only')").await?;
+                        Ok(client.query_one(&statement, &[]).await?.get::<_, String>(0) == "off")
+        });
+        if writable? {
+            Ok(())
+        } else {
+            Err(StoreError::Unavailable(
+                "the database takes no writes: it is a standby".into(),
+            ))
+        }
+    }
+
+    async fn now(&self) -> Result<Micros> {
+        on!(self, PATIENCE, client => async {
+                            let tx = client.transaction().await?;
+                            sql::now(&tx).await
+        })
+    }
+
+    async fn put_settings(&self, namespace: &str, body: &serde_json::Value) -> Result<()> {
+        let journeys = on!(self, PATIENCE, client => program::put_settings(client, namespace, body))?;
+        self.wake.tell(namespace, journeys);
+        Ok(())
+    }
+
+    async fn put_journey(&self, namespace: &str, row: &JourneyRow) -> Result<()> {
+        if on!(self, LONG_PATIENCE, client => program::put_journey(client, namespace, row))? {
+            self.wake.tell(namespace, [row.journey.clone()]);
+        }
+        Ok(())
+    }
+
+    async fn stop_journey(&self, namespace: &str, journey: &str) -> Result<()> {
+        if on!(self, PATIENCE, client => program::stop_journey(client, namespace, journey))? {
+            self.wake.tell(namespace, [journey.to_owned()]);
+        }
+        Ok(())
+    }
+
+    async fn remove_journey(&self, namespace: &str, journey: &str) -> Result<()> {
+        on!(self, LONG_PATIENCE, client => program::remove_journey(client, namespace, journey))?;
+        self.wake.tell(namespace, [journey.to_owned()]);
+        Ok(())
+    }
+
+    async fn remove_namespace(&self, namespace: &str) -> Result<()> {
+        let journeys = on!(self, LONG_PATIENCE, client => program::remove_namespace(client, namespace))?;
+        self.wake.tell(namespace, journeys);
+        Ok(())
+    }
+
+    async fn programs(&self, namespace: &str, known: i64) -> Result<Option<NamespacePrograms>> {
+        on!(self, PATIENCE, client => program::programs(client, namespace, known))
+    }
+
+    async fn accept(&self, namespace: &str, batch: &[Arrival], learn: Learn<'_>) -> Result<Vec<Receipt>> {
+        let accepted = on!(self, PATIENCE, client => intake::accept(client, &self.keys, namespace, batch, learn));
+        let (receipts, journeys) = accepted?;
+        self.wake.tell(namespace, journeys);
+        Ok(receipts)
+    }
+
+    async fn quarantine(&self, namespace: &str, rows: &[Quarantined]) -> Result<()> {
+        on!(self, PATIENCE, client => intake::quarantine(client, &self.keys, namespace, rows))
+    }
+
+    async fn quarantined(&self, namespace: &str, after: i64, limit: u32) -> Result<Vec<(i64, Quarantined)>> {
+        on!(self, PATIENCE, client => intake::quarantined(client, &self.keys, namespace, after, limit))
+    }
+
+    async fn release(&self, namespace: &str, id: i64) -> Result<Option<Quarantined>> {
+        on!(self, PATIENCE, client => intake::release(client, &self.keys, namespace, id))
+    }
+
+    async fn intake_counts(&self, namespace: &str) -> Result<Counts> {
+        self.counts(namespace, "").await
+    }
+
+    async fn message(&self, namespace: &str, key: MessageKey) -> Result<Option<MessageRow>> {
+        on!(self, PATIENCE, client => intake::message(client, namespace, key))
+    }
+
+    async fn import(&self, namespace: &str, customers: &[Imported], file: &str, rows: u64) -> Result<()> {
+        on!(self, PATIENCE, client => customers::import(client, &self.keys, namespace, customers, file, rows))
+    }
+
+    async fn import_progress(&self, namespace: &str, file: &str) -> Result<u64> {
+        on!(self, PATIENCE, client => customers::import_progress(client, namespace, file))
+    }
+
+    async fn join(&self, namespace: &str, journey: &str, owner: Uuid, ttl: Duration) -> Result<Hold> {
+        let shards = on!(self, PATIENCE, client => lease::join(client, namespace, journey, owner, ttl))?;
+        Ok(Hold {
+            namespace: namespace.to_owned(),
+            journey: journey.to_owned(),
+            owner,
+            shards,
+        })
+    }
+
+    async fn leave(&self, namespace: &str, journey: &str, owner: Uuid) -> Result<()> {
+        on!(self, PATIENCE, client => lease::leave(client, namespace, journey, owner))
+    }
+
+    async fn round(&self, hold: &Hold, request: &RoundRequest, work: Work<'_>) -> Result<RoundResult> {
+        on!(self, PATIENCE, client => round::round(client, &self.keys, hold, request, work))
+    }
+
+    async fn wait(&self, namespace: &str, journey: &str, timeout: Duration) {
+        self.wake.wait(namespace, journey, timeout).await;
+    }
+
+    async fn counts(&self, namespace: &str, journey: &str) -> Result<Counts> {
+        on!(self, PATIENCE, client => async {
+                            let tx = client.transaction().await?;
+                            sql::counts(&tx, namespace, journey).await
+        })
+    }
+
+    async fn backlog(&self, namespace: &str, journey: &str) -> Result<Backlog> {
+        on!(self, PATIENCE, client => async {
+                            let tx = client.transaction().await?;
+                            sql::backlog(&tx, namespace, journey).await
+        })
+    }
+}

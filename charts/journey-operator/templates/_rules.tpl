@@ -1,0 +1,41 @@
+{{- /* What the operator does in a namespace with journeys. tests/cluster proves by denial that it may do no more. */ -}}
+{{- define "journey.rules" -}}
+# The five kinds: read them, add and remove finalizers, write status.
+- apiGroups: [journey.dev]
+  resources: [journeys, touchpoints, channeladapters, privacypolicies, customerprofiles]
+  verbs: [get, list, watch, update, patch]
+- apiGroups: [journey.dev]
+  resources: [journeys/status, touchpoints/status, channeladapters/status, privacypolicies/status, customerprofiles/status]
+  verbs: [get, update, patch]
+# What it makes is owned by a Journey or an adapter; clusters that check owner references ask for this.
+- apiGroups: [journey.dev]
+  resources: [journeys/finalizers, touchpoints/finalizers, channeladapters/finalizers, privacypolicies/finalizers, customerprofiles/finalizers]
+  verbs: [update]
+# A runner for each journey, a gateway for each namespace, and the revisions of a journey's program.
+- apiGroups: [apps]
+  resources: [deployments, controllerrevisions]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [""]
+  resources: [services]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [policy]
+  resources: [poddisruptionbudgets]
+  verbs: [get, list, watch, create, patch, delete]
+- apiGroups: [networking.k8s.io]
+  resources: [networkpolicies]
+  verbs: [get, list, watch, create, patch, delete]
+# Whether an adapter's Secret is there, by name: never listed, never watched. Only journey-store is changed.
+- apiGroups: [""]
+  resources: [secrets]
+  verbs: [get, create]
+- apiGroups: [""]
+  resources: [secrets]
+  resourceNames: [journey-store]
+  verbs: [patch, delete]
+- apiGroups: [events.k8s.io]
+  resources: [events]
+  verbs: [create, patch]
+- apiGroups: [""]
+  resources: [namespaces]
+  verbs: [get{{ if not .Values.watchNamespaces }}, list, watch{{ end }}]
+{{- end }}

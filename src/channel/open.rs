@@ -1,0 +1,67 @@
+//! From an adapter's spec to its channel.
+
+use super::{Channel, SecretError, Secrets, log::Log, smtp::Smtp, webhook::Webhook};
+use crate::{
+    api::channel_adapter::{CA_KEY, ChannelAdapterSpec},
+    clock::span,
+    template,
+};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
+
+/// One attempt, where the adapter names no timeout.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error("the adapter takes events in; it cannot send")]
+    Inward,
+    #[error(transparent)]
+    Secret(#[from] SecretError),
+    #[error("the adapter's ca is not PEM")]
+    BadCertificate,
+    #[error("the adapter's client cannot be made: {0}")]
+    Client(String),
+    #[error("the adapter's body, line {line}: {message}")]
+    Body { line: usize, message: String },
+}
+
+/// What bodies of this adapter may read: fields of the content and of `with` of the touchpoints that use it.
+#[derive(Debug, Clone, Default)]
+pub struct Reads {
+    pub content: BTreeSet<String>,
+    pub with: BTreeSet<String>,
+}
+
+pub fn open(spec: &ChannelAdapterSpec, secrets: &Secrets, reads: Reads) -> Result<Arc<dyn Channel>, OpenError> {
+    let timeout = spec.timeout.as_ref().map_or(TIMEOUT, |timeout| Duration::from_micros(span(&timeout.0).unsigned_abs()));
+    if let Some(smtp) = &spec.smtp {
+        return Ok(Arc::new(Smtp::new(smtp.clone(), secrets.clone(), timeout)));
+    }
+    if let Some(webhook) = &spec.webhook {
+        let mut client = reqwest::Client::builder()
+            .timeout(timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .pool_max_idle_per_host(32)
+            .user_agent(concat!("journey-operator/", env!("CARGO_PKG_VERSION")));
+        if let Some(ca) = &webhook.ca {
+            let pem = secrets.bytes(ca, CA_KEY)?;
+            for certificate in reqwest::Certificate::from_pem_bundle(&pem).map_err(|_| OpenError::BadCertificate)? {
+                client = client.add_root_certificate(certificate);
+            }
+        }
+        let client = client.build().map_err(|error| OpenError::Client(error.to_string()))?;
+        let place = template::Place { with: reads.with, content: reads.content, to: true, ..template::Place::default() };
+        let body = webhook.body.as_ref().map(|body| template::compile(&body.0, &place)).transpose().map_err(|mistakes| {
+            let first = mistakes.into_iter().next();
+            OpenError::Body {
+                line: first.as_ref().map_or(1, |mistake| mistake.line),
+                message: first.map_or_else(|| "it does not compile".into(), |mistake| mistake.message),
+            }
+        })?;
+        return Ok(Arc::new(Webhook::new(webhook.clone(), secrets.clone(), client, body)));
+    }
+    match spec.log {
+        Some(_) => Ok(Arc::new(Log)),
+        None => Err(OpenError::Inward),
+    }
+}

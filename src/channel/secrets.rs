@@ -1,0 +1,69 @@
+//! Secrets of adapters: files `SECRET/KEY` below one folder, read anew at each use, so that a rotated Secret needs no restart.
+
+use crate::api::channel_adapter::{Credentials, SecretValue};
+use std::path::PathBuf;
+
+/// The folder that the adapters' Secrets are mounted in.
+#[derive(Debug, Clone)]
+pub struct Secrets {
+    folder: PathBuf,
+}
+
+/// A Secret's file that is not there.
+#[derive(Debug, thiserror::Error)]
+#[error("{file} of the mounted Secrets cannot be read ({why}): the Secret must have this key")]
+pub struct SecretError {
+    file: String,
+    why: std::io::ErrorKind,
+}
+
+impl Secrets {
+    pub fn new(folder: impl Into<PathBuf>) -> Self {
+        Self { folder: folder.into() }
+    }
+
+    /// The bytes of a value; `left_out` is the key where the adapter names none.
+    pub fn bytes(&self, value: &SecretValue, left_out: &str) -> Result<Vec<u8>, SecretError> {
+        self.read(&value.secret_ref.file(left_out))
+    }
+
+    /// The text of a value without the line end that editors add.
+    pub fn text(&self, value: &SecretValue, left_out: &str) -> Result<String, SecretError> {
+        Ok(one_line(&self.bytes(value, left_out)?))
+    }
+
+    /// A login: the keys username and password.
+    pub fn login(&self, credentials: &Credentials) -> Result<(String, String), SecretError> {
+        let read = |key| Ok(one_line(&self.read(&format!("{}/{key}", credentials.secret_ref.name))?));
+        Ok((read("username")?, read("password")?))
+    }
+
+    fn read(&self, file: &str) -> Result<Vec<u8>, SecretError> {
+        std::fs::read(self.folder.join(file)).map_err(|error| SecretError { file: file.to_owned(), why: error.kind() })
+    }
+}
+
+fn one_line(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).trim_end_matches(['\r', '\n']).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::api::{
+        channel_adapter::{SecretKeyRef, SecretRef},
+        text::SecretName,
+    };
+
+    #[test]
+    fn a_key_left_out_has_a_name_of_its_own_and_a_missing_one_is_named() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::create_dir(folder.path().join("desk")).unwrap();
+        std::fs::write(folder.path().join("desk/token"), "s3cret\n").unwrap();
+        let secrets = Secrets::new(folder.path());
+        let value = SecretValue { secret_ref: SecretKeyRef { name: SecretName::from("desk"), key: None } };
+        assert_eq!(secrets.text(&value, "token").unwrap(), "s3cret");
+        let login = Credentials { secret_ref: SecretRef { name: SecretName::from("desk") } };
+        assert!(secrets.login(&login).unwrap_err().to_string().starts_with("desk/username"));
+    }
+}

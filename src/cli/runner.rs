@@ -1,0 +1,55 @@
+//! `journey runner`: the process of one journey's Deployment.
+
+use super::store_args::StoreArgs;
+use crate::{
+    channel::{self, Secrets},
+    runner::{self, Metrics, Options},
+    status_server::{self, Flag, Status},
+};
+use prometheus_client::registry::Registry;
+use std::path::PathBuf;
+use tokio_util::sync::CancellationToken;
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Namespace of the journey
+    #[arg(long, env = "JOURNEY_NAMESPACE")]
+    namespace: String,
+    /// Name of the journey
+    #[arg(long, env = "JOURNEY_NAME")]
+    journey: String,
+    /// Folder with the adapters' Secrets, as SECRET/KEY
+    #[arg(long, env = "JOURNEY_SECRETS", default_value = "/etc/journey/secrets")]
+    secrets: PathBuf,
+    /// Where /livez, /readyz and /metrics are answered
+    #[arg(long, env = "JOURNEY_STATUS_ADDRESS", default_value = "0.0.0.0:9090", value_name = "ADDRESS")]
+    status_address: String,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+/// Connections to the database, unless a flag says otherwise: one for rounds, one that listens, and some to spare.
+const CONNECTIONS: usize = 4;
+
+pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> {
+    let Args { namespace, journey, secrets, status_address, store } = args;
+    let keys = store.keys()?;
+    let store = store.open(keys.clone(), CONNECTIONS)?;
+    let ready = Flag::lowered("rounds");
+    let mut registry = Registry::default();
+    let metrics = Metrics::register(&mut registry);
+    let status = Status::new(registry).ready(ready.clone());
+    let probes = tokio::spawn(status_server::serve(status_server::bind(&status_address).await?, status, shutdown.clone()));
+    let secrets = Secrets::new(secrets);
+    let options = Options {
+        namespace,
+        journey,
+        keys,
+        metrics,
+        ready,
+        open: Box::new(move |spec, reads| channel::open(spec, &secrets, reads)),
+    };
+    runner::run(options, store, shutdown).await?;
+    probes.await??;
+    Ok(())
+}

@@ -1,0 +1,139 @@
+//! `journey send-test TOUCHPOINT --to ADDRESS`: renders a touchpoint with sample data and sends it through its real adapter, outside every
+//! count: no customer, no consent, no cap, no enrollment; tracked links are plain ones.
+
+use super::store_args::StoreArgs;
+use crate::{
+    channel::{self, Message, Reads, Rendered, Reply, Secrets},
+    engine::{
+        program::{Content, Outbound, Profile, Program},
+        state::Properties,
+    },
+    expression::Type,
+    keys::{Keys, MessageKey},
+    link,
+    personal::Personal,
+    policy::Basis,
+    runner::programs::compile_all,
+    template,
+};
+use anyhow::{Context, bail};
+use serde_json::{Value, json};
+use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, sync::Arc};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// An outbound touchpoint that a journey of the namespace sends
+    touchpoint: String,
+    /// The address to send to, instead of the customer's
+    #[arg(long, value_name = "ADDRESS")]
+    to: String,
+    /// An attribute of the sample customer; left out: its default, or a sample of its type
+    #[arg(long = "attribute", value_name = "NAME=VALUE", value_parser = assignment)]
+    attributes: Vec<(String, Value)>,
+    /// What the step gives to the content; left out: a sample
+    #[arg(long = "with", value_name = "NAME=VALUE", value_parser = assignment)]
+    with: Vec<(String, Value)>,
+    /// Namespace of the touchpoint
+    #[arg(long, env = "JOURNEY_NAMESPACE")]
+    namespace: String,
+    /// Folder with the adapters' Secrets, as SECRET/KEY
+    #[arg(long, env = "JOURNEY_SECRETS", default_value = "/etc/journey/secrets")]
+    secrets: PathBuf,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+/// Exit code 1: it was not sent.
+pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
+    let keys = args.store.keys()?;
+    let store = args.store.open(keys.clone(), 1)?;
+    let stored = store.programs(&args.namespace, -1).await?.context("the store gave no programs")?;
+    let mut programs = Vec::new();
+    for journey in &stored.journeys {
+        programs.extend(compile_all(&stored, &journey.row.journey)?.programs.current);
+    }
+    let Some(program) = programs.iter().find(|program| program.outbound.contains_key(&args.touchpoint)) else {
+        bail!("no running journey of namespace {} sends touchpoint {}", args.namespace, args.touchpoint);
+    };
+    let outbound = &program.outbound[&args.touchpoint];
+    let message = render(&keys, program, outbound, &args)?;
+    let spec = program.adapters.get(&outbound.adapter).with_context(|| format!("no adapter {}", outbound.adapter))?;
+    let reads = Reads {
+        content: outbound.content.keys().cloned().collect(),
+        with: message.with.expose().keys().cloned().collect(),
+    };
+    let channel = channel::open(spec, &Secrets::new(&args.secrets), reads).with_context(|| format!("adapter {}", outbound.adapter))?;
+    let told = match channel.hand_over(&message).await {
+        Reply::Sent => {
+            println!("sent by adapter {}, as message {}", outbound.adapter, message.key);
+            return Ok(ExitCode::SUCCESS);
+        }
+        Reply::Refused(reason) => format!("refused for good: {reason}"),
+        Reply::TryLater { reason, .. } => format!("not accepted now: {reason}"),
+        Reply::Unknown(reason) => format!("it may or may not have gone out: {reason}"),
+    };
+    eprintln!("adapter {}: {told}", outbound.adapter);
+    Ok(ExitCode::FAILURE)
+}
+
+fn render(keys: &Keys, program: &Arc<Program>, outbound: &Outbound, args: &Args) -> anyhow::Result<Message> {
+    let mut customer = samples(&program.profile);
+    customer.extend(args.attributes.iter().cloned());
+    let mut with: Properties = program.gives(&outbound.touchpoint).map(|name| (name.to_owned(), json!(format!("sample {name}")))).collect();
+    with.extend(args.with.iter().cloned());
+    let key = MessageKey(*uuid::Uuid::new_v4().as_bytes());
+    let asks = program.policy.purposes.get(&outbound.purpose).is_some_and(|purpose| purpose.basis == Basis::Consent);
+    let unsubscribe = program.public_url.as_deref().filter(|_| asks).map(|url| link::unsubscribe(keys, url, &program.namespace, key));
+    let values = template::Values {
+        customer: &customer,
+        customer_id: "sample",
+        with: &with,
+        content: None,
+        to: None,
+        link: &|address| address.to_owned(),
+        unsubscribe: unsubscribe.as_deref(),
+    };
+    let mut content = BTreeMap::new();
+    for (field, part) in &outbound.content {
+        let rendered = match part {
+            Content::Number(number) => Rendered::Number(*number),
+            Content::Template(template) => Rendered::Text(template.render(&values).with_context(|| format!("content.{field}"))?),
+        };
+        content.insert(field.clone(), Personal::new(rendered));
+    }
+    Ok(Message {
+        key,
+        namespace: program.namespace.clone(),
+        journey: program.journey.clone(),
+        touchpoint: outbound.touchpoint.clone(),
+        purpose: outbound.purpose.clone(),
+        customer_id: "sample".to_owned().into(),
+        to: Some(args.to.clone().into()),
+        with: with.into(),
+        content,
+        unsubscribe: unsubscribe.map(Personal::new),
+    })
+}
+
+/// Every attribute with its default, or something of its type.
+fn samples(profile: &Profile) -> Properties {
+    let sample = |ty: &Type| match ty {
+        Type::Bool => json!(true),
+        Type::Int => json!(3),
+        Type::Number => json!(0.5),
+        Type::Text(Some(values)) => json!(values.first()),
+        Type::Text(None) => json!("sample"),
+        Type::Instant => json!("2026-01-01T12:00:00Z"),
+        Type::Duration => json!("1h"),
+        Type::List(_) => json!([]),
+        Type::Object(_) | Type::Opaque => Value::Null,
+    };
+    let value = |attribute: &crate::engine::program::Attribute| attribute.default.clone().unwrap_or_else(|| sample(&attribute.ty));
+    profile.attributes.iter().map(|(name, attribute)| (name.clone(), value(attribute))).collect()
+}
+
+/// `name=value`; a value that reads as JSON is that, else it is text.
+fn assignment(text: &str) -> Result<(String, Value), String> {
+    let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
+    Ok((name.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| json!(value))))
+}

@@ -1,0 +1,219 @@
+//! Many requests, one transaction: while a commit is under way the next group gathers, 1,000 events at most, and each request is answered
+//! after its own group's commit. There is no timer: a lone event is committed at once.
+
+use super::{
+    Gateway,
+    learn::{Heard, Learning, Lesson},
+    metrics::Metrics,
+    refusal::Refusal,
+    view::View,
+};
+use crate::{
+    clock,
+    personal::Personal,
+    store::{Arrival, Quarantined, Receipt, StoreError},
+};
+use serde_json::json;
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+
+/// Groups under way at a time: one commits while the next is made ready.
+pub const COMMITTERS: usize = 2;
+/// Events of one transaction; a single request's batch is never divided.
+const GROUP: usize = 1_000;
+/// Requests that may wait for a group.
+const QUEUE: usize = 1_024;
+/// How long a request waits for its commit; what is committed later is found to be a duplicate when it is sent again.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Consent events that wait for the next transaction.
+const OWED: usize = 10_000;
+
+/// A request's share of a group.
+#[derive(Debug)]
+struct Ticket {
+    arrivals: Vec<Arrival>,
+    aside: Vec<Quarantined>,
+    answer: oneshot::Sender<Result<Vec<Receipt>, Refusal>>,
+}
+
+impl Ticket {
+    fn len(&self) -> usize {
+        self.arrivals.len() + self.aside.len()
+    }
+}
+
+/// Where requests hand in what they brought.
+#[derive(Debug)]
+pub struct Queue {
+    tickets: mpsc::Sender<Ticket>,
+    metrics: Metrics,
+}
+
+/// Where committers take groups from; one at a time gathers.
+#[derive(Debug, Clone)]
+pub struct Groups(Arc<Mutex<Gathering>>);
+
+#[derive(Debug)]
+struct Gathering {
+    tickets: mpsc::Receiver<Ticket>,
+    /// It did not fit into the group before.
+    next: Option<Ticket>,
+}
+
+pub fn queue(metrics: Metrics) -> (Queue, Groups) {
+    let (sender, receiver) = mpsc::channel(QUEUE);
+    (Queue { tickets: sender, metrics }, Groups(Arc::new(Mutex::new(Gathering { tickets: receiver, next: None }))))
+}
+
+impl Queue {
+    /// Hands in a request's events and waits for their commit. Receipts in the order of `arrivals`.
+    pub async fn commit(&self, arrivals: Vec<Arrival>, aside: Vec<Quarantined>) -> Result<Vec<Receipt>, Refusal> {
+        let (answer, committed) = oneshot::channel();
+        self.tickets.try_send(Ticket { arrivals, aside, answer }).map_err(|_| Refusal::Busy)?;
+        self.metrics.queued(self.tickets.max_capacity() - self.tickets.capacity());
+        match tokio::time::timeout(PATIENCE, committed).await {
+            Ok(Ok(receipts)) => receipts,
+            Ok(Err(_)) | Err(_) => Err(Refusal::Unavailable),
+        }
+    }
+}
+
+impl Groups {
+    /// The next group; None: the last ticket is taken and `no_more` come.
+    async fn gather(&self, no_more: &CancellationToken) -> Option<Vec<Ticket>> {
+        let mut gathering = self.0.lock().await;
+        let first = match gathering.next.take() {
+            Some(ticket) => ticket,
+            None => tokio::select! {
+                biased;
+                ticket = gathering.tickets.recv() => ticket?,
+                () = no_more.cancelled() => gathering.tickets.try_recv().ok()?,
+            },
+        };
+        let (mut group, mut events) = (Vec::new(), first.len());
+        group.push(first);
+        while events < GROUP {
+            match gathering.tickets.try_recv() {
+                Ok(ticket) if events + ticket.len() > GROUP => {
+                    gathering.next = Some(ticket);
+                    break;
+                }
+                Ok(ticket) => {
+                    events += ticket.len();
+                    group.push(ticket);
+                }
+                Err(_) => break,
+            }
+        }
+        Some(group)
+    }
+}
+
+/// Commits groups until there are no more.
+pub async fn commit(gateway: Arc<Gateway>, groups: Groups, no_more: CancellationToken) {
+    let mut owed = Vec::new();
+    while let Some(group) = groups.gather(&no_more).await {
+        commit_group(&gateway, group, &mut owed).await;
+        settle(&gateway, &mut owed).await;
+    }
+    settle(&gateway, &mut owed).await;
+}
+
+async fn commit_group(gateway: &Gateway, group: Vec<Ticket>, owed: &mut Vec<Arrival>) {
+    let view = gateway.view();
+    match accept(gateway, &view, &group, owed).await {
+        Ok(receipts) => answer(gateway, group, receipts).await,
+        Err(StoreError::Unavailable(error)) => {
+            tracing::warn!("a group was not committed: {error}");
+            for ticket in group {
+                let _gone = ticket.answer.send(Err(Refusal::Unavailable));
+            }
+        }
+        // One customer's row cannot be read: it must not hold up the requests of others.
+        Err(StoreError::Unreadable(error)) => {
+            tracing::error!("the store cannot read a row that an event touches: {error}");
+            for ticket in group {
+                let alone = [ticket];
+                let result = accept(gateway, &view, &alone, owed).await;
+                let [ticket] = alone;
+                match result {
+                    Ok(receipts) => answer(gateway, vec![ticket], receipts).await,
+                    Err(StoreError::Unavailable(_)) => drop(ticket.answer.send(Err(Refusal::Unavailable))),
+                    Err(StoreError::Unreadable(_)) => drop(ticket.answer.send(Err(Refusal::Broken))),
+                }
+            }
+        }
+    }
+}
+
+/// One transaction for the arrivals of all tickets.
+async fn accept(gateway: &Gateway, view: &View, group: &[Ticket], owed: &mut Vec<Arrival>) -> Result<Vec<Receipt>, StoreError> {
+    let batch: Vec<Arrival> = group.iter().flat_map(|ticket| ticket.arrivals.iter().cloned()).collect();
+    if batch.is_empty() {
+        return Ok(vec![]);
+    }
+    let learning = Learning::new(view, clock::now());
+    let receipts = gateway.store.accept(&gateway.namespace, &batch, &|arrival, customer| learning.learn(arrival, customer)).await?;
+    let lessons = learning.into_lessons();
+    gateway.metrics.left(lessons.values().map(|lesson| lesson.left).sum());
+    owe(gateway, view, &batch, &lessons, owed);
+    Ok(receipts)
+}
+
+/// Puts aside what is to be put aside, and answers. Last, so that a request that is sent again finds its events accepted once.
+async fn answer(gateway: &Gateway, group: Vec<Ticket>, receipts: Vec<Receipt>) {
+    let aside: Vec<Quarantined> = group.iter().flat_map(|ticket| ticket.aside.iter().cloned()).collect();
+    let kept = if aside.is_empty() { Ok(()) } else { gateway.store.quarantine(&gateway.namespace, &aside).await };
+    if let Err(error) = &kept {
+        tracing::warn!("events were not put aside: {error}");
+    }
+    let mut receipts = receipts.into_iter();
+    for Ticket { arrivals, aside, answer } in group {
+        let own: Vec<Receipt> = receipts.by_ref().take(arrivals.len()).collect();
+        let answered = if kept.is_err() && !aside.is_empty() { Err(Refusal::Unavailable) } else { Ok(own) };
+        // Who asked may have gone; what is committed stays.
+        let _gone = answer.send(answered);
+    }
+}
+
+/// Makes events of what was heard of consent, for the journeys that listen.
+fn owe(gateway: &Gateway, view: &View, batch: &[Arrival], lessons: &BTreeMap<[u8; 16], Lesson>, owed: &mut Vec<Arrival>) {
+    for arrival in batch {
+        let heard = lessons.get(&arrival.key).map_or(&[][..], |lesson| &lesson.heard);
+        for Heard { purpose, granted } in heard {
+            let name = if *granted { "consent/granted" } else { "consent/withdrawn" };
+            let listeners = view.listening(name);
+            if listeners.is_empty() || owed.len() >= OWED {
+                continue;
+            }
+            let key: String = arrival.key.iter().map(|byte| format!("{byte:02x}")).collect();
+            let id = format!("{key}/{purpose}");
+            owed.push(Arrival {
+                key: gateway.keys.event(&gateway.namespace, "consent", &id),
+                id: id.into(),
+                name: name.to_owned(),
+                customer: arrival.customer,
+                customer_id: None,
+                time: arrival.time,
+                data: Personal::new([("purpose".to_owned(), json!(purpose))].into_iter().collect()),
+                about: None,
+                listeners,
+            });
+        }
+    }
+}
+
+/// Commits the consent events that earlier groups brought about; while the store is away they wait.
+async fn settle(gateway: &Gateway, owed: &mut Vec<Arrival>) {
+    if owed.is_empty() {
+        return;
+    }
+    match gateway.store.accept(&gateway.namespace, owed, &|_, _| {}).await {
+        Ok(_) => {
+            gateway.metrics.received("consent", "accepted", "", owed.len() as u64);
+            owed.clear();
+        }
+        Err(error) => tracing::warn!(waiting = owed.len(), "consent events wait for the store: {error}"),
+    }
+}

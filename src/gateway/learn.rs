@@ -1,0 +1,210 @@
+//! What an event teaches of its customer: attributes by the touchpoint's expressions, consent by its rules. Pure, and called inside the
+//! store's transaction with the customer's row locked; it may be called again when the transaction is tried again.
+
+use super::{attribute, incoming::instant_text, view::View};
+use crate::{
+    clock::Micros,
+    compile::Inbound,
+    engine::{
+        self,
+        program::Profile,
+        state::Properties,
+    },
+    expression::{self, Fault, Record, Val, Value},
+    policy::Consent,
+    store::{Arrival, Customer},
+};
+use jiff::tz::TimeZone;
+use serde_json::Value as Json;
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
+/// A change of consent that an event made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heard {
+    pub purpose: String,
+    pub granted: bool,
+}
+
+/// Learns from the events of one transaction, and remembers what came of it.
+pub struct Learning<'a> {
+    view: &'a View,
+    now: Micros,
+    lessons: Mutex<BTreeMap<[u8; 16], Lesson>>,
+}
+
+/// What came of one event.
+#[derive(Debug, Default)]
+pub struct Lesson {
+    pub heard: Vec<Heard>,
+    /// Values that did not fit their attribute, and expressions that failed: the attribute was left as it was.
+    pub left: u64,
+}
+
+impl<'a> Learning<'a> {
+    pub fn new(view: &'a View, now: Micros) -> Self {
+        Self { view, now, lessons: Mutex::default() }
+    }
+
+    /// Changes the customer as the event's touchpoint says. Events of no inbound touchpoint teach nothing.
+    pub fn learn(&self, arrival: &Arrival, customer: &mut Customer) {
+        let Some(inbound) = self.view.touchpoints.get(&arrival.name) else { return };
+        let mut lesson = Lesson::default();
+        let before = Sight {
+            profile: &self.view.intake.profile,
+            id: customer.id.expose().clone(),
+            attributes: customer.attributes.expose().clone(),
+        };
+        self.teach_attributes(inbound, arrival, &before, customer, &mut lesson);
+        self.teach_consent(inbound, arrival, &before, customer, &mut lesson);
+        self.lessons.lock().unwrap_or_else(PoisonError::into_inner).insert(arrival.key, lesson);
+    }
+
+    /// By the key of the event.
+    pub fn into_lessons(self) -> BTreeMap<[u8; 16], Lesson> {
+        self.lessons.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// All expressions see the profile as it was before the event, also those after the first.
+    fn teach_attributes(&self, inbound: &Inbound, arrival: &Arrival, before: &Sight<'_>, customer: &mut Customer, lesson: &mut Lesson) {
+        for (name, expression) in &inbound.attributes {
+            let Some(declared) = before.profile.attributes.get(name) else {
+                lesson.left += 1;
+                continue;
+            };
+            let record = before.record(inbound, expression, arrival, self.now);
+            match expression.eval(&record) {
+                Ok(value) => match attribute::of_val(&declared.ty, &value) {
+                    Some(value) => {
+                        customer.attributes.expose_mut().insert(name.clone(), value);
+                    }
+                    None => lesson.left += 1,
+                },
+                // The event does not tell: nothing is learned, and nothing is wrong.
+                Err(Fault::Missing) => {}
+                Err(_) => lesson.left += 1,
+            }
+        }
+    }
+
+    fn teach_consent(&self, inbound: &Inbound, arrival: &Arrival, before: &Sight<'_>, customer: &mut Customer, lesson: &mut Lesson) {
+        for rule in &inbound.consent {
+            if !self.view.intake.purposes.contains(&rule.purpose) {
+                lesson.left += 1;
+                continue;
+            }
+            let record = before.record(inbound, &rule.granted, arrival, self.now);
+            let granted = match rule.granted.eval(&record) {
+                Ok(Val::Bool(granted)) => granted,
+                Err(Fault::Missing) => continue,
+                Ok(_) | Err(_) => {
+                    lesson.left += 1;
+                    continue;
+                }
+            };
+            let known = customer.consents.get(&rule.purpose).is_some_and(|consent| consent.granted);
+            let holds = customer.hear_consent(&rule.purpose, Consent { granted, at: arrival.time });
+            if holds && known != granted {
+                lesson.heard.push(Heard { purpose: rule.purpose.clone(), granted });
+            }
+        }
+    }
+}
+
+/// The customer as the event's expressions see it: before the event.
+struct Sight<'a> {
+    profile: &'a Profile,
+    id: String,
+    attributes: Properties,
+}
+
+impl Sight<'_> {
+    fn record(&self, inbound: &Inbound, expression: &expression::Program, arrival: &Arrival, now: Micros) -> Record {
+        let zone = expression.reads_zone().then(|| {
+            let customer = engine::Customer { id: self.id.clone().into(), attributes: self.attributes.clone().into() };
+            engine::zone_of(self.profile, &customer)
+        });
+        let customer = |path: &[String], ty: &expression::Type| match path {
+            [name] if name == "id" => Value::Text(self.id.as_str().into()),
+            [name] => {
+                let default = || self.profile.attributes.get(name)?.default.as_ref();
+                present(self.attributes.get(name)).or_else(default).map_or(Value::Missing, |value| Value::of(value, ty))
+            }
+            _ => Value::Missing,
+        };
+        let event = Event { id: arrival.id.expose(), time: arrival.time, data: arrival.data.expose() };
+        fill(inbound, expression, &event, customer, zone.flatten().unwrap_or(TimeZone::UTC), now)
+    }
+}
+
+/// The record for an expression that sees only the event: whose it is.
+pub fn record_of_event(
+    inbound: &Inbound,
+    expression: &expression::Program,
+    id: &str,
+    time: Micros,
+    data: &Properties,
+    now: Micros,
+) -> Record {
+    fill(inbound, expression, &Event { id, time, data }, |_, _| Value::Missing, TimeZone::UTC, now)
+}
+
+/// The event's envelope and its properties; the envelope stands before properties of the same name.
+struct Event<'a> {
+    id: &'a str,
+    time: Micros,
+    data: &'a Properties,
+}
+
+/// Only what the expression can read is looked up.
+fn fill(
+    inbound: &Inbound,
+    expression: &expression::Program,
+    event: &Event<'_>,
+    customer: impl Fn(&[String], &expression::Type) -> Value,
+    zone: TimeZone,
+    now: Micros,
+) -> Record {
+    let mut slots = vec![Value::Missing; inbound.layout.paths().len()].into_boxed_slice();
+    for slot in expression.reads() {
+        let path = inbound.layout.path(*slot);
+        let value = match path.segments.split_first() {
+            Some((root, rest)) if root == "event" => event_value(event, rest, &path.ty),
+            Some((root, rest)) if root == "customer" => customer(rest, &path.ty),
+            Some(_) | None => Value::Missing,
+        };
+        if let Some(place) = slots.get_mut(usize::from(slot.0)) {
+            *place = value;
+        }
+    }
+    Record { slots, now, zone }
+}
+
+fn event_value(event: &Event<'_>, path: &[String], ty: &expression::Type) -> Value {
+    match path {
+        [name] if name == "id" => Value::Text(event.id.into()),
+        [name] if name == "time" => match ty {
+            expression::Type::Text(_) => Value::Text(instant_text(event.time).into()),
+            _ => Value::Instant(event.time),
+        },
+        [] => Value::Missing,
+        [name, rest @ ..] => {
+            let found = rest.iter().try_fold(present(event.data.get(name)), |value, name| {
+                value.map(|value| present(value.get(name)))
+            });
+            match (found.flatten(), ty) {
+                (None, _) => Value::Missing,
+                // has(event.cart): whether it is there is all that can be asked of an object.
+                (Some(_), expression::Type::Object(_) | expression::Type::Opaque) => Value::Bool(true),
+                (Some(value), ty) => Value::of(value, ty),
+            }
+        }
+    }
+}
+
+/// Null is missing.
+fn present(value: Option<&Json>) -> Option<&Json> {
+    value.filter(|value| !value.is_null())
+}

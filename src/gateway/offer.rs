@@ -1,0 +1,138 @@
+//! Judges an event before the store sees it: which touchpoint takes it, may this adapter bring it, does it keep to the schema, whose is it.
+//! Pure: the same event and view give the same arrival or the same reason.
+
+use super::{
+    incoming::{Broken, Incoming, Offered},
+    learn,
+    view::View,
+};
+use crate::{
+    clock::Micros,
+    compile::Inbound,
+    expression::Val,
+    keys::Keys,
+    personal::Personal,
+    store::{Arrival, Quarantined},
+};
+use jsonschema::error::ValidationErrorKind;
+
+/// Bytes of an identifier's value.
+const IDENTIFIER_LIMIT: usize = 512;
+
+/// Why an event is put aside; the names are labels of metrics and documented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Reason {
+    /// Within a batch: it is no event at all.
+    Malformed,
+    /// No inbound touchpoint has this event.
+    NoTouchpoint,
+    /// The touchpoint's `from` does not name the adapter.
+    NotFrom,
+    /// The data breaks the touchpoint's schema.
+    SchemaViolation,
+    /// The touchpoint's `customer` has no value in this event.
+    NoCustomer,
+}
+
+impl Reason {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Malformed => "Malformed",
+            Self::NoTouchpoint => "NoTouchpoint",
+            Self::NotFrom => "NotFrom",
+            Self::SchemaViolation => "SchemaViolation",
+            Self::NoCustomer => "NoCustomer",
+        }
+    }
+}
+
+/// An event on its way to the store, or put aside with its reason. Both are large and live for one request.
+#[derive(Debug)]
+pub enum Offer {
+    Arrival(Box<Arrival>),
+    Aside(Reason, Box<Quarantined>),
+}
+
+/// What `adapter` offers, judged.
+pub fn offer(view: &View, keys: &Keys, adapter: &str, offered: Offered, now: Micros) -> Offer {
+    let aside = |reason: Reason, detail: String, event: Personal<serde_json::Value>| {
+        let row = Quarantined { reason: reason.name().to_owned(), detail, source: adapter.to_owned(), at: now, event };
+        Offer::Aside(reason, Box::new(row))
+    };
+    match offered {
+        Err(Broken { detail, event }) => aside(Reason::Malformed, detail, event),
+        Ok(incoming) => match judge(view, keys, adapter, &incoming, now) {
+            Ok(arrival) => Offer::Arrival(Box::new(arrival)),
+            Err((reason, detail)) => aside(reason, detail, incoming.cloud_event(now).into()),
+        },
+    }
+}
+
+fn judge(view: &View, keys: &Keys, adapter: &str, incoming: &Incoming, now: Micros) -> Result<Arrival, (Reason, String)> {
+    let intake = &view.intake;
+    let inbound = intake.inbound.get(&incoming.name).ok_or_else(|| {
+        (Reason::NoTouchpoint, "no inbound Touchpoint has this event; add one whose spec.inbound.event is its name, then replay".to_owned())
+    })?;
+    if inbound.from.as_ref().is_some_and(|from| !from.contains(adapter)) {
+        let detail = format!("Touchpoint {} takes it only from the adapters that spec.inbound.from names", inbound.touchpoint);
+        return Err((Reason::NotFrom, detail));
+    }
+    if let Some(detail) = violation(inbound, incoming) {
+        return Err((Reason::SchemaViolation, detail));
+    }
+    let time = incoming.time.unwrap_or(now).min(now);
+    let no_customer = || {
+        let detail = format!("spec.inbound.customer of Touchpoint {} has no value in this event", inbound.touchpoint);
+        (Reason::NoCustomer, detail)
+    };
+    let identifier = identifier(inbound, incoming, time, now).ok_or_else(no_customer)?;
+    let source = format!("{adapter}/{}", incoming.source.expose());
+    Ok(Arrival {
+        key: keys.event(&intake.namespace, &source, incoming.id.expose()),
+        id: incoming.id.clone(),
+        name: inbound.touchpoint.clone(),
+        customer: keys.customer(&intake.namespace, &inbound.identifier, &identifier),
+        customer_id: Some(identifier.into()),
+        time,
+        data: incoming.data.clone(),
+        about: None,
+        listeners: view.listening(&inbound.touchpoint),
+    })
+}
+
+fn identifier(inbound: &Inbound, incoming: &Incoming, time: Micros, now: Micros) -> Option<String> {
+    let record = learn::record_of_event(inbound, &inbound.customer, incoming.id.expose(), time, incoming.data.expose(), now);
+    let value = match inbound.customer.eval(&record).ok()? {
+        Val::Text(text) => text.into_owned(),
+        Val::Int(number) => number.to_string(),
+        Val::Bool(_) | Val::Number(_) | Val::Instant(_) | Val::Duration(_) | Val::List(_) | Val::Object(_) => return None,
+    };
+    (!value.trim().is_empty() && value.len() <= IDENTIFIER_LIMIT).then_some(value)
+}
+
+/// The first rule of the schema that the data breaks, and where; no value of the data is named, nor a name that only the data has.
+fn violation(inbound: &Inbound, incoming: &Incoming) -> Option<String> {
+    let schema = inbound.schema.as_ref()?;
+    let data = serde_json::Value::Object(incoming.data.expose().clone());
+    let error = schema.iter_errors(&data).next()?;
+    let rule_path = error.schema_path().as_str().to_owned();
+    let rule = rule_path.rsplit('/').next().unwrap_or_default();
+    let known: Vec<&str> = rule_path.split('/').collect();
+    let place: String = error
+        .instance_path()
+        .as_str()
+        .split('/')
+        .skip(1)
+        .map(|part| {
+            let told = known.contains(&part) || part.bytes().all(|byte| byte.is_ascii_digit());
+            format!("/{}", if told { part } else { "*" })
+        })
+        .collect();
+    let place = if place.is_empty() { "the data".to_owned() } else { place };
+    let missing = match error.kind() {
+        ValidationErrorKind::Required { property } => format!(": {property} is missing"),
+        _ => String::new(),
+    };
+    let detail = format!("{place} breaks the rule {rule} at {rule_path} of Touchpoint {}'s schema{missing}", inbound.touchpoint);
+    Some(detail.chars().take(500).collect())
+}

@@ -1,0 +1,87 @@
+//! The pages that customers see: plain HTML without scripts, legible on any screen and to any screen reader, in light and dark.
+
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{Html, IntoResponse, Response},
+};
+use base64::{Engine as _, engine::general_purpose::STANDARD};
+use ring::digest;
+use std::sync::LazyLock;
+
+/// Nothing but the page's own style, by its hash, and a form to itself (Content Security Policy Level 3).
+static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
+    let hash = STANDARD.encode(digest::digest(&digest::SHA256, STYLE.as_bytes()));
+    let policy = format!("default-src 'none'; style-src 'sha256-{hash}'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'");
+    HeaderValue::try_from(policy).expect("base64 and the words around it are visible ASCII")
+});
+
+const STYLE: &str = ":root{color-scheme:light dark}body{font:1.125rem/1.6 system-ui,sans-serif;max-width:34rem;margin:12vh auto;padding:0 1.5rem}\
+h1{font-size:1.6rem;line-height:1.3}button{font:inherit;padding:.7rem 1.4rem;border:2px solid;border-radius:.5rem;cursor:pointer}\
+button:focus-visible{outline:3px solid Highlight;outline-offset:3px}";
+
+/// Asks whether the customer means it.
+pub fn ask(purpose: Option<&str>) -> Response {
+    let what = purpose.map_or_else(|| "these messages".to_owned(), |purpose| format!("messages about <strong>{}</strong>", escape(purpose)));
+    let body = format!(
+        "<h1>Unsubscribe?</h1><p>Press the button and you will no longer receive {what} from us.</p>\
+<form method=\"post\"><input type=\"hidden\" name=\"List-Unsubscribe\" value=\"One-Click\"><button type=\"submit\">Unsubscribe</button></form>\
+<p>Nothing changes until you press it.</p>"
+    );
+    show(StatusCode::OK, "Unsubscribe?", &body)
+}
+
+/// Confirms.
+pub fn withdrawn(purpose: &str) -> Response {
+    let body = format!(
+        "<h1>You are unsubscribed</h1><p role=\"status\">You will no longer receive messages about <strong>{}</strong> from us. \
+A message that is already on its way may still arrive.</p>",
+        escape(purpose)
+    );
+    show(StatusCode::OK, "You are unsubscribed", &body)
+}
+
+/// For links that are forged, cut off, or whose message is gone.
+pub fn unknown_link() -> Response {
+    let body = "<h1>This link does not work</h1><p>It may have been cut off on its way, or it is no longer valid. \
+Please open it from the message once more. If that does not help, answer the message and tell us what you want.</p>";
+    show(StatusCode::NOT_FOUND, "This link does not work", body)
+}
+
+/// While the store is away.
+pub fn try_later() -> Response {
+    let body = "<h1>Please try again in a moment</h1><p>We could not save your choice just now, and nothing has changed. \
+Please go back and press the button again.</p>";
+    let mut response = show(StatusCode::SERVICE_UNAVAILABLE, "Please try again in a moment", body);
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
+    response
+}
+
+fn show(status: StatusCode, title: &str, body: &str) -> Response {
+    let html = format!(
+        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+<meta name=\"robots\" content=\"noindex\"><title>{title}</title><style>{STYLE}</style></head><body><main>{body}</main></body></html>"
+    );
+    let headers = [
+        (header::CONTENT_SECURITY_POLICY, POLICY.clone()),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
+    ];
+    (status, headers, Html(html)).into_response()
+}
+
+fn escape(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => out.push_str("&amp;"),
+            '<' => out.push_str("&lt;"),
+            '>' => out.push_str("&gt;"),
+            '"' => out.push_str("&quot;"),
+            '\'' => out.push_str("&#39;"),
+            other => out.push(other),
+        }
+    }
+    out
+}

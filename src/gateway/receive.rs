@@ -1,0 +1,188 @@
+//! The endpoints that take events: who calls, how much, and what became of it. The answer is given after the commit.
+
+use super::{
+    Gateway, body, cloudevents,
+    incoming::Offered,
+    offer::{Offer, offer},
+    refusal::Refusal,
+    segment::{self, Call},
+    write_key,
+};
+use crate::{
+    clock,
+    store::{Arrival, Quarantined, Receipt},
+};
+use axum::{
+    Json,
+    body::Body,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode},
+    response::{IntoResponse, Response},
+};
+use serde::Serialize;
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+
+/// What became of a request's events.
+#[derive(Debug, Default, Serialize)]
+pub struct Taken {
+    pub accepted: u64,
+    pub duplicate: u64,
+    pub quarantined: u64,
+    /// In the order of the request.
+    pub results: Vec<EventResult>,
+}
+
+#[derive(Debug, Serialize)]
+pub struct EventResult {
+    pub result: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detail: Option<String>,
+}
+
+/// POST /v1/events: CloudEvents; 202 once they are committed or put aside.
+pub async fn cloud_events(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body: Body) -> Response {
+    let taken = async {
+        let key = write_key::presented(&headers).ok_or(Refusal::NoKey)?;
+        let adapter = gateway.write_keys().adapter(&gateway.keys, &key)?.to_owned();
+        let read = async {
+            let bytes = body::read(&headers, body, &gateway.limits).await?;
+            let brought = cloudevents::read(&headers, &bytes)?;
+            take(&gateway, &adapter, brought.events).await
+        };
+        read.await.map_err(|refusal| Refused::from((adapter, refusal)))
+    };
+    match taken.await {
+        Ok(taken) => (StatusCode::ACCEPTED, Json(taken)).into_response(),
+        Err(refused) => refuse(&gateway, refused),
+    }
+}
+
+/// POST /v1/track and its like: one Segment call; 200 once it is committed or put aside.
+pub async fn segment_call(
+    State(gateway): State<Arc<Gateway>>,
+    Path(call): Path<String>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let Some(call) = Call::named(&call) else { return refuse(&gateway, Refused::from(Refusal::NoSuchCall)) };
+    let read = |members: &Map<String, Value>| {
+        let incoming = segment::read(call, members, clock::now()).map_err(Refusal::Malformed)?;
+        Ok(vec![Ok(incoming)])
+    };
+    segment(&gateway, &headers, body, read).await
+}
+
+/// POST /v1/batch: many Segment calls at once.
+pub async fn segment_batch(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body: Body) -> Response {
+    segment(&gateway, &headers, body, |members| segment::read_batch(members, clock::now())).await
+}
+
+async fn segment(
+    gateway: &Gateway,
+    headers: &HeaderMap,
+    body: Body,
+    read: impl FnOnce(&Map<String, Value>) -> Result<Vec<Offered>, Refusal>,
+) -> Response {
+    let taken = async {
+        let write_keys = gateway.write_keys();
+        // Whose key is in a header is known before the body is read.
+        let known = write_key::presented(headers).map(|key| write_keys.adapter(&gateway.keys, &key)).transpose()?;
+        let bytes = body::read(headers, body, &gateway.limits).await.map_err(|refusal| Refused::from((known.unwrap_or_default(), refusal)))?;
+        let Value::Object(members) = cloudevents::json(&bytes).map_err(|refusal| Refused::from((known.unwrap_or_default(), refusal)))? else {
+            return Err(Refused::from(Refusal::Malformed("a Segment call is a JSON object".into())));
+        };
+        let adapter = match (known, members.get("writeKey").and_then(Value::as_str)) {
+            (Some(adapter), _) => adapter,
+            (None, Some(key)) => write_keys.adapter(&gateway.keys, key)?,
+            (None, None) => return Err(Refusal::NoKey.into()),
+        };
+        let read = async { take(gateway, adapter, read(&members)?).await };
+        read.await.map_err(|refusal| Refused::from((adapter, refusal)))
+    };
+    match taken.await {
+        Ok(_) => Json(json!({"success": true})).into_response(),
+        Err(refused) => refuse(gateway, refused),
+    }
+}
+
+/// A refusal, and whose request it was as far as it is known.
+struct Refused {
+    adapter: String,
+    refusal: Refusal,
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self { adapter: String::new(), refusal }
+    }
+}
+
+impl<T: Into<String>> From<(T, Refusal)> for Refused {
+    fn from((adapter, refusal): (T, Refusal)) -> Self {
+        Self { adapter: adapter.into(), refusal }
+    }
+}
+
+fn refuse(gateway: &Gateway, refused: Refused) -> Response {
+    let Refused { adapter, refusal } = refused;
+    gateway.metrics.refused(&adapter, refusal.name());
+    refusal.into_response()
+}
+
+/// Judges what an adapter brought, commits it, and tells what became of each event.
+pub async fn take(gateway: &Gateway, adapter: &str, events: Vec<Offered>) -> Result<Taken, Refusal> {
+    if events.len() > gateway.limits.batch {
+        return Err(Refusal::TooLarge { limit: gateway.limits.batch, what: "events" });
+    }
+    let _inside = gateway.gate.take(adapter, events.len())?;
+    let view = gateway.view();
+    let now = clock::now();
+    let (mut arrivals, mut aside): (Vec<Arrival>, Vec<Quarantined>) = (vec![], vec![]);
+    // None: the event is on its way, and its result is the next receipt.
+    let mut outlook = Vec::with_capacity(events.len());
+    for event in events {
+        match offer(&view, &gateway.keys, adapter, event, now) {
+            Offer::Arrival(arrival) => {
+                outlook.push(None);
+                arrivals.push(*arrival);
+            }
+            Offer::Aside(reason, row) => {
+                outlook.push(Some((reason, row.detail.clone())));
+                aside.push(*row);
+            }
+        }
+    }
+    let receipts = if outlook.is_empty() { vec![] } else { gateway.queue.commit(arrivals, aside).await? };
+    Ok(tell(gateway, adapter, outlook, receipts))
+}
+
+fn tell(
+    gateway: &Gateway,
+    adapter: &str,
+    outlook: Vec<Option<(super::offer::Reason, String)>>,
+    receipts: Vec<Receipt>,
+) -> Taken {
+    let mut taken = Taken::default();
+    let mut receipts = receipts.into_iter();
+    for expected in outlook {
+        let (result, reason, detail) = match expected {
+            Some((reason, detail)) => ("quarantined", reason.name(), Some(detail)),
+            None => match receipts.next() {
+                Some(Receipt::Duplicate) => ("duplicate", "", None),
+                // An arrival that names its customer makes one; the store has no other word for it.
+                Some(Receipt::Accepted | Receipt::UnknownCustomer) | None => ("accepted", "", None),
+            },
+        };
+        match result {
+            "quarantined" => taken.quarantined += 1,
+            "duplicate" => taken.duplicate += 1,
+            _ => taken.accepted += 1,
+        }
+        gateway.metrics.received(adapter, result, reason, 1);
+        taken.results.push(EventResult { result, reason: (!reason.is_empty()).then_some(reason), detail });
+    }
+    taken
+}

@@ -1,0 +1,57 @@
+//! Offers what was put aside once more, by the same way as new events: for `journey quarantine replay`, after a touchpoint was mended.
+
+use super::{
+    incoming::{Broken, Incoming},
+    learn::Learning,
+    offer::{Offer, offer},
+    view::View,
+};
+use crate::{
+    clock,
+    keys::Keys,
+    store::{Quarantined, Receipt, Store, StoreError},
+};
+use serde_json::Value;
+
+/// What became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Replayed {
+    Accepted,
+    Duplicate,
+    /// It is in the quarantine again, with a new id.
+    Quarantined { reason: String, detail: String },
+    /// Somebody else took it out.
+    Gone,
+}
+
+/// Takes a row out of the quarantine and offers it. If the store fails in between, the row is put back.
+pub async fn replay(store: &dyn Store, keys: &Keys, namespace: &str, view: &View, id: i64) -> Result<Replayed, StoreError> {
+    let Some(row) = store.release(namespace, id).await? else { return Ok(Replayed::Gone) };
+    let result = offer_again(store, keys, namespace, view, &row).await;
+    if result.is_err() {
+        store.quarantine(namespace, std::slice::from_ref(&row)).await?;
+    }
+    result
+}
+
+async fn offer_again(store: &dyn Store, keys: &Keys, namespace: &str, view: &View, row: &Quarantined) -> Result<Replayed, StoreError> {
+    let read = match row.event.expose() {
+        Value::Object(event) => Incoming::read(event),
+        _ => Err("an event is a JSON object".to_owned()),
+    };
+    let offered = read.map_err(|detail| Broken { detail, event: row.event.clone() });
+    match offer(view, keys, &row.source, offered, clock::now()) {
+        Offer::Arrival(arrival) => {
+            let learning = Learning::new(view, clock::now());
+            let receipts = store.accept(namespace, &[*arrival], &|arrival, customer| learning.learn(arrival, customer)).await?;
+            Ok(match receipts.first() {
+                Some(Receipt::Duplicate) => Replayed::Duplicate,
+                Some(Receipt::Accepted | Receipt::UnknownCustomer) | None => Replayed::Accepted,
+            })
+        }
+        Offer::Aside(_, aside) => {
+            store.quarantine(namespace, std::slice::from_ref(&aside)).await?;
+            Ok(Replayed::Quarantined { reason: aside.reason, detail: aside.detail })
+        }
+    }
+}

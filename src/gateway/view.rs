@@ -1,0 +1,142 @@
+//! What requests are answered by: the namespace's programs as the store has them, compiled. Looked for every second and swapped as a whole;
+//! settings that cannot be read leave the last good ones in place.
+
+use super::{Gateway, write_key::WriteKeys};
+use crate::{
+    compile::{self, Inbound, Intake, Manifests},
+    status_server::Flag,
+    store::{NamespacePrograms, StoredJourney},
+};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
+use tokio_util::sync::CancellationToken;
+
+/// How long a new program or write key may take to be seen.
+const REFRESH: Duration = Duration::from_secs(1);
+
+/// The compiled programs of a namespace.
+#[derive(Debug, Default)]
+pub struct View {
+    pub version: i64,
+    pub intake: Intake,
+    /// The names of events, as signals call them, to the journeys that listen: what nobody listens for costs nothing.
+    pub listeners: BTreeMap<String, Vec<String>>,
+    /// Inbound touchpoints by their own names.
+    pub touchpoints: BTreeMap<String, Arc<Inbound>>,
+}
+
+impl View {
+    pub fn new(version: i64, intake: Intake, journeys: &[StoredJourney]) -> Self {
+        let mut listeners: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for StoredJourney { row, stopped, current: _ } in journeys {
+            if !stopped {
+                for event in &row.listens {
+                    listeners.entry(event.clone()).or_default().insert(row.journey.clone());
+                }
+            }
+        }
+        let touchpoints = intake.inbound.values().map(|inbound| (inbound.touchpoint.clone(), Arc::clone(inbound))).collect();
+        let listeners = listeners.into_iter().map(|(event, journeys)| (event, journeys.into_iter().collect())).collect();
+        Self { version, intake, listeners, touchpoints }
+    }
+
+    /// Compiles what the store has. The error says why the settings cannot be read; diagnostics of single touchpoints are warnings here,
+    /// because the operator tells them to their owners.
+    pub fn of_programs(programs: &NamespacePrograms) -> Result<Self, serde_json::Error> {
+        let manifests = read_settings(programs)?;
+        let (intake, diagnostics) = compile::intake(&manifests);
+        for diagnostic in diagnostics {
+            tracing::warn!(kind = diagnostic.object.kind, name = diagnostic.object.name, path = diagnostic.path, "left out: {}", diagnostic.message);
+        }
+        Ok(Self::new(programs.version, intake, &programs.journeys))
+    }
+
+    pub fn listening(&self, event: &str) -> Vec<String> {
+        self.listeners.get(event).cloned().unwrap_or_default()
+    }
+}
+
+/// The manifests that a namespace's runners and gateway share; none were ever put: empty ones.
+pub fn read_settings(programs: &NamespacePrograms) -> Result<Manifests, serde_json::Error> {
+    programs.settings.clone().map_or_else(|| Ok(Manifests::default()), serde_json::from_value)
+}
+
+/// Keeps the view and the write keys fresh until `shutdown`.
+pub async fn refresh(gateway: Arc<Gateway>, secrets: PathBuf, programs: Flag, reachable: Flag, shutdown: CancellationToken) {
+    let mut tick = tokio::time::interval(REFRESH);
+    tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            () = shutdown.cancelled() => return,
+            _ = tick.tick() => {}
+        }
+        refresh_programs(&gateway, &reachable).await;
+        let view = gateway.view();
+        let known = gateway.write_keys();
+        let keys = WriteKeys::read(&secrets, &view.intake.sources, &gateway.keys, &known).await;
+        *gateway.write_keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
+        if view.version > 0 {
+            programs.up();
+        }
+    }
+}
+
+async fn refresh_programs(gateway: &Gateway, reachable: &Flag) {
+    let known = gateway.view().version;
+    match gateway.store.programs(&gateway.namespace, known).await {
+        Ok(None) => reachable.up(),
+        Ok(Some(found)) => {
+            reachable.up();
+            match View::of_programs(&found) {
+                Ok(view) => {
+                    tracing::info!(version = view.version, touchpoints = view.touchpoints.len(), "programs refreshed");
+                    gateway.adopt(view);
+                }
+                // The message of serde may repeat a value; its place is enough to find the fault.
+                Err(error) => {
+                    tracing::error!(version = found.version, line = error.line(), "the settings cannot be read; the last good ones stay");
+                }
+            }
+        }
+        Err(error) => {
+            tracing::warn!("programs were not read: {error}");
+            reachable.down("the store is not available");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::JourneyRow;
+
+    fn stored(journey: &str, revision: &str, listens: &[&str], current: bool, stopped: bool) -> StoredJourney {
+        let row = JourneyRow {
+            journey: journey.into(),
+            revision: revision.into(),
+            suspended: false,
+            listens: listens.iter().map(|name| (*name).to_owned()).collect(),
+            body: serde_json::Value::Null,
+        };
+        StoredJourney { row, current, stopped }
+    }
+
+    #[test]
+    fn old_revisions_still_listen_and_stopped_journeys_do_not() {
+        let journeys = [
+            stored("carts", "b", &["cart-updated", "order-placed"], true, false),
+            stored("carts", "a", &["cart-updated", "cart-reminder/clicked"], false, false),
+            stored("gone", "a", &["cart-updated"], true, true),
+            stored("welcome", "a", &["order-placed"], true, false),
+        ];
+        let view = View::new(1, Intake::default(), &journeys);
+        assert_eq!(view.listening("cart-updated"), ["carts"]);
+        assert_eq!(view.listening("cart-reminder/clicked"), ["carts"]);
+        assert_eq!(view.listening("order-placed"), ["carts", "welcome"]);
+        assert!(view.listening("unheard").is_empty());
+    }
+}

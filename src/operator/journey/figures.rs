@@ -1,0 +1,161 @@
+//! Numbers of the status: how many customers, how the KPIs stand, how much waits. Rounded, and read from the store at most once an interval:
+//! each write of a status wakes everybody who watches.
+
+use super::{dereference::Facts, validate::Judged};
+use crate::{
+    api::{
+        measure::{Kpi, Target},
+        status::{KpiState, KpiStatus, Population},
+    },
+    clock,
+    engine::state::Ending,
+    kpi::{self, Count, Counts, KpiSpec, Measure, State, round_two_digits},
+    operator::{context::Context, error::Error, unit::Unit},
+    store::Backlog,
+};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, MutexGuard},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// What is told of a journey in numbers.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Figures {
+    pub population: Option<Population>,
+    pub kpis: Vec<KpiStatus>,
+    pub backlog: Option<i64>,
+}
+
+/// The figures of the last interval.
+#[derive(Debug, Default)]
+pub struct Numbers(Mutex<HashMap<Unit, (Instant, Figures)>>);
+
+impl Numbers {
+    pub fn forget(&self, unit: &Unit) {
+        self.lock().remove(unit);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<Unit, (Instant, Figures)>> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// The figures as of now, or of less than an interval ago. Where the store does not answer, those that the status has.
+pub async fn read(context: &Context, unit: &Unit, facts: &Facts, judged: &Judged) -> Figures {
+    // A little less than the interval, or a pass that comes a moment early would skip a whole one.
+    let fresh = context.settings.status_interval.saturating_sub(Duration::from_millis(500));
+    let known = context.numbers.lock().get(unit).cloned();
+    if let Some((at, figures)) = known
+        && at.elapsed() < fresh
+        && same_kpis(&figures, facts)
+    {
+        return figures;
+    }
+    match ask(context, facts, judged).await {
+        Ok(figures) => {
+            context.numbers.lock().insert(unit.clone(), (Instant::now(), figures.clone()));
+            figures
+        }
+        Err(error) => {
+            tracing::debug!(journey = %unit, %error, "figures were not read");
+            told(facts)
+        }
+    }
+}
+
+async fn ask(context: &Context, facts: &Facts, judged: &Judged) -> Result<Figures, Error> {
+    let store = context.store()?;
+    let counts = store.counts(&facts.namespace, &facts.name).await?;
+    let backlog = store.backlog(&facts.namespace, &facts.name).await?;
+    let kpis = match &judged.compiled {
+        Some(compiled) => measure(&counts, &compiled.program.kpis, &facts.journey.spec.kpis, clock::now()),
+        None => told(facts).kpis,
+    };
+    let Backlog { active, inbox, outbox, overdue } = backlog;
+    Ok(Figures {
+        population: Some(population(&counts, active)),
+        kpis,
+        backlog: Some(round_two_digits(inbox + outbox + overdue)),
+    })
+}
+
+/// A KPI that was added or dropped is told of at once.
+fn same_kpis(figures: &Figures, facts: &Facts) -> bool {
+    figures.kpis.iter().map(|kpi| kpi.name.as_str()).eq(facts.journey.spec.kpis.iter().map(|kpi| kpi.name.as_str()))
+}
+
+/// What the status says already.
+fn told(facts: &Facts) -> Figures {
+    let Some(status) = &facts.journey.status else { return Figures::default() };
+    Figures {
+        population: status.population.clone(),
+        kpis: status.kpis.clone(),
+        backlog: status.runner.as_ref().and_then(|runner| runner.backlog),
+    }
+}
+
+fn population(counts: &Counts, active: i64) -> Population {
+    let total = |count: Count| round_two_digits(counts.total(&count.name()));
+    Population {
+        entered: total(Count::Entered),
+        active: round_two_digits(active),
+        completed: total(Count::Ended(Ending::Completed)),
+        converted: total(Count::Ended(Ending::Converted)),
+        disqualified: total(Count::Ended(Ending::Disqualified)),
+        failed: total(Count::Ended(Ending::Failed)),
+    }
+}
+
+fn measure(counts: &Counts, specs: &[KpiSpec], declared: &[Kpi], now: clock::Micros) -> Vec<KpiStatus> {
+    let told = |spec: &KpiSpec| {
+        let target = declared.iter().find(|kpi| kpi.name.as_str() == spec.name).and_then(|kpi| kpi.target.as_ref());
+        status_of(spec, target, kpi::measure(counts, spec, now))
+    };
+    specs.iter().map(told).collect()
+}
+
+fn status_of(spec: &KpiSpec, target: Option<&Target>, measure: Measure) -> KpiStatus {
+    let Measure { value, low, high, sample, state } = measure;
+    KpiStatus {
+        name: spec.name.clone(),
+        value: value.map(percent),
+        low: low.map(percent),
+        high: high.map(percent),
+        sample: round_two_digits(sample),
+        target: target.and_then(|target| match (&target.at_least, &target.at_most) {
+            (Some(least), _) => Some(format!(">= {least}")),
+            (None, Some(most)) => Some(format!("<= {most}")),
+            (None, None) => None,
+        }),
+        state: match state {
+            State::Met => KpiState::Met,
+            State::Missed => KpiState::Missed,
+            State::Unknown => KpiState::Unknown,
+        },
+    }
+}
+
+/// A fraction as a percentage of two significant digits, whole above ten.
+fn percent(fraction: f64) -> String {
+    let percent = fraction * 100.0;
+    if percent == 0.0 || !percent.is_finite() {
+        return "0%".to_owned();
+    }
+    let digits = (1 - percent.abs().log10().floor() as i32).clamp(0, 6) as usize;
+    let text = format!("{percent:.digits$}");
+    let text = if digits > 0 { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    format!("{text}%")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_percentage_has_two_significant_digits() {
+        let told: Vec<_> = [0.0, 0.0912, 0.5, 1.0, 0.000_512, 0.123_4, 0.02].map(percent).into();
+        assert_eq!(told, ["0%", "9.1%", "50%", "100%", "0.051%", "12%", "2%"]);
+    }
+}

@@ -1,0 +1,46 @@
+//! Reads what the gateway is made from. Cached, but for the Secrets.
+
+use super::build::GATEWAY;
+use crate::{
+    compile,
+    operator::{
+        cache::Snapshot,
+        context::Context,
+        error::Error,
+        secrets::{self, Found},
+    },
+};
+use k8s_openapi::{
+    api::{apps::v1::Deployment, core::v1::Service, policy::v1::PodDisruptionBudget},
+    apimachinery::pkg::apis::meta::v1::OwnerReference,
+};
+use kube::Resource;
+use std::sync::Arc;
+
+/// A namespace as of one instant.
+pub struct Facts {
+    pub namespace: String,
+    /// Adapters by which events come in: the gateway is theirs and goes with the last of them.
+    pub owners: Vec<OwnerReference>,
+    pub secrets: Found,
+    pub deployment: Option<Arc<Deployment>>,
+    pub service: Option<Arc<Service>>,
+    pub budget: Option<Arc<PodDisruptionBudget>>,
+}
+
+pub async fn read(context: &Context, namespace: &str, snapshot: Arc<Snapshot>) -> Result<Facts, Error> {
+    let owner = |name: &String| {
+        let adapter = context.cache.adapters.get(namespace, name)?;
+        adapter.0.as_ref().ok()?.owner_ref(&())
+    };
+    // All adapters, not only those by which events come in: `journey send-test` runs in the gateway's pod.
+    let refs = snapshot.manifests.adapters.iter().flat_map(|(name, spec)| compile::secrets_of(name, spec));
+    Ok(Facts {
+        namespace: namespace.to_owned(),
+        owners: snapshot.doors().filter_map(owner).collect(),
+        secrets: secrets::find(context, namespace, refs).await?,
+        deployment: context.cache.deployments.get(namespace, GATEWAY),
+        service: context.cache.services.get(namespace, GATEWAY),
+        budget: context.cache.budgets.get(namespace, GATEWAY),
+    })
+}

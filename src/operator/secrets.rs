@@ -1,0 +1,182 @@
+//! Whether the Secrets that adapters name are there, and the keys in them. Values are read past, never kept: a GET brings them, and they are dropped.
+
+use super::{context::Context, error::Error, reason::Reason};
+use crate::compile::{Code, Diagnostic, Object, SecretRef, Severity};
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+use tokio::time::Instant;
+
+/// How long an answer is good: many journeys ask for the same Secret at once.
+const GOOD_FOR: Duration = Duration::from_secs(4);
+/// Answers kept at most.
+const KEPT: usize = 10_000;
+
+/// What was found of the Secrets that were asked for.
+#[derive(Debug, Clone, Default)]
+pub struct Found {
+    pub missing: Vec<Missing>,
+    /// Every Secret that is named, with its version; None: it is not there.
+    pub versions: BTreeMap<String, Option<String>>,
+}
+
+/// Something that is not there, and what to do about it.
+#[derive(Debug, Clone)]
+pub struct Missing {
+    pub diagnostic: Diagnostic,
+    pub reason: Reason,
+}
+
+/// The answers of the last seconds.
+#[derive(Debug, Default)]
+pub struct Secrets(Mutex<HashMap<(String, String), (Instant, Arc<Option<Content>>)>>);
+
+#[derive(Debug)]
+struct Content {
+    keys: BTreeSet<String>,
+    version: String,
+}
+
+/// Looks for all of them.
+///
+/// # Errors
+/// When the API server does not answer. That a Secret is missing is no error, but part of the answer.
+pub async fn find(
+    context: &Context,
+    namespace: &str,
+    refs: impl IntoIterator<Item = SecretRef>,
+) -> Result<Found, Error> {
+    let mut found = Found::default();
+    for (place, keys) in places(refs) {
+        let content = look(context, namespace, &place.secret).await?;
+        found.versions.insert(place.secret.clone(), (*content).as_ref().map(|content| content.version.clone()));
+        found.missing.extend(judge(namespace, &place, &keys, (*content).as_ref()));
+    }
+    Ok(found)
+}
+
+/// Where an adapter names a Secret.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Place {
+    adapter: String,
+    /// `spec.smtp.credentials.secretRef`
+    path: String,
+    secret: String,
+}
+
+/// Keys that are needed at each place; None: the only one there is. A login is one place with two keys.
+fn places(refs: impl IntoIterator<Item = SecretRef>) -> BTreeMap<Place, BTreeSet<Option<String>>> {
+    let mut places: BTreeMap<Place, BTreeSet<Option<String>>> = BTreeMap::new();
+    for SecretRef { name, key, path, adapter } in refs {
+        places.entry(Place { adapter, path, secret: name }).or_default().insert(key);
+    }
+    places
+}
+
+async fn look(context: &Context, namespace: &str, name: &str) -> Result<Arc<Option<Content>>, Error> {
+    let key = (namespace.to_owned(), name.to_owned());
+    if let Some((at, content)) = context.secrets.lock().get(&key)
+        && at.elapsed() < GOOD_FOR
+    {
+        return Ok(Arc::clone(content));
+    }
+    let api = Api::<Secret>::namespaced(context.client.clone(), namespace);
+    let content = context.call(api.get_opt(name)).await?.map(|secret| Content {
+        keys: secret.data.into_iter().flatten().map(|(key, _)| key).collect(),
+        version: secret.metadata.resource_version.unwrap_or_default(),
+    });
+    let content = Arc::new(content);
+    let mut answers = context.secrets.lock();
+    if answers.len() >= KEPT {
+        answers.retain(|_, (at, _)| at.elapsed() < GOOD_FOR);
+    }
+    answers.insert(key, (Instant::now(), Arc::clone(&content)));
+    Ok(content)
+}
+
+impl Secrets {
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(String, String), (Instant, Arc<Option<Content>>)>> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+fn judge(
+    namespace: &str,
+    place: &Place,
+    keys: &BTreeSet<Option<String>>,
+    content: Option<&Content>,
+) -> Option<Missing> {
+    let Place { adapter, path, secret } = place;
+    let missing = |path: String, reason, message, help| {
+        let object = Object { kind: "ChannelAdapter".to_owned(), name: adapter.clone() };
+        let diagnostic =
+            Diagnostic { code: Code::Reference, severity: Severity::Error, object, path, message, help: Some(help) };
+        Some(Missing { diagnostic, reason })
+    };
+    let Some(content) = content else {
+        let literal = |key: &Option<String>| format!(" --from-literal={}=...", key.as_deref().unwrap_or("key"));
+        let literals: String = keys.iter().map(literal).collect();
+        let help = format!("create it: kubectl -n {namespace} create secret generic {secret}{literals}");
+        return missing(format!("{path}.name"), Reason::SecretNotFound, format!("there is no Secret {secret}"), help);
+    };
+    if keys.contains(&None) && content.keys.len() != 1 {
+        let message = format!("the Secret {secret} has {} keys, and none is named", content.keys.len());
+        return missing(format!("{path}.key"), Reason::SecretKeyNotFound, message, "name the key".to_owned());
+    }
+    let lacking: Vec<&str> = keys.iter().flatten().map(String::as_str).filter(|key| !content.keys.contains(*key)).collect();
+    if lacking.is_empty() {
+        return None;
+    }
+    let message = format!("the Secret {secret} has no key {}", lacking.join(" and "));
+    missing(path.clone(), Reason::SecretKeyNotFound, message, format!("add it to Secret {secret} in namespace {namespace}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place() -> Place {
+        Place { adapter: "mail".into(), path: "spec.smtp.credentials.secretRef".into(), secret: "login".into() }
+    }
+
+    fn content(keys: &[&str]) -> Content {
+        Content { keys: keys.iter().map(|key| (*key).to_owned()).collect(), version: "1".into() }
+    }
+
+    fn keys(names: &[Option<&str>]) -> BTreeSet<Option<String>> {
+        names.iter().map(|name| name.map(str::to_owned)).collect()
+    }
+
+    #[test]
+    fn a_missing_secret_or_key_is_told_with_what_to_do() {
+        let login = keys(&[Some("username"), Some("password")]);
+        let missing = judge("shop", &place(), &login, None).unwrap();
+        assert_eq!(missing.reason, Reason::SecretNotFound);
+        assert_eq!(
+            missing.diagnostic.to_string(),
+            "ChannelAdapter mail: spec.smtp.credentials.secretRef.name: there is no Secret login; create it: \
+             kubectl -n shop create secret generic login --from-literal=password=... --from-literal=username=..."
+        );
+        let half = judge("shop", &place(), &login, Some(&content(&["username"]))).unwrap();
+        assert_eq!(half.reason, Reason::SecretKeyNotFound);
+        assert!(half.diagnostic.message.contains("no key password"));
+        assert!(judge("shop", &place(), &login, Some(&content(&["username", "password"]))).is_none());
+    }
+
+    #[test]
+    fn a_key_that_is_not_named_must_be_the_only_one() {
+        let any = keys(&[None]);
+        assert!(judge("shop", &place(), &any, Some(&content(&["a"]))).is_none());
+        assert_eq!(judge("shop", &place(), &any, Some(&content(&["a", "b"]))).unwrap().diagnostic.path, "spec.smtp.credentials.secretRef.key");
+    }
+
+    #[test]
+    fn the_two_keys_of_a_login_are_one_place() {
+        let of = |key: &str| SecretRef { name: "login".into(), key: Some(key.into()), path: place().path, adapter: "mail".into() };
+        assert_eq!(places([of("username"), of("password")]).len(), 1);
+    }
+}

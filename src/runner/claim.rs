@@ -1,0 +1,95 @@
+//! A claimed message: rendered, committed in the outbox under our epoch, and free to be handed over.
+
+use super::turn::TurnError;
+use crate::{
+    channel::{Message, Rendered},
+    clock::Micros,
+    engine::{
+        self,
+        program::{Content, Outbound, Program},
+        state::{Customer, Properties},
+    },
+    keys::{CustomerKey, Keys, MessageKey},
+    link,
+    personal::Personal,
+    policy::Basis,
+    store::OutboxRow,
+    template,
+};
+use std::collections::BTreeMap;
+
+/// What the dispatcher gets once the claim is committed.
+#[derive(Debug, Clone)]
+pub struct Claim {
+    pub key: MessageKey,
+    pub customer: CustomerKey,
+    pub adapter: String,
+    /// By the store's clock.
+    pub at: Micros,
+    /// Hand-overs tried, this one included.
+    pub attempt: u32,
+    pub message: Message,
+}
+
+/// Renders `row` for the customer as now.
+pub fn claim(keys: &Keys, program: &Program, outbound: &Outbound, row: &OutboxRow, customer: &Customer, to: Option<String>, now: Micros) -> Result<Claim, TurnError> {
+    let page = program.public_url.as_deref().filter(|_| asks_consent(program, outbound));
+    let unsubscribe = page.map(|url| link::unsubscribe(keys, url, &program.namespace, row.key));
+    let view = engine::view(&program.profile, customer.attributes.expose());
+    let content = render(keys, program, outbound, row, &view, customer, unsubscribe.as_deref())?;
+    Ok(Claim {
+        key: row.key,
+        customer: row.customer,
+        adapter: outbound.adapter.clone(),
+        at: now,
+        attempt: row.attempts + 1,
+        message: Message {
+            key: row.key,
+            namespace: program.namespace.clone(),
+            journey: program.journey.clone(),
+            touchpoint: outbound.touchpoint.clone(),
+            purpose: outbound.purpose.clone(),
+            customer_id: customer.id.clone(),
+            to: to.map(Personal::new),
+            with: row.with.clone(),
+            content,
+            unsubscribe: unsubscribe.map(Personal::new),
+        },
+    })
+}
+
+fn asks_consent(program: &Program, outbound: &Outbound) -> bool {
+    program.policy.purposes.get(&outbound.purpose).is_some_and(|purpose| purpose.basis == Basis::Consent)
+}
+
+fn render(
+    keys: &Keys,
+    program: &Program,
+    outbound: &Outbound,
+    row: &OutboxRow,
+    view: &Properties,
+    customer: &Customer,
+    unsubscribe: Option<&str>,
+) -> Result<BTreeMap<String, Personal<Rendered>>, TurnError> {
+    let tracked = |address: &str| match &program.public_url {
+        Some(url) => link::tracked(keys, url, &program.namespace, row.key, address),
+        None => address.to_owned(),
+    };
+    let values = template::Values {
+        customer: view,
+        customer_id: customer.id.expose(),
+        to: None,
+        with: row.with.expose(),
+        content: None,
+        link: &tracked,
+        unsubscribe,
+    };
+    let one = |(field, content): (&String, &Content)| {
+        let rendered = match content {
+            Content::Number(number) => Rendered::Number(*number),
+            Content::Template(template) => Rendered::Text(template.render(&values).map_err(|_| TurnError::Render)?),
+        };
+        Ok((field.clone(), Personal::new(rendered)))
+    };
+    outbound.content.iter().map(one).collect()
+}

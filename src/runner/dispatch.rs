@@ -1,0 +1,222 @@
+//! Hands claimed messages over: a lane an adapter, bounded in number, rate and concurrency, so that a slow provider slows only its own lane.
+
+use super::{
+    claim::Claim,
+    turn::{Adapter, OUTCOME_UNKNOWN, UNKNOWN},
+};
+use crate::{
+    api::channel_adapter::{ChannelAdapterSpec, UnknownOutcome},
+    channel::{Channel, Reply},
+    clock::{Micros, span},
+    engine::Outcome,
+    store::{Fate, Handed},
+};
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    num::NonZeroU32,
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{
+    sync::{Semaphore, mpsc},
+    task::JoinSet,
+    time::Instant,
+};
+
+/// A claim is handed over within this, or given back and claimed anew: consent and caps are as of the claim.
+const CLAIM_TTL: Duration = Duration::from_secs(2);
+/// Requests under way at a time where the adapter says nothing.
+const CONCURRENCY: usize = 8;
+
+/// An adapter's limits and retries, parsed.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    pub per_second: Option<NonZeroU32>,
+    pub burst: Option<NonZeroU32>,
+    pub concurrency: usize,
+    pub attempts: u32,
+    pub initial: Micros,
+    pub max: Micros,
+    pub retries_unknown: bool,
+}
+
+impl Limits {
+    pub fn of(spec: &ChannelAdapterSpec, deduplicates: bool) -> Self {
+        let positive = |n: Option<i32>| n.and_then(|n| u32::try_from(n).ok()).and_then(NonZeroU32::new);
+        let limits = spec.limits.clone().unwrap_or_default();
+        let retry = spec.retry.as_ref();
+        Self {
+            per_second: positive(limits.per_second),
+            burst: positive(limits.burst),
+            concurrency: positive(limits.concurrency).map_or(CONCURRENCY, |n| n.get() as usize),
+            attempts: retry.map_or(5, |retry| u32::try_from(retry.attempts).unwrap_or(1)),
+            initial: retry.and_then(|retry| retry.initial.as_ref()).map_or(crate::clock::SECOND, |initial| span(&initial.0)),
+            max: retry.and_then(|retry| retry.max.as_ref()).map_or(10 * crate::clock::MINUTE, |max| span(&max.0)),
+            retries_unknown: spec.unknown_outcome.map_or(deduplicates, |unknown| unknown == UnknownOutcome::Retry),
+        }
+    }
+
+    /// The pause after the attempt of that number: doubled each time, between half of it and all of it by chance (`jitter`, 0 to 1), so that
+    /// messages that failed together do not come back together.
+    pub fn pause(&self, attempt: u32, jitter: f64) -> Micros {
+        let doubled = self.initial.saturating_mul(1i64.checked_shl(attempt.saturating_sub(1).min(40)).unwrap_or(i64::MAX)).min(self.max);
+        doubled / 2 + (doubled as f64 / 2.0 * jitter) as Micros
+    }
+}
+
+struct Lane {
+    spec: ChannelAdapterSpec,
+    queue: mpsc::Sender<(Claim, Instant)>,
+    needs_address: bool,
+    retries_unknown: bool,
+    task: tokio::task::JoinHandle<()>,
+}
+
+/// The lanes of a runner, and where the fates of messages come back.
+pub struct Lanes {
+    lanes: BTreeMap<String, Lane>,
+    fates: mpsc::UnboundedSender<Handed>,
+}
+
+impl Lanes {
+    /// Fates come out of the receiver; there are never more of them than claims, which the lanes bound.
+    pub fn new() -> (Self, mpsc::UnboundedReceiver<Handed>) {
+        let (fates, heard) = mpsc::unbounded_channel();
+        (Self { lanes: BTreeMap::new(), fates }, heard)
+    }
+
+    pub fn is_open(&self, name: &str, spec: &ChannelAdapterSpec) -> bool {
+        self.lanes.get(name).is_some_and(|lane| lane.spec == *spec)
+    }
+
+    /// Opens a lane, in the place of one of that name, whose queue is still worked off.
+    pub fn open(&mut self, name: &str, spec: &ChannelAdapterSpec, channel: Arc<dyn Channel>) {
+        let limits = Limits::of(spec, channel.deduplicates());
+        let (queue, claims) = mpsc::channel(limits.concurrency * 2);
+        let needs_address = channel.needs_address();
+        let task = tokio::spawn(work(claims, channel, limits, self.fates.clone()));
+        let lane = Lane { spec: spec.clone(), queue, needs_address, retries_unknown: limits.retries_unknown, task };
+        self.lanes.insert(name.to_owned(), lane);
+    }
+
+    /// Closes the lanes that are not among `names`.
+    pub fn keep(&mut self, names: &BTreeSet<String>) {
+        self.lanes.retain(|name, _| names.contains(name));
+    }
+
+    pub fn state(&self) -> BTreeMap<String, Adapter> {
+        let state = |lane: &Lane| Adapter {
+            needs_address: lane.needs_address,
+            retries_unknown: lane.retries_unknown,
+            room: lane.queue.capacity(),
+        };
+        self.lanes.iter().map(|(name, lane)| (name.clone(), state(lane))).collect()
+    }
+
+    /// Puts a committed claim into its lane; when that is gone or full, the claim is given back.
+    pub fn put(&self, claim: Claim) {
+        let returned = Handed { key: claim.key, customer: claim.customer, fate: Fate::Returned };
+        let taken = self.lanes.get(&claim.adapter).is_some_and(|lane| lane.queue.try_send((claim, Instant::now())).is_ok());
+        if !taken {
+            // The receiver lives as long as the pump, which calls this.
+            let _pump_is_gone = self.fates.send(returned);
+        }
+    }
+
+    /// Ends the lanes when their queues are worked off, or after `patience`.
+    pub async fn drain(&mut self, patience: Duration) {
+        let deadline = Instant::now() + patience;
+        for lane in std::mem::take(&mut self.lanes).into_values() {
+            drop(lane.queue);
+            let abort = lane.task.abort_handle();
+            if tokio::time::timeout_at(deadline, lane.task).await.is_err() {
+                abort.abort();
+            }
+        }
+    }
+}
+
+async fn work(mut claims: mpsc::Receiver<(Claim, Instant)>, channel: Arc<dyn Channel>, limits: Limits, fates: mpsc::UnboundedSender<Handed>) {
+    let rate = limits.per_second.map(|n| Arc::new(RateLimiter::direct(quota(n, limits.burst))));
+    let under_way = Arc::new(Semaphore::new(limits.concurrency));
+    let mut handing = JoinSet::new();
+    while let Some((claim, committed)) = claims.recv().await {
+        let Ok(permit) = under_way.clone().acquire_owned().await else { break };
+        if let Some(rate) = &rate {
+            until_ready(rate).await;
+        }
+        let (channel, fates) = (channel.clone(), fates.clone());
+        handing.spawn(async move {
+            let fate = hand_over(&*channel, &claim, &limits, committed).await;
+            drop(permit);
+            let _pump_is_gone = fates.send(Handed { key: claim.key, customer: claim.customer, fate });
+        });
+        while handing.try_join_next().is_some() {}
+    }
+    while handing.join_next().await.is_some() {}
+}
+
+fn quota(per_second: NonZeroU32, burst: Option<NonZeroU32>) -> Quota {
+    Quota::per_second(per_second).allow_burst(burst.unwrap_or(per_second))
+}
+
+async fn until_ready(rate: &DefaultDirectRateLimiter) {
+    rate.until_ready().await;
+}
+
+async fn hand_over(channel: &dyn Channel, claim: &Claim, limits: &Limits, committed: Instant) -> Fate {
+    if committed.elapsed() > CLAIM_TTL {
+        return Fate::Returned;
+    }
+    let reply = channel.hand_over(&claim.message).await;
+    let again = |reason: &str, after: Micros| {
+        let elapsed = Micros::try_from(committed.elapsed().as_micros()).unwrap_or(Micros::MAX);
+        Fate::Retry { due: claim.at.saturating_add(elapsed).saturating_add(after), reason: reason.to_owned() }
+    };
+    let pause = limits.pause(claim.attempt, jitter());
+    let last = claim.attempt >= limits.attempts;
+    match reply {
+        Reply::Sent => Fate::Known(Outcome::Sent),
+        Reply::Refused(reason) => Fate::Known(Outcome::Failed(reason)),
+        Reply::TryLater { reason, .. } if last => {
+            tracing::warn!(adapter = claim.adapter, attempt = claim.attempt, reason, message = %claim.key, "given up");
+            Fate::Known(Outcome::Failed("GaveUp".into()))
+        }
+        Reply::TryLater { reason, after } => {
+            tracing::warn!(adapter = claim.adapter, attempt = claim.attempt, reason, message = %claim.key, "not accepted now; tried again");
+            let asked = after.and_then(|after| Micros::try_from(after.as_micros()).ok()).unwrap_or_default();
+            again("TryLater", pause.max(asked))
+        }
+        Reply::Unknown(reason) => {
+            tracing::warn!(adapter = claim.adapter, attempt = claim.attempt, reason, message = %claim.key, "its fate is unknown");
+            if limits.retries_unknown && !last { again(UNKNOWN, pause) } else { Fate::Known(Outcome::Failed(OUTCOME_UNKNOWN.into())) }
+        }
+    }
+}
+
+/// 0 to 1, from the same source as owners' ids: it only spreads retries.
+fn jitter() -> f64 {
+    f64::from(u16::from_be_bytes([uuid::Uuid::new_v4().as_bytes()[0], uuid::Uuid::new_v4().as_bytes()[1]])) / f64::from(u16::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_double_up_to_the_longest_one() {
+        let limits = Limits { initial: 1_000, max: 5_000, ..Limits::of(&ChannelAdapterSpec::default(), true) };
+        let full = |attempt| limits.pause(attempt, 1.0);
+        assert_eq!([full(1), full(2), full(3), full(4), full(60)], [1_000, 2_000, 4_000, 5_000, 5_000]);
+        assert_eq!(limits.pause(2, 0.0), 1_000);
+    }
+
+    #[test]
+    fn unknown_outcomes_are_tried_again_only_where_the_other_side_deduplicates() {
+        assert!(Limits::of(&ChannelAdapterSpec::default(), true).retries_unknown);
+        assert!(!Limits::of(&ChannelAdapterSpec::default(), false).retries_unknown);
+        let told = ChannelAdapterSpec { unknown_outcome: Some(UnknownOutcome::Drop), ..ChannelAdapterSpec::default() };
+        assert!(!Limits::of(&told, true).retries_unknown);
+    }
+}

@@ -1,0 +1,90 @@
+//! The compiled revisions of one journey, and the channels they speak through, kept as the store has them.
+
+use super::{dispatch::Lanes, pump::ChannelOpener, turn::Adapters};
+use crate::{
+    channel::Reads,
+    compile::{self, Manifests},
+    engine::{Program, Programs},
+    store::{NamespacePrograms, Result, Store, StoreError},
+};
+use std::{collections::BTreeMap, sync::Arc};
+
+/// What a runner runs by.
+#[derive(Default)]
+pub struct Loaded {
+    pub version: i64,
+    pub programs: Programs,
+    /// Whether the store knows the journey and has not begun to delete it.
+    pub alive: bool,
+}
+
+/// Reads what is newer than `known`; None: nothing is.
+pub async fn load(store: &dyn Store, namespace: &str, journey: &str, known: i64) -> Result<Option<Loaded>> {
+    match store.programs(namespace, known).await? {
+        Some(stored) => compile_all(&stored, journey).map(Some),
+        None => Ok(None),
+    }
+}
+
+/// Compiles every revision of `journey` against the settings as they are now. One that does not compile is left out, and logged: the
+/// operator says why in the journey's conditions, and its customers stay where they are.
+pub fn compile_all(stored: &NamespacePrograms, journey: &str) -> Result<Loaded> {
+    let settings = match &stored.settings {
+        Some(body) => manifests(body)?,
+        None => Manifests::default(),
+    };
+    let mut loaded = Loaded { version: stored.version, ..Loaded::default() };
+    for stored in stored.journeys.iter().filter(|stored| stored.row.journey == journey) {
+        loaded.alive |= !stored.stopped;
+        let manifests = settings.clone().with(manifests(&stored.row.body)?);
+        let program = match compile::journey(&manifests, journey) {
+            Ok(compiled) => Program { revision: stored.row.revision.clone(), suspended: stored.row.suspended, ..compiled.program },
+            Err(diagnostics) => {
+                for diagnostic in diagnostics {
+                    tracing::warn!(journey, revision = stored.row.revision, %diagnostic, "a revision does not compile");
+                }
+                continue;
+            }
+        };
+        let program = Arc::new(program);
+        if stored.current && !stored.stopped {
+            loaded.programs.current = Some(program.clone());
+        }
+        loaded.programs.revisions.insert(stored.row.revision.clone(), program);
+    }
+    Ok(loaded)
+}
+
+fn manifests(body: &serde_json::Value) -> Result<Manifests> {
+    serde_json::from_value(body.clone()).map_err(|error| StoreError::Unreadable(format!("a program: {error}")))
+}
+
+/// Opens the channels of the adapters that any revision uses, and closes those that none does. An adapter that cannot be opened (a Secret
+/// is missing) is logged and tried again at the next load; its messages wait.
+pub fn open_lanes(lanes: &mut Lanes, programs: &Programs, open: &ChannelOpener) {
+    let mut wanted = BTreeMap::new();
+    let mut reads: BTreeMap<&str, Reads> = BTreeMap::new();
+    for program in programs.revisions.values().chain(&programs.current) {
+        wanted.extend(program.adapters.iter().map(|(name, spec)| (name.clone(), spec.clone())));
+        for outbound in program.outbound.values() {
+            let reads = reads.entry(&outbound.adapter).or_default();
+            reads.content.extend(outbound.content.keys().cloned());
+            reads.with.extend(program.gives(&outbound.touchpoint).map(str::to_owned));
+        }
+    }
+    lanes.keep(&wanted.keys().cloned().collect());
+    for (name, spec) in &wanted {
+        if lanes.is_open(name, spec) {
+            continue;
+        }
+        match open(spec, reads.remove(name.as_str()).unwrap_or_default()) {
+            Ok(channel) => lanes.open(name, spec, channel),
+            Err(error) => tracing::warn!(adapter = name, %error, "an adapter cannot be opened; its messages wait"),
+        }
+    }
+}
+
+/// What a round knows of the lanes.
+pub fn adapters(lanes: &Lanes) -> Adapters {
+    Adapters { open: lanes.state() }
+}

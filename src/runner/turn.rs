@@ -1,0 +1,482 @@
+//! The pure heart of a round: what the store read, in; what it shall write and what may be handed over, out. No I/O, no clock.
+//!
+//! For each customer: claims of dead runners and outcomes of messages first, then due waits and events in the order of acceptance (a wait due at or before an event's
+//! acceptance goes first), then messages whose time has come. Every message passes [`policy::decide`] here, in the transaction that claims it.
+
+use super::claim::claim;
+pub use super::claim::Claim;
+use crate::{
+    clock::{Micros, SECOND},
+    engine::{
+        self,
+        program::{Outbound, Program, Programs},
+        state::{Action, Customer, Enrollment, Input, Outcome},
+    },
+    keys::{CustomerKey, Keys, MessageKey},
+    kpi::{Count, Counts},
+    personal::Personal,
+    policy::{self, Contact, Facts, HoldReason, SkipReason, Verdict},
+    store::{CustomerTurn, EnrollmentRow, Fate, Hold, MessageRow, OutboxRow, OutboxState, Round, RoundCommit},
+};
+use jiff::tz::TimeZone;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// A message whose adapter is busy, or not to be opened, asks again after this.
+const BUSY: Micros = SECOND / 5;
+const NOT_OPEN: Micros = 5 * SECOND;
+/// `why` of a message that may have been handed over and is tried again: its own contact is already counted.
+pub const UNKNOWN: &str = "Unknown";
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum TurnError {
+    #[error("the content cannot be rendered")]
+    Render,
+}
+
+/// What the process knows of its adapters when the round begins.
+#[derive(Debug, Clone, Default)]
+pub struct Adapters {
+    pub open: BTreeMap<String, Adapter>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Adapter {
+    pub needs_address: bool,
+    /// Whether a message whose fate is unknown is tried again (unknownOutcome).
+    pub retries_unknown: bool,
+    /// Messages that its lane takes now.
+    pub room: usize,
+}
+
+/// What a round runs by.
+pub struct Turn<'a> {
+    pub programs: &'a Programs,
+    pub keys: &'a Keys,
+    pub hold: &'a Hold,
+    pub adapters: Adapters,
+    /// Messages that this process has claimed and not yet heard of.
+    pub in_flight: &'a BTreeSet<MessageKey>,
+}
+
+/// What a round gives.
+#[derive(Debug, Default)]
+pub struct Done {
+    pub commit: RoundCommit,
+    /// To be handed over once `commit` is committed, and only then.
+    pub claims: Vec<Claim>,
+}
+
+impl Turn<'_> {
+    pub fn take(&mut self, round: Round) -> Done {
+        let mut done = Done::default();
+        for customer in round.customers {
+            Walk::new(self, customer, round.now, &mut done).walk();
+        }
+        done
+    }
+
+    fn epoch(&self, customer: CustomerKey) -> i64 {
+        self.hold.shards.iter().find(|lease| lease.shard == customer.shard()).map_or(0, |lease| lease.epoch)
+    }
+}
+
+/// One customer's way through a round.
+struct Walk<'a, 't> {
+    turn: &'a mut Turn<'t>,
+    done: &'a mut Done,
+    now: Micros,
+    key: CustomerKey,
+    customer: Customer,
+    attributes_changed: bool,
+    consents: BTreeMap<String, policy::Consent>,
+    contacts: Vec<Contact>,
+    enrollments: Vec<Enrollment>,
+    before: Vec<Enrollment>,
+    outbox: BTreeMap<MessageKey, OutboxRow>,
+    given: CustomerTurnRest,
+    zone: Option<TimeZone>,
+}
+
+struct CustomerTurnRest {
+    inbox: VecDeque<(i64, engine::Event)>,
+    outcomes: Vec<crate::store::Handed>,
+}
+
+impl<'a, 't> Walk<'a, 't> {
+    fn new(turn: &'a mut Turn<'t>, given: CustomerTurn, now: Micros, done: &'a mut Done) -> Self {
+        let CustomerTurn { customer, contacts, enrollments, inbox, outbox, outcomes } = given;
+        let key = customer.key;
+        let mut walk = Self {
+            turn,
+            done,
+            now,
+            key,
+            customer: Customer { id: customer.id, attributes: customer.attributes },
+            attributes_changed: false,
+            consents: customer.consents,
+            contacts,
+            before: enrollments.clone(),
+            enrollments,
+            outbox: outbox.into_iter().map(|row| (row.key, row)).collect(),
+            given: CustomerTurnRest { inbox: inbox.into(), outcomes },
+            zone: None,
+        };
+        walk.see_zone();
+        walk
+    }
+
+    fn walk(mut self) {
+        // Before anything is claimed in this round: what is claimed now is no orphan.
+        self.adopt_orphans();
+        for handed in std::mem::take(&mut self.given.outcomes) {
+            self.hear(handed.key, handed.fate);
+        }
+        // A customer's next event asks every message that quiet hours hold back once more.
+        let stirred = !self.given.inbox.is_empty();
+        while let Some((sequence, event)) = self.given.inbox.pop_front() {
+            self.due_by(event.accepted_at);
+            self.done.commit.consumed.push(sequence);
+            self.apply(Input::Event { sequence, event });
+        }
+        self.due_by(self.now);
+        self.ask_again(stirred);
+        self.close();
+    }
+
+    /// What became of a message that this process handed over.
+    fn hear(&mut self, key: MessageKey, fate: Fate) {
+        // Heard before: the round that heard it committed, and the answer to the commit was lost.
+        let Some(row) = self.outbox.get(&key).cloned() else { return };
+        match fate {
+            Fate::Known(outcome) => {
+                if matches!(&outcome, Outcome::Failed(reason) if !is_unknown(reason)) {
+                    self.done.commit.contacts_gone.push((self.key, key));
+                }
+                self.settle(&row, outcome);
+            }
+            Fate::Retry { due, reason } => {
+                if !is_unknown(&reason) {
+                    self.done.commit.contacts_gone.push((self.key, key));
+                }
+                self.keep(OutboxRow { state: OutboxState::Held { due, why: reason }, ..row });
+            }
+            Fate::Returned => self.unclaim(row),
+        }
+    }
+
+    /// The claim is taken back, nothing was handed over: the message is asked about once more in this round.
+    fn unclaim(&mut self, row: OutboxRow) {
+        self.forget_contact(&row);
+        self.done.commit.contacts_gone.push((self.key, row.key));
+        self.keep(OutboxRow { attempts: row.attempts.saturating_sub(1), state: OutboxState::Held { due: self.now, why: "Returned".into() }, ..row });
+    }
+
+    /// Claims of an owner that died, and claims of ours whose commit was answered by an error although it was made.
+    fn adopt_orphans(&mut self) {
+        let epoch = self.turn.epoch(self.key);
+        for row in self.outbox.values().cloned().collect::<Vec<_>>() {
+            let OutboxState::Claimed { epoch: claimed, .. } = row.state else { continue };
+            if claimed == epoch {
+                if !self.turn.in_flight.contains(&row.key) {
+                    self.unclaim(row);
+                }
+                continue;
+            }
+            if self.retries_unknown(&row) {
+                self.keep(OutboxRow { state: OutboxState::Held { due: self.now, why: UNKNOWN.into() }, ..row });
+            } else {
+                self.settle(&row, Outcome::Failed(OUTCOME_UNKNOWN.into()));
+            }
+        }
+    }
+
+    fn retries_unknown(&self, row: &OutboxRow) -> bool {
+        let adapter = self.outbound(row).map(|(_, outbound)| outbound.adapter.clone());
+        adapter.and_then(|adapter| self.turn.adapters.open.get(&adapter)).is_some_and(|adapter| adapter.retries_unknown)
+    }
+
+    /// Waits that end by `at`, the earliest first.
+    fn due_by(&mut self, at: Micros) {
+        if self.suspended() {
+            return;
+        }
+        // Bounded: each turn ends a wait, and a wait begun now ends after now.
+        for _ in 0..1000 {
+            let due = self.enrollments.iter().filter_map(|e| e.due_at().map(|due| (due, e.ordinal))).filter(|(due, _)| *due <= at.min(self.now)).min();
+            let Some((_, enrollment)) = due else { return };
+            let known = self.enrollments.iter().any(|e| e.ordinal == enrollment && self.turn.programs.revisions.contains_key(&e.revision));
+            if !known {
+                return;
+            }
+            self.apply(Input::Due { enrollment });
+        }
+    }
+
+    /// Applies an input and all that follows from it.
+    fn apply(&mut self, first: Input) {
+        let mut inputs = VecDeque::from([first]);
+        while let Some(input) = inputs.pop_front() {
+            let turn = engine::apply(self.turn.programs, &mut self.enrollments, &input, &self.customer, self.now);
+            if let Some(disposition) = turn.disposition {
+                self.count(Count::Event(disposition), self.now);
+            }
+            for action in turn.actions {
+                match action {
+                    Action::Send { enrollment, step, occurrence, touchpoint, with } => {
+                        inputs.extend(self.request(enrollment, step, occurrence, touchpoint, with));
+                    }
+                    Action::Withdraw { enrollment } => self.withdraw(enrollment),
+                    Action::Set(attributes) => self.set(attributes),
+                    Action::Count { count, at } => self.count(count, at),
+                }
+            }
+        }
+    }
+
+    /// A step asks for a message: the policy is asked at once. Gives the outcome when it is known already.
+    fn request(&mut self, enrollment: i64, step: String, occurrence: u32, touchpoint: String, with: Personal<engine::state::Properties>) -> Option<Input> {
+        let revision = self.enrollments.iter().find(|e| e.ordinal == enrollment)?.revision.clone();
+        let program = self.turn.programs.revisions.get(&revision)?;
+        let key = MessageKey::of(&program.namespace, &program.journey, self.key, enrollment, &step, occurrence);
+        let row = OutboxRow {
+            key,
+            customer: self.key,
+            enrollment,
+            revision,
+            step,
+            occurrence,
+            touchpoint,
+            with,
+            requested_at: self.now,
+            attempts: 0,
+            state: OutboxState::Held { due: self.now, why: "New".into() },
+        };
+        self.outbox.insert(key, row.clone());
+        self.ask(row)
+    }
+
+    /// Asks the policy, in this transaction. Gives the outcome as the engine's next input when the message is over.
+    fn ask(&mut self, row: OutboxRow) -> Option<Input> {
+        let Some((program, outbound)) = self.outbound(&row) else {
+            // Its revision does not compile any more, or the journey has no program: the message waits for one.
+            return self.hold(row, self.now + NOT_OPEN, "NoProgram");
+        };
+        let (program, outbound_name) = (program.clone(), outbound.touchpoint.clone());
+        let outbound = &program.outbound[&outbound_name];
+        let Some(adapter) = self.turn.adapters.open.get(&outbound.adapter).copied() else {
+            return self.hold(row, self.now + NOT_OPEN, "NotOpen");
+        };
+        let Some(enrollment) = self.enrollments.iter().find(|e| e.ordinal == row.enrollment) else {
+            return self.over(&row, Outcome::Skipped(SkipReason::Withdrawn.name().into()));
+        };
+        let to = engine::address(&program, outbound, enrollment, &self.customer, self.now);
+        if matches!(&row.state, OutboxState::Held { why, .. } if is_unknown(why)) {
+            self.forget_contact(&row);
+        }
+        let facts = Facts {
+            consents: &self.consents,
+            contacts: &self.contacts,
+            zone: self.zone.as_ref(),
+            suspended: self.suspended(),
+            has_address: to.is_some() || !adapter.needs_address,
+        };
+        let message = policy::Message {
+            purpose: &outbound.purpose,
+            channel: &outbound.channel,
+            expires_at: outbound.time_to_live.map(|ttl| row.requested_at.saturating_add(ttl)),
+        };
+        match policy::decide(&program.policy, &facts, &message, self.now) {
+            Verdict::Skip(reason) => self.over(&row, Outcome::Skipped(reason.name().into())),
+            Verdict::Hold { until, why } => self.hold(row, until.max(self.now + BUSY), held_by(why)),
+            Verdict::Send if adapter.room == 0 => self.hold(row, self.now + BUSY, "Busy"),
+            Verdict::Send => match claim(self.turn.keys, &program, outbound, &row, &self.customer, to, self.now) {
+                Ok(claim) => {
+                    self.take(row, outbound, claim);
+                    None
+                }
+                Err(TurnError::Render) => self.over(&row, Outcome::Failed("RenderFailed".into())),
+            },
+        }
+    }
+
+    fn take(&mut self, row: OutboxRow, outbound: &Outbound, claim: Claim) {
+        if let Some(adapter) = self.turn.adapters.open.get_mut(&outbound.adapter) {
+            adapter.room -= 1;
+        }
+        let contact = Contact { purpose: outbound.purpose.clone(), channel: outbound.channel.clone(), at: self.now };
+        self.contacts.push(contact.clone());
+        self.done.commit.contacts_gone.retain(|(_, key)| *key != row.key);
+        self.done.commit.contacts.push((self.key, row.key, contact));
+        self.done.commit.messages.push(self.message(&row, Some(outbound), None));
+        let epoch = self.turn.epoch(self.key);
+        self.keep(OutboxRow { attempts: claim.attempt, state: OutboxState::Claimed { epoch, at: self.now }, ..row });
+        self.done.claims.push(claim);
+    }
+
+    fn hold(&mut self, row: OutboxRow, due: Micros, why: &str) -> Option<Input> {
+        // A message that may have gone out keeps saying so, whatever holds it back now.
+        let why = match &row.state {
+            OutboxState::Held { why, .. } if is_unknown(why) => why.clone(),
+            OutboxState::Held { .. } | OutboxState::Claimed { .. } => why.to_owned(),
+        };
+        self.keep(OutboxRow { state: OutboxState::Held { due, why }, ..row });
+        None
+    }
+
+    /// The message is over before it was handed over.
+    fn over(&mut self, row: &OutboxRow, outcome: Outcome) -> Option<Input> {
+        // One that may have gone out before and is kept back now has an unknown fate, not a skipped one.
+        let outcome = match &row.state {
+            OutboxState::Held { why, .. } if is_unknown(why) => Outcome::Failed(OUTCOME_UNKNOWN.into()),
+            OutboxState::Held { .. } | OutboxState::Claimed { .. } => outcome,
+        };
+        self.book(row, outcome.clone());
+        Some(Input::Outcome { enrollment: row.enrollment, step: row.step.clone(), occurrence: row.occurrence, outcome })
+    }
+
+    /// The message is over, and its enrollment hears of it.
+    fn settle(&mut self, row: &OutboxRow, outcome: Outcome) {
+        self.book(row, outcome.clone());
+        self.apply(Input::Outcome { enrollment: row.enrollment, step: row.step.clone(), occurrence: row.occurrence, outcome });
+    }
+
+    /// Writes a message's end into the books: one outcome, counted once.
+    fn book(&mut self, row: &OutboxRow, outcome: Outcome) {
+        self.outbox.remove(&row.key);
+        self.done.commit.outbox.retain(|kept| kept.key != row.key);
+        self.done.commit.outbox_gone.push((self.key, row.key));
+        let touchpoint = row.touchpoint.clone();
+        self.count(
+            match &outcome {
+                Outcome::Sent => Count::Sent { touchpoint },
+                Outcome::Skipped(reason) => Count::Skipped { touchpoint, reason: reason.clone() },
+                Outcome::Failed(reason) => Count::Failed { touchpoint, reason: reason.clone() },
+            },
+            self.now,
+        );
+        let outbound = self.outbound(row).map(|(program, outbound)| (program.clone(), outbound.touchpoint.clone()));
+        let message = match &outbound {
+            Some((program, name)) => self.message(row, program.outbound.get(name), Some(outcome)),
+            None => self.message(row, None, Some(outcome)),
+        };
+        self.done.commit.messages.retain(|written| written.key != row.key);
+        self.done.commit.messages.push(message);
+    }
+
+    /// Whatever of this enrollment has not been handed over is not sent any more.
+    fn withdraw(&mut self, enrollment: i64) {
+        let waiting = self.outbox.values().filter(|row| row.enrollment == enrollment && matches!(row.state, OutboxState::Held { .. }));
+        for row in waiting.cloned().collect::<Vec<_>>() {
+            // The enrollment has ended: it needs not hear of it.
+            let _ended = self.over(&row, Outcome::Skipped(SkipReason::Withdrawn.name().into()));
+        }
+    }
+
+    fn set(&mut self, changes: Personal<engine::state::Properties>) {
+        for (name, value) in changes.into_inner() {
+            if value.is_null() {
+                self.customer.attributes.expose_mut().remove(&name);
+            } else {
+                self.customer.attributes.expose_mut().insert(name, value);
+            }
+        }
+        self.attributes_changed = true;
+        self.see_zone();
+    }
+
+    /// Messages whose time has come, and after an event those that quiet hours hold back.
+    fn ask_again(&mut self, stirred: bool) {
+        let asks = |row: &&OutboxRow| match &row.state {
+            OutboxState::Held { due, why } => *due <= self.now || (stirred && why == held_by(HoldReason::QuietHours)),
+            OutboxState::Claimed { .. } => false,
+        };
+        for row in self.outbox.values().filter(asks).cloned().collect::<Vec<_>>() {
+            // Its enrollment may have ended meanwhile, and the message been withdrawn.
+            if self.outbox.contains_key(&row.key)
+                && let Some(input) = self.ask(row)
+            {
+                self.apply(input);
+            }
+        }
+    }
+
+    /// Gives what changed to the commit.
+    fn close(self) {
+        for enrollment in &self.enrollments {
+            if self.before.iter().any(|before| before == enrollment) {
+                continue;
+            }
+            let program = self.turn.programs.revisions.get(&enrollment.revision);
+            let watch_until = program.map_or(Micros::MAX, |program| engine::watch_until(program, enrollment));
+            self.done.commit.enrollments.push(EnrollmentRow { customer: self.key, enrollment: enrollment.clone(), watch_until });
+        }
+        if self.attributes_changed {
+            self.done.commit.attributes.push((self.key, self.customer.attributes.clone()));
+        }
+    }
+
+    fn keep(&mut self, row: OutboxRow) {
+        self.done.commit.outbox.retain(|kept| kept.key != row.key);
+        self.done.commit.outbox.push(row.clone());
+        self.outbox.insert(row.key, row);
+    }
+
+    /// Takes one contact of this message's kind out of what caps see: it is its own.
+    fn forget_contact(&mut self, row: &OutboxRow) {
+        let Some((program, outbound)) = self.outbound(row) else { return };
+        let (purpose, channel) = (&program.outbound[&outbound.touchpoint].purpose, &program.outbound[&outbound.touchpoint].channel);
+        let own = self.contacts.iter().rposition(|contact| contact.purpose == *purpose && contact.channel == *channel);
+        if let Some(own) = own {
+            self.contacts.remove(own);
+        }
+    }
+
+    fn outbound(&self, row: &OutboxRow) -> Option<(&std::sync::Arc<Program>, &Outbound)> {
+        let program = self.turn.programs.revisions.get(&row.revision)?;
+        Some((program, program.outbound.get(&row.touchpoint)?))
+    }
+
+    fn message(&self, row: &OutboxRow, outbound: Option<&Outbound>, outcome: Option<Outcome>) -> MessageRow {
+        let journey = self.turn.hold.journey.clone();
+        MessageRow {
+            key: row.key,
+            journey,
+            customer: self.key,
+            enrollment: row.enrollment,
+            step: row.step.clone(),
+            occurrence: row.occurrence,
+            touchpoint: row.touchpoint.clone(),
+            purpose: outbound.map(|outbound| outbound.purpose.clone()).unwrap_or_default(),
+            channel: outbound.map(|outbound| outbound.channel.clone()).unwrap_or_default(),
+            at: self.now,
+            outcome,
+        }
+    }
+
+    fn suspended(&self) -> bool {
+        self.turn.programs.current.as_ref().is_none_or(|program| program.suspended)
+    }
+
+    fn see_zone(&mut self) {
+        self.zone = self.turn.programs.current.as_ref().and_then(|program| engine::zone_of(&program.profile, &self.customer));
+    }
+
+    fn count(&mut self, count: Count, at: Micros) {
+        let counts: &mut Counts = &mut self.done.commit.counts;
+        counts.add(count.name(), at, 1);
+    }
+}
+
+/// Reason of a message whose fate cannot be known and is not tried again.
+pub const OUTCOME_UNKNOWN: &str = "OutcomeUnknown";
+
+fn is_unknown(why: &str) -> bool {
+    why == UNKNOWN || why == OUTCOME_UNKNOWN
+}
+
+fn held_by(why: HoldReason) -> &'static str {
+    match why {
+        HoldReason::QuietHours => "QuietHours",
+        HoldReason::Suspended => "Suspended",
+    }
+}

@@ -1,0 +1,401 @@
+//! The store in memory: for `journey dev`, simulations and tests. One mutex, so everything is serial; nothing survives the process.
+
+mod intake;
+mod lease;
+mod round;
+
+use super::{
+    Arrival, Backlog, Customer, EnrollmentRow, Hold, Imported, JourneyRow, Learn, MessageRow, NamespacePrograms,
+    OutboxRow, Quarantined, Receipt, Result, RoundRequest, RoundResult, Store, StoredJourney, Work,
+};
+use crate::{
+    clock::{Clock, Micros},
+    engine::state::Event,
+    keys::{CustomerKey, MessageKey},
+    kpi::Counts,
+    personal::Personal,
+    policy::Contact,
+};
+use async_trait::async_trait;
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+use tokio::sync::Notify;
+use uuid::Uuid;
+
+/// See the module.
+pub struct Memory {
+    clock: Arc<dyn Clock>,
+    state: Mutex<State>,
+    bells: Mutex<HashMap<(String, String), Arc<Notify>>>,
+}
+
+#[derive(Default)]
+struct State {
+    namespaces: HashMap<String, Namespace>,
+    /// Never goes back, so that a namespace made again is not taken for the old one.
+    version: i64,
+    sequence: i64,
+}
+
+#[derive(Default)]
+struct Namespace {
+    version: i64,
+    settings: Option<serde_json::Value>,
+    journeys: BTreeMap<String, Journey>,
+    customers: HashMap<CustomerKey, Customer>,
+    evidence: HashMap<(CustomerKey, String), Personal<String>>,
+    contacts: HashMap<CustomerKey, BTreeMap<MessageKey, Contact>>,
+    seen: HashSet<(i32, [u8; 16])>,
+    /// With whether it was counted: only what the gateway put aside is.
+    quarantine: BTreeMap<i64, (Quarantined, bool)>,
+    intake: Counts,
+    messages: HashMap<MessageKey, MessageRow>,
+    imports: HashMap<String, u64>,
+}
+
+#[derive(Default)]
+struct Journey {
+    stopped: bool,
+    current: String,
+    previous: Option<String>,
+    revisions: BTreeMap<String, JourneyRow>,
+    enrollments: HashMap<CustomerKey, BTreeMap<i64, EnrollmentRow>>,
+    due: BTreeSet<(Micros, CustomerKey, i64)>,
+    /// In the order of acceptance; the events lie in `inbox_of`.
+    inbox: BTreeMap<i64, CustomerKey>,
+    inbox_of: HashMap<CustomerKey, BTreeMap<i64, Event>>,
+    outbox: BTreeMap<CustomerKey, BTreeMap<MessageKey, OutboxRow>>,
+    leases: BTreeMap<u8, LeaseRow>,
+    members: BTreeMap<Uuid, Micros>,
+    counts: Counts,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct LeaseRow {
+    epoch: i64,
+    owner: Option<Uuid>,
+    until: Micros,
+}
+
+impl Memory {
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self {
+            clock,
+            state: Mutex::default(),
+            bells: Mutex::default(),
+        }
+    }
+
+    /// A caller's function that panics leaves the state as it was: everything is computed first and written afterwards.
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn bell(&self, namespace: &str, journey: &str) -> Arc<Notify> {
+        let mut bells = self.bells.lock().unwrap_or_else(PoisonError::into_inner);
+        bells
+            .entry((namespace.to_owned(), journey.to_owned()))
+            .or_default()
+            .clone()
+    }
+
+    /// Wakes those who wait, and the next one who comes to wait: the work may have come just before.
+    fn wake(&self, namespace: &str, journeys: impl IntoIterator<Item = String>) {
+        for journey in journeys {
+            let bell = self.bell(namespace, &journey);
+            bell.notify_waiters();
+            bell.notify_one();
+        }
+    }
+}
+
+impl State {
+    fn space(&mut self, namespace: &str) -> &mut Namespace {
+        self.namespaces.entry(namespace.to_owned()).or_default()
+    }
+
+    fn changed(&mut self, namespace: &str) {
+        self.version += 1;
+        let version = self.version;
+        self.space(namespace).version = version;
+    }
+
+    fn put_journey(&mut self, namespace: &str, row: &JourneyRow, now: Micros) -> bool {
+        let space = self.space(namespace);
+        let stopped = space.journeys.get(&row.journey).is_some_and(|journey| journey.stopped);
+        if stopped {
+            space.remove_journey(&row.journey);
+        }
+        let journey = space.journeys.entry(row.journey.clone()).or_default();
+        let mut changed = journey.revisions.insert(row.revision.clone(), row.clone()).as_ref() != Some(row);
+        if journey.current != row.revision {
+            let before = std::mem::replace(&mut journey.current, row.revision.clone());
+            journey.previous = (!before.is_empty()).then_some(before);
+            changed = true;
+        }
+        changed |= journey.forget_revisions(now);
+        if changed {
+            self.changed(namespace);
+        }
+        changed
+    }
+}
+
+impl Namespace {
+    fn remove_journey(&mut self, journey: &str) {
+        self.journeys.remove(journey);
+        self.messages.retain(|_, message| message.journey != journey);
+    }
+}
+
+impl Journey {
+    /// Drops revisions that nobody walks; the current one and the one before it stay, because runners may not have heard of the change.
+    fn forget_revisions(&mut self, now: Micros) -> bool {
+        let walked: BTreeSet<String> = self
+            .enrollments
+            .values()
+            .flat_map(BTreeMap::values)
+            .filter(|row| row.enrollment.is_active() || row.watch_until > now)
+            .map(|row| row.enrollment.revision.clone())
+            .collect();
+        let (before, current, previous) = (self.revisions.len(), &self.current, &self.previous);
+        self.revisions.retain(|revision, _| {
+            revision == current || Some(revision) == previous.as_ref() || walked.contains(revision)
+        });
+        self.revisions.len() != before
+    }
+}
+
+#[async_trait]
+impl Store for Memory {
+    async fn ping(&self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn now(&self) -> Result<Micros> {
+        Ok(self.clock.now())
+    }
+
+    async fn put_settings(&self, namespace: &str, body: &serde_json::Value) -> Result<()> {
+        let journeys: Vec<String> = {
+            let mut state = self.state();
+            let space = state.space(namespace);
+            if space.settings.as_ref() == Some(body) {
+                return Ok(());
+            }
+            space.settings = Some(body.clone());
+            let journeys = space.journeys.keys().cloned().collect();
+            state.changed(namespace);
+            journeys
+        };
+        self.wake(namespace, journeys);
+        Ok(())
+    }
+
+    async fn put_journey(&self, namespace: &str, row: &JourneyRow) -> Result<()> {
+        let changed = self.state().put_journey(namespace, row, self.clock.now());
+        if changed {
+            self.wake(namespace, [row.journey.clone()]);
+        }
+        Ok(())
+    }
+
+    async fn stop_journey(&self, namespace: &str, journey: &str) -> Result<()> {
+        {
+            let mut state = self.state();
+            match state
+                .namespaces
+                .get_mut(namespace)
+                .and_then(|space| space.journeys.get_mut(journey))
+            {
+                Some(row) if !row.stopped => row.stopped = true,
+                Some(_) | None => return Ok(()),
+            }
+            state.changed(namespace);
+        }
+        self.wake(namespace, [journey.to_owned()]);
+        Ok(())
+    }
+
+    async fn remove_journey(&self, namespace: &str, journey: &str) -> Result<()> {
+        {
+            let mut state = self.state();
+            let known = state
+                .namespaces
+                .get_mut(namespace)
+                .filter(|space| space.journeys.contains_key(journey));
+            let Some(space) = known else { return Ok(()) };
+            space.remove_journey(journey);
+            state.changed(namespace);
+        }
+        self.wake(namespace, [journey.to_owned()]);
+        Ok(())
+    }
+
+    async fn remove_namespace(&self, namespace: &str) -> Result<()> {
+        let gone = self.state().namespaces.remove(namespace);
+        self.wake(namespace, gone.into_iter().flat_map(|space| space.journeys.into_keys()));
+        Ok(())
+    }
+
+    async fn programs(&self, namespace: &str, known: i64) -> Result<Option<NamespacePrograms>> {
+        let state = self.state();
+        let space = state.namespaces.get(namespace);
+        let version = space.map_or(0, |space| space.version);
+        if version == known {
+            return Ok(None);
+        }
+        let Some(space) = space else {
+            return Ok(Some(NamespacePrograms::default()));
+        };
+        let mut journeys = Vec::new();
+        for journey in space.journeys.values() {
+            let mut rows: Vec<StoredJourney> = journey
+                .revisions
+                .values()
+                .map(|row| StoredJourney {
+                    row: row.clone(),
+                    current: row.revision == journey.current,
+                    stopped: journey.stopped,
+                })
+                .collect();
+            rows.sort_by_key(|row| !row.current);
+            journeys.extend(rows);
+        }
+        Ok(Some(NamespacePrograms {
+            version,
+            settings: space.settings.clone(),
+            journeys,
+        }))
+    }
+
+    async fn accept(&self, namespace: &str, batch: &[Arrival], learn: Learn<'_>) -> Result<Vec<Receipt>> {
+        let (receipts, woken) = intake::accept(&mut self.state(), namespace, batch, learn, self.clock.now());
+        self.wake(namespace, woken);
+        Ok(receipts)
+    }
+
+    async fn quarantine(&self, namespace: &str, rows: &[Quarantined]) -> Result<()> {
+        intake::quarantine(&mut self.state(), namespace, rows);
+        Ok(())
+    }
+
+    async fn quarantined(&self, namespace: &str, after: i64, limit: u32) -> Result<Vec<(i64, Quarantined)>> {
+        let state = self.state();
+        let rows = state.namespaces.get(namespace).map(|space| {
+            let newer = space.quarantine.range(after.saturating_add(1)..).take(limit as usize);
+            newer.map(|(id, (row, _))| (*id, row.clone())).collect()
+        });
+        Ok(rows.unwrap_or_default())
+    }
+
+    async fn release(&self, namespace: &str, id: i64) -> Result<Option<Quarantined>> {
+        Ok(intake::release(&mut self.state(), namespace, id))
+    }
+
+    async fn intake_counts(&self, namespace: &str) -> Result<Counts> {
+        Ok(self
+            .state()
+            .namespaces
+            .get(namespace)
+            .map(|space| space.intake.clone())
+            .unwrap_or_default())
+    }
+
+    async fn message(&self, namespace: &str, key: MessageKey) -> Result<Option<MessageRow>> {
+        Ok(self
+            .state()
+            .namespaces
+            .get(namespace)
+            .and_then(|space| space.messages.get(&key).cloned()))
+    }
+
+    async fn import(&self, namespace: &str, customers: &[Imported], file: &str, rows: u64) -> Result<()> {
+        intake::import(self.state().space(namespace), customers, file, rows);
+        Ok(())
+    }
+
+    async fn import_progress(&self, namespace: &str, file: &str) -> Result<u64> {
+        Ok(self
+            .state()
+            .namespaces
+            .get(namespace)
+            .and_then(|space| space.imports.get(file).copied())
+            .unwrap_or(0))
+    }
+
+    async fn join(&self, namespace: &str, journey: &str, owner: Uuid, ttl: Duration) -> Result<Hold> {
+        let (now, mut state) = (self.clock.now(), self.state());
+        let row = state
+            .namespaces
+            .get_mut(namespace)
+            .and_then(|space| space.journeys.get_mut(journey));
+        let shards = row
+            .filter(|row| !row.stopped)
+            .map(|row| row.join(owner, now, ttl))
+            .unwrap_or_default();
+        Ok(Hold {
+            namespace: namespace.to_owned(),
+            journey: journey.to_owned(),
+            owner,
+            shards,
+        })
+    }
+
+    async fn leave(&self, namespace: &str, journey: &str, owner: Uuid) -> Result<()> {
+        let mut state = self.state();
+        if let Some(row) = state
+            .namespaces
+            .get_mut(namespace)
+            .and_then(|space| space.journeys.get_mut(journey))
+        {
+            row.leave(owner);
+        }
+        Ok(())
+    }
+
+    async fn round(&self, hold: &Hold, request: &RoundRequest, work: Work<'_>) -> Result<RoundResult> {
+        Ok(round::round(&mut self.state(), hold, request, work, self.clock.now()))
+    }
+
+    async fn wait(&self, namespace: &str, journey: &str, timeout: Duration) {
+        let bell = self.bell(namespace, journey);
+        let _ = tokio::time::timeout(timeout, bell.notified()).await;
+    }
+
+    async fn counts(&self, namespace: &str, journey: &str) -> Result<Counts> {
+        let state = self.state();
+        let row = state
+            .namespaces
+            .get(namespace)
+            .and_then(|space| space.journeys.get(journey));
+        Ok(row.map(|row| row.counts.clone()).unwrap_or_default())
+    }
+
+    async fn backlog(&self, namespace: &str, journey: &str) -> Result<Backlog> {
+        let (now, state) = (self.clock.now(), self.state());
+        let Some(row) = state
+            .namespaces
+            .get(namespace)
+            .and_then(|space| space.journeys.get(journey))
+        else {
+            return Ok(Backlog::default());
+        };
+        let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        Ok(Backlog {
+            active: count(
+                row.enrollments
+                    .values()
+                    .flat_map(BTreeMap::values)
+                    .filter(|row| row.enrollment.is_active())
+                    .count(),
+            ),
+            inbox: count(row.inbox.len()),
+            outbox: count(row.outbox.values().map(BTreeMap::len).sum()),
+            overdue: count(row.due.range(..=(now, CustomerKey([u8::MAX; 16]), i64::MAX)).count()),
+        })
+    }
+}

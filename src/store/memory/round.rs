@@ -1,0 +1,252 @@
+//! One round of a runner.
+
+use super::{Journey, Namespace, State, intake};
+use crate::{
+    clock::Micros,
+    keys::CustomerKey,
+    store::{
+        CustomerTurn, EnrollmentRow, Handed, Hold, OutboxRow, OutboxState, Round, RoundCommit, RoundRequest,
+        RoundResult, Work, rules,
+    },
+};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+pub(super) fn round(
+    state: &mut State,
+    hold: &Hold,
+    request: &RoundRequest,
+    work: Work<'_>,
+    now: Micros,
+) -> RoundResult {
+    let Some(space) = state.namespaces.get(&hold.namespace) else {
+        return RoundResult::Fenced;
+    };
+    let Some(journey) = space
+        .journeys
+        .get(&hold.journey)
+        .filter(|journey| !journey.stopped && journey.holds(hold, now))
+    else {
+        return RoundResult::Fenced;
+    };
+    let mut outcomes = journey.outcomes(hold, request);
+    let (chosen, left) = journey.choose(hold, request, outcomes.keys().copied().collect(), now);
+    let mut full = left;
+    let mut customers = Vec::with_capacity(chosen.len());
+    for key in chosen {
+        if let Some(turn) = space
+            .turn(
+                journey,
+                key,
+                request.contacts_since,
+                outcomes.remove(&key).unwrap_or_default(),
+                now,
+            )
+            .filter(|turn| rules::has_work(turn, now))
+        {
+            full |= turn.inbox.len() == rules::INBOX_PER_CUSTOMER;
+            customers.push(turn);
+        }
+    }
+    if customers.is_empty() {
+        return RoundResult::Idle;
+    }
+    let walked: BTreeSet<String> = customers
+        .iter()
+        .flat_map(|turn| &turn.enrollments)
+        .map(|enrollment| enrollment.revision.clone())
+        .collect();
+    let commit = work(Round { now, customers });
+    let there = |revision: &String| journey.revisions.contains_key(revision) || walked.contains(revision);
+    if !commit.enrollments.iter().all(|row| there(&row.enrollment.revision)) {
+        return RoundResult::Fenced;
+    }
+    write(state, hold, commit);
+    RoundResult::Committed { full }
+}
+
+impl Journey {
+    /// Outcomes that are news: of messages that are still claimed, in shards that are held.
+    fn outcomes(&self, hold: &Hold, request: &RoundRequest) -> HashMap<CustomerKey, Vec<Handed>> {
+        let shards: BTreeSet<u8> = hold.shards.iter().map(|lease| lease.shard).collect();
+        let mut by_customer: HashMap<CustomerKey, Vec<Handed>> = HashMap::new();
+        for handed in request
+            .outcomes
+            .iter()
+            .filter(|handed| shards.contains(&handed.customer.shard()))
+        {
+            let row = self.outbox.get(&handed.customer).and_then(|rows| rows.get(&handed.key));
+            if row.is_some_and(|row| matches!(row.state, OutboxState::Claimed { .. })) {
+                by_customer.entry(handed.customer).or_default().push(handed.clone());
+            }
+        }
+        by_customer
+    }
+
+    fn choose(
+        &self,
+        hold: &Hold,
+        request: &RoundRequest,
+        first: BTreeSet<CustomerKey>,
+        now: Micros,
+    ) -> (BTreeSet<CustomerKey>, bool) {
+        let limit = request.limit as usize;
+        let epochs: BTreeMap<u8, i64> = hold.shards.iter().map(|lease| (lease.shard, lease.epoch)).collect();
+        let held = |customer: &CustomerKey| epochs.contains_key(&customer.shard());
+        let inbox = distinct(self.inbox.values().copied().filter(held), limit + 1);
+        let due = if self.revisions.get(&self.current).is_some_and(|row| row.suspended) {
+            Vec::new()
+        } else {
+            let overdue = self.due.range(..=(now, CustomerKey([u8::MAX; 16]), i64::MAX));
+            distinct(overdue.map(|(_, customer, _)| *customer).filter(held), limit + 1)
+        };
+        let waits = |row: &&OutboxRow| match &row.state {
+            OutboxState::Held { due, .. } => *due <= now,
+            OutboxState::Claimed { epoch, at } => {
+                let current = epochs.get(&row.customer.shard()).copied().unwrap_or(i64::MIN);
+                *epoch < current
+                    || (*epoch == current && !request.in_flight.contains(&row.key) && now - at >= rules::ORPHAN_AFTER)
+            }
+        };
+        let outbox = self
+            .outbox
+            .values()
+            .flat_map(BTreeMap::values)
+            .filter(|row| held(&row.customer))
+            .filter(waits);
+        let outbox = distinct(outbox.map(|row| row.customer), limit + 1);
+        rules::choose(first, &[inbox, due, outbox], limit)
+    }
+
+    fn put_enrollment(&mut self, row: EnrollmentRow) {
+        let (customer, ordinal) = (row.customer, row.enrollment.ordinal);
+        if let Some(due) = row.enrollment.due_at() {
+            self.due.insert((due, customer, ordinal));
+        }
+        let due = row.enrollment.due_at();
+        let before = self
+            .enrollments
+            .entry(customer)
+            .or_default()
+            .insert(ordinal, row)
+            .and_then(|row| row.enrollment.due_at());
+        if let Some(before) = before.filter(|before| Some(*before) != due) {
+            self.due.remove(&(before, customer, ordinal));
+        }
+    }
+
+    fn consume(&mut self, sequence: i64) {
+        let Some(customer) = self.inbox.remove(&sequence) else {
+            return;
+        };
+        if let Some(rows) = self.inbox_of.get_mut(&customer) {
+            rows.remove(&sequence);
+            if rows.is_empty() {
+                self.inbox_of.remove(&customer);
+            }
+        }
+    }
+}
+
+/// The first `limit` different customers.
+fn distinct(customers: impl Iterator<Item = CustomerKey>, limit: usize) -> Vec<CustomerKey> {
+    let mut seen = BTreeSet::new();
+    customers
+        .filter(|customer| seen.insert(*customer))
+        .take(limit)
+        .collect()
+}
+
+impl Namespace {
+    fn turn(
+        &self,
+        journey: &Journey,
+        key: CustomerKey,
+        contacts_since: Micros,
+        outcomes: Vec<Handed>,
+        now: Micros,
+    ) -> Option<CustomerTurn> {
+        let rows = journey.enrollments.get(&key).into_iter().flat_map(BTreeMap::values);
+        let inbox = journey
+            .inbox_of
+            .get(&key)
+            .into_iter()
+            .flatten()
+            .take(rules::INBOX_PER_CUSTOMER);
+        let mut contacts: Vec<_> = self
+            .contacts
+            .get(&key)
+            .into_iter()
+            .flat_map(BTreeMap::values)
+            .cloned()
+            .collect();
+        contacts.retain(|contact| contact.at >= contacts_since);
+        contacts.sort_by_key(|contact| contact.at);
+        Some(CustomerTurn {
+            customer: self.customers.get(&key)?.clone(),
+            contacts,
+            enrollments: rows
+                .filter(|row| row.enrollment.is_active() || row.watch_until > now)
+                .map(|row| row.enrollment.clone())
+                .collect(),
+            inbox: inbox.map(|(sequence, event)| (*sequence, event.clone())).collect(),
+            outbox: journey
+                .outbox
+                .get(&key)
+                .into_iter()
+                .flat_map(BTreeMap::values)
+                .cloned()
+                .collect(),
+            outcomes,
+        })
+    }
+}
+
+fn write(state: &mut State, hold: &Hold, commit: RoundCommit) {
+    let RoundCommit {
+        consumed,
+        enrollments,
+        attributes,
+        outbox,
+        outbox_gone,
+        messages,
+        contacts,
+        contacts_gone,
+        counts,
+        quarantined,
+    } = commit;
+    let space = state.space(&hold.namespace);
+    for (customer, attributes) in attributes {
+        if let Some(row) = space.customers.get_mut(&customer) {
+            row.attributes = attributes;
+        }
+    }
+    for (customer, key) in contacts_gone {
+        if let Some(rows) = space.contacts.get_mut(&customer) {
+            rows.remove(&key);
+        }
+    }
+    for (customer, key, contact) in contacts {
+        space.contacts.entry(customer).or_default().insert(key, contact);
+    }
+    space.messages.extend(messages.into_iter().map(|row| (row.key, row)));
+    let journey = space.journeys.entry(hold.journey.clone()).or_default();
+    consumed.into_iter().for_each(|sequence| journey.consume(sequence));
+    enrollments.into_iter().for_each(|row| journey.put_enrollment(row));
+    for row in outbox {
+        journey.outbox.entry(row.customer).or_default().insert(row.key, row);
+    }
+    for (customer, key) in outbox_gone {
+        if let Some(rows) = journey.outbox.get_mut(&customer) {
+            rows.remove(&key);
+            if rows.is_empty() {
+                journey.outbox.remove(&customer);
+            }
+        }
+    }
+    for ((name, bucket), n) in counts.0 {
+        *journey.counts.0.entry((name, bucket)).or_default() += n;
+    }
+    for row in quarantined {
+        intake::put_aside(state, &hold.namespace, row, false);
+    }
+}

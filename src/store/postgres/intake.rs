@@ -1,0 +1,394 @@
+//! What the gateway writes. Customers are locked in key order, events are inserted in key order, counts in name order, each after the one
+//! before: whoever follows this order cannot be in a deadlock with another who does.
+
+use super::{
+    customers::{self, Change},
+    program,
+    seal::{self, Place},
+    sql,
+};
+use crate::{
+    clock::Micros,
+    engine::state::{Event, Outcome, Properties},
+    keys::{CustomerKey, Keys, MessageKey},
+    kpi::{Counts, IntakeCount},
+    personal::Personal,
+    store::{Arrival, Customer, Learn, MessageRow, Quarantined, Receipt, Result, StoreError, rules},
+};
+use deadpool_postgres::{Object, Transaction};
+use serde::Serialize;
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet, HashSet},
+};
+
+/// What the column of an event says.
+#[derive(Serialize)]
+struct SealedEvent<'a> {
+    id: &'a Personal<String>,
+    data: &'a Personal<Properties>,
+}
+
+/// An inbox row before it has its number.
+struct Delivery {
+    journey: String,
+    customer: CustomerKey,
+    event: Event,
+}
+
+/// Gives the receipts, and the journeys that have something to do now.
+pub(super) async fn accept(
+    client: &mut Object,
+    keys: &Keys,
+    namespace: &str,
+    batch: &[Arrival],
+    learn: Learn<'_>,
+) -> Result<(Vec<Receipt>, BTreeSet<String>)> {
+    let tx = client.transaction().await?;
+    program::shared(&tx, namespace).await?;
+    let met = batch
+        .iter()
+        .filter_map(|arrival| arrival.customer_id.as_ref().map(|id| (arrival.customer, id)));
+    customers::meet(&tx, keys, namespace, met.collect()).await?;
+    let named = batch.iter().map(|arrival| arrival.customer).collect();
+    let before = customers::lock(&tx, keys, namespace, &named).await?;
+    let now = sql::now(&tx).await?;
+
+    // Who is still unknown has no row. What comes twice within the batch is a duplicate the second time.
+    let mut within = HashSet::new();
+    let arrivals: Vec<Cow<'_, Arrival>> = batch.iter().map(|arrival| rules::capped(arrival, now)).collect();
+    let mark = |arrival: &Arrival| (rules::day(arrival.time), arrival.key);
+    let offered: Vec<&Arrival> = arrivals
+        .iter()
+        .map(AsRef::as_ref)
+        .filter(|arrival| before.contains_key(&arrival.customer) && within.insert(mark(arrival)))
+        .collect();
+    let mut fresh = append(&tx, keys, namespace, &offered, now).await?;
+    let live = live(&tx, namespace, batch).await?;
+
+    let mut after = before.clone();
+    let (mut receipts, mut deliveries) = (Vec::with_capacity(batch.len()), Vec::new());
+    for arrival in &arrivals {
+        let Some(customer) = after.get_mut(&arrival.customer) else {
+            receipts.push(Receipt::UnknownCustomer);
+            continue;
+        };
+        if !fresh.remove(&mark(arrival)) {
+            receipts.push(Receipt::Duplicate);
+            continue;
+        }
+        rules::teach(learn, arrival, customer);
+        let event = rules::event(arrival, customer, now);
+        for journey in arrival
+            .listeners
+            .iter()
+            .filter(|name| live.contains(*name))
+            .collect::<BTreeSet<_>>()
+        {
+            deliveries.push(Delivery {
+                journey: journey.clone(),
+                customer: arrival.customer,
+                event: event.clone(),
+            });
+        }
+        receipts.push(Receipt::Accepted);
+    }
+    let changed: Vec<Change<'_>> = after
+        .values()
+        .filter_map(|new| Change::between(&before[&new.key], new))
+        .collect();
+    customers::write(&tx, keys, namespace, &changed).await?;
+    deliver(&tx, keys, namespace, &deliveries).await?;
+    sql::count(&tx, namespace, "", &tally(&receipts, now)).await?;
+    tx.commit().await?;
+    Ok((
+        receipts,
+        deliveries.into_iter().map(|delivery| delivery.journey).collect(),
+    ))
+}
+
+/// Appends what was never accepted, and gives its marks.
+async fn append(
+    tx: &Transaction<'_>,
+    keys: &Keys,
+    namespace: &str,
+    offered: &[&Arrival],
+    now: Micros,
+) -> Result<HashSet<(i32, [u8; 16])>> {
+    if offered.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let days: Vec<i32> = offered.iter().map(|arrival| rules::day(arrival.time)).collect();
+    let marks: Vec<&[u8]> = offered.iter().map(|arrival| arrival.key.as_slice()).collect();
+    let customers: Vec<&[u8]> = offered.iter().map(|arrival| arrival.customer.0.as_slice()).collect();
+    let names: Vec<&str> = offered.iter().map(|arrival| arrival.name.as_str()).collect();
+    let times: Vec<i64> = offered.iter().map(|arrival| arrival.time).collect();
+    let sealed = offered.iter().map(|arrival| {
+        let place = Place {
+            table: "event",
+            key: &[
+                namespace.as_bytes(),
+                &rules::day(arrival.time).to_be_bytes(),
+                &arrival.key,
+            ],
+        };
+        seal::seal(
+            keys,
+            &place,
+            &SealedEvent {
+                id: &arrival.id,
+                data: &arrival.data,
+            },
+        )
+    });
+    let sealed: Vec<Vec<u8>> = sealed.collect::<Result<_>>()?;
+    let rows = sql::rows(
+        tx,
+        "INSERT INTO event (namespace, day, key, customer, name, at, accepted_at, sealed) \
+         SELECT $1, u.day, u.key, u.customer, u.name, u.at, $2, u.sealed \
+         FROM unnest($3::integer[], $4::bytea[], $5::bytea[], $6::text[], $7::bigint[], $8::bytea[]) \
+             u (day, key, customer, name, at, sealed) \
+         ORDER BY u.day, u.key ON CONFLICT (namespace, day, key) DO NOTHING RETURNING day, key",
+        &[&namespace, &now, &days, &marks, &customers, &names, &times, &sealed],
+    )
+    .await?;
+    rows.iter()
+        .map(|row| Ok((row.get(0), seal::sixteen(row.get(1))?)))
+        .collect()
+}
+
+/// Journeys of the batch that exist and are not stopped; that stays so until the transaction ends.
+async fn live(tx: &Transaction<'_>, namespace: &str, batch: &[Arrival]) -> Result<HashSet<String>> {
+    let listeners: BTreeSet<&str> = batch
+        .iter()
+        .flat_map(|arrival| &arrival.listeners)
+        .map(String::as_str)
+        .collect();
+    if listeners.is_empty() {
+        return Ok(HashSet::new());
+    }
+    let listeners: Vec<&str> = listeners.into_iter().collect();
+    let live = "SELECT journey FROM journey WHERE namespace = $1 AND journey = ANY($2) AND NOT stopped";
+    Ok(sql::rows(tx, live, &[&namespace, &listeners])
+        .await?
+        .iter()
+        .map(|row| row.get(0))
+        .collect())
+}
+
+async fn deliver(tx: &Transaction<'_>, keys: &Keys, namespace: &str, deliveries: &[Delivery]) -> Result<()> {
+    if deliveries.is_empty() {
+        return Ok(());
+    }
+    let many = i64::try_from(deliveries.len()).unwrap_or(i64::MAX);
+    let numbers = sql::rows(
+        tx,
+        "SELECT nextval('inbox_seq') FROM generate_series(1, $1::bigint)",
+        &[&many],
+    )
+    .await?;
+    let mut numbers: Vec<i64> = numbers.iter().map(|row| row.get(0)).collect();
+    numbers.sort_unstable();
+    let journeys: Vec<&str> = deliveries.iter().map(|delivery| delivery.journey.as_str()).collect();
+    let shards: Vec<i16> = deliveries
+        .iter()
+        .map(|delivery| i16::from(delivery.customer.shard()))
+        .collect();
+    let customers: Vec<&[u8]> = deliveries
+        .iter()
+        .map(|delivery| delivery.customer.0.as_slice())
+        .collect();
+    let sealed = deliveries.iter().zip(&numbers).map(|(delivery, number)| {
+        let key: [&[u8]; 3] = [namespace.as_bytes(), delivery.journey.as_bytes(), &number.to_be_bytes()];
+        seal::seal(
+            keys,
+            &Place {
+                table: "inbox",
+                key: &key,
+            },
+            &delivery.event,
+        )
+    });
+    let sealed: Vec<Vec<u8>> = sealed.collect::<Result<_>>()?;
+    sql::run(
+        tx,
+        "INSERT INTO inbox (namespace, journey, seq, shard, customer, sealed) SELECT $1, u.journey, u.seq, u.shard, u.customer, u.sealed \
+         FROM unnest($2::text[], $3::bigint[], $4::smallint[], $5::bytea[], $6::bytea[]) u (journey, seq, shard, customer, sealed)",
+        &[&namespace, &journeys, &numbers, &shards, &customers, &sealed],
+    )
+    .await
+    .map(drop)
+}
+
+fn tally(receipts: &[Receipt], now: Micros) -> Counts {
+    let mut counts = Counts::default();
+    for receipt in receipts {
+        match receipt {
+            Receipt::Accepted => counts.add(IntakeCount::Accepted.name(), now, 1),
+            Receipt::Duplicate => counts.add(IntakeCount::Duplicate.name(), now, 1),
+            Receipt::UnknownCustomer => {}
+        }
+    }
+    counts
+}
+
+pub(super) async fn quarantine(client: &mut Object, keys: &Keys, namespace: &str, rows: &[Quarantined]) -> Result<()> {
+    let tx = client.transaction().await?;
+    program::shared(&tx, namespace).await?;
+    put_aside(&tx, keys, namespace, rows, true).await?;
+    let mut counts = Counts::default();
+    for row in rows {
+        counts.add(
+            IntakeCount::Quarantined {
+                reason: row.reason.clone(),
+            }
+            .name(),
+            row.at,
+            1,
+        );
+    }
+    sql::count(&tx, namespace, "", &counts).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+pub(super) async fn put_aside(
+    tx: &Transaction<'_>,
+    keys: &Keys,
+    namespace: &str,
+    rows: &[Quarantined],
+    counted: bool,
+) -> Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
+    let many = i64::try_from(rows.len()).unwrap_or(i64::MAX);
+    let ids = sql::rows(
+        tx,
+        "SELECT nextval('quarantine_id') FROM generate_series(1, $1::bigint)",
+        &[&many],
+    )
+    .await?;
+    let mut ids: Vec<i64> = ids.iter().map(|row| row.get(0)).collect();
+    ids.sort_unstable();
+    let column = |of: fn(&Quarantined) -> &str| rows.iter().map(|row| seal::text(of(row))).collect::<Vec<String>>();
+    let (reasons, details, sources) = (
+        column(|row| &row.reason),
+        column(|row| &row.detail),
+        column(|row| &row.source),
+    );
+    let times: Vec<i64> = rows.iter().map(|row| row.at).collect();
+    let sealed = rows.iter().zip(&ids).map(|(row, id)| {
+        let place = Place {
+            table: "quarantine",
+            key: &[namespace.as_bytes(), &id.to_be_bytes()],
+        };
+        seal::seal(keys, &place, &row.event)
+    });
+    let sealed: Vec<Vec<u8>> = sealed.collect::<Result<_>>()?;
+    sql::run(
+        tx,
+        "INSERT INTO quarantine (namespace, id, reason, detail, source, at, counted, sealed) \
+         SELECT $1, u.id, u.reason, u.detail, u.source, u.at, $2, u.sealed \
+         FROM unnest($3::bigint[], $4::text[], $5::text[], $6::text[], $7::bigint[], $8::bytea[]) \
+             u (id, reason, detail, source, at, sealed)",
+        &[
+            &namespace, &counted, &ids, &reasons, &details, &sources, &times, &sealed,
+        ],
+    )
+    .await
+    .map(drop)
+}
+
+const QUARANTINED: &str = "id, reason, detail, source, at, sealed, counted";
+
+pub(super) async fn quarantined(
+    client: &mut Object,
+    keys: &Keys,
+    namespace: &str,
+    after: i64,
+    limit: u32,
+) -> Result<Vec<(i64, Quarantined)>> {
+    let tx = client.transaction().await?;
+    let page = format!("SELECT {QUARANTINED} FROM quarantine WHERE namespace = $1 AND id > $2 ORDER BY id LIMIT $3");
+    let rows = sql::rows(&tx, &page, &[&namespace, &after, &i64::from(limit)]).await?;
+    rows.iter()
+        .map(|row| Ok((row.get(0), aside(keys, namespace, row)?)))
+        .collect()
+}
+
+pub(super) async fn release(client: &mut Object, keys: &Keys, namespace: &str, id: i64) -> Result<Option<Quarantined>> {
+    let tx = client.transaction().await?;
+    let take = format!("DELETE FROM quarantine WHERE namespace = $1 AND id = $2 RETURNING {QUARANTINED}");
+    let Some(row) = sql::maybe(&tx, &take, &[&namespace, &id]).await? else {
+        return Ok(None);
+    };
+    let released = aside(keys, namespace, &row)?;
+    if row.get(6) {
+        let mut counts = Counts::default();
+        counts.add(
+            IntakeCount::Quarantined {
+                reason: released.reason.clone(),
+            }
+            .name(),
+            released.at,
+            -1,
+        );
+        sql::count(&tx, namespace, "", &counts).await?;
+    }
+    tx.commit().await?;
+    Ok(Some(released))
+}
+
+fn aside(keys: &Keys, namespace: &str, row: &tokio_postgres::Row) -> Result<Quarantined> {
+    let id: i64 = row.get(0);
+    let place = Place {
+        table: "quarantine",
+        key: &[namespace.as_bytes(), &id.to_be_bytes()],
+    };
+    let event = seal::open(keys, &place, row.get(5))?;
+    Ok(Quarantined {
+        reason: row.get(1),
+        detail: row.get(2),
+        source: row.get(3),
+        at: row.get(4),
+        event,
+    })
+}
+
+pub(super) async fn message(client: &mut Object, namespace: &str, key: MessageKey) -> Result<Option<MessageRow>> {
+    let tx = client.transaction().await?;
+    let one = "SELECT journey, customer, enrollment, step, occurrence, touchpoint, purpose, channel, at, outcome, reason \
+               FROM message WHERE namespace = $1 AND key = $2";
+    let Some(row) = sql::maybe(&tx, one, &[&namespace, &key.0.as_slice()]).await? else {
+        return Ok(None);
+    };
+    let reason = row.get::<_, Option<String>>(10).unwrap_or_default();
+    let outcome = match row.get::<_, Option<&str>>(9) {
+        None => None,
+        Some("Sent") => Some(Outcome::Sent),
+        Some("Skipped") => Some(Outcome::Skipped(reason)),
+        Some("Failed") => Some(Outcome::Failed(reason)),
+        Some(_) => {
+            return Err(StoreError::Unreadable(
+                "a message's outcome is none that this version knows".into(),
+            ));
+        }
+    };
+    Ok(Some(MessageRow {
+        key,
+        journey: row.get(0),
+        customer: seal::customer_key(row.get(1))?,
+        enrollment: row.get(2),
+        step: row.get(3),
+        occurrence: u32::try_from(row.get::<_, i64>(4)).unwrap_or(u32::MAX),
+        touchpoint: row.get(5),
+        purpose: row.get(6),
+        channel: row.get(7),
+        at: row.get(8),
+        outcome,
+    }))
+}
+
+/// Customers by key.
+pub(super) type Customers = BTreeMap<CustomerKey, Customer>;

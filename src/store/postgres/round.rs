@@ -1,0 +1,287 @@
+//! One round of a runner: the fence, who is to be looked at, and what is known of them. `commit` writes what comes of it.
+//!
+//! The order of locks: the namespace's shared lock, the leases by shard, the customers by key, then rows that hang on a locked customer,
+//! counts by name. Everybody follows it, so nobody waits in a circle.
+
+use super::{
+    commit, customers,
+    intake::Customers,
+    program,
+    seal::{self, Place},
+    sql,
+};
+use crate::{
+    clock::Micros,
+    keys::{CustomerKey, Keys},
+    policy::Contact,
+    store::{CustomerTurn, Hold, OutboxRow, OutboxState, Result, Round, RoundRequest, RoundResult, Work, rules},
+};
+use deadpool_postgres::{Object, Transaction};
+use std::collections::{BTreeMap, BTreeSet};
+use tokio_postgres::types::ToSql;
+
+pub(super) async fn round(
+    client: &mut Object,
+    keys: &Keys,
+    hold: &Hold,
+    request: &RoundRequest,
+    work: Work<'_>,
+) -> Result<RoundResult> {
+    let tx = client.transaction().await?;
+    let look = Look::new(&tx, keys, hold);
+    program::shared(&tx, &hold.namespace).await?;
+    if !look.fence().await? {
+        return Ok(RoundResult::Fenced);
+    }
+    let Some(standing) = look.standing().await? else {
+        return Ok(RoundResult::Fenced);
+    };
+    let (chosen, left) = look.choose(request, standing.suspended).await?;
+    if chosen.is_empty() {
+        return Ok(RoundResult::Idle);
+    }
+    let locked = customers::lock(&tx, keys, &hold.namespace, &chosen).await?;
+    let now = sql::now(&tx).await?;
+    let turns = look.turns(locked, request, now).await?;
+    if turns.is_empty() {
+        return Ok(RoundResult::Idle);
+    }
+    let full = left || turns.iter().any(|turn| turn.inbox.len() == rules::INBOX_PER_CUSTOMER);
+    let walked: BTreeSet<String> = turns
+        .iter()
+        .flat_map(|turn| &turn.enrollments)
+        .map(|row| row.revision.clone())
+        .collect();
+    // Attributes are sealed together with the id, which a commit does not repeat.
+    let known: Customers = turns
+        .iter()
+        .map(|turn| (turn.customer.key, turn.customer.clone()))
+        .collect();
+    let commit = work(Round { now, customers: turns });
+    let there = |revision: &String| standing.revisions.contains(revision) || walked.contains(revision);
+    if !commit.enrollments.iter().all(|row| there(&row.enrollment.revision)) {
+        return Ok(RoundResult::Fenced);
+    }
+    commit::write(&tx, keys, hold, &known, &commit).await?;
+    tx.commit().await?;
+    Ok(RoundResult::Committed { full })
+}
+
+/// How the journey stands; that stays so until the transaction ends.
+struct JourneyStanding {
+    suspended: bool,
+    revisions: BTreeSet<String>,
+}
+
+struct Look<'a> {
+    tx: &'a Transaction<'a>,
+    keys: &'a Keys,
+    hold: &'a Hold,
+    shards: Vec<i16>,
+    epochs: Vec<i64>,
+}
+
+impl<'a> Look<'a> {
+    fn new(tx: &'a Transaction<'a>, keys: &'a Keys, hold: &'a Hold) -> Self {
+        let shards = hold.shards.iter().map(|lease| i16::from(lease.shard)).collect();
+        Self {
+            tx,
+            keys,
+            hold,
+            shards,
+            epochs: hold.shards.iter().map(|lease| lease.epoch).collect(),
+        }
+    }
+
+    /// Whether the leases are ours; then they stay so until the transaction ends.
+    async fn fence(&self) -> Result<bool> {
+        let rows = sql::rows(
+            self.tx,
+            "SELECT l.shard, l.epoch FROM lease l \
+             WHERE l.namespace = $1 AND l.journey = $2 AND l.shard = ANY($3) AND l.owner = $4 \
+             AND l.until > (extract(epoch FROM clock_timestamp()) * 1000000)::bigint ORDER BY l.shard FOR SHARE",
+            &[&self.hold.namespace, &self.hold.journey, &self.shards, &self.hold.owner],
+        )
+        .await?;
+        let ours: BTreeMap<i16, i64> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+        Ok(self
+            .shards
+            .iter()
+            .zip(&self.epochs)
+            .all(|(shard, epoch)| ours.get(shard) == Some(epoch)))
+    }
+
+    /// None: the journey is stopped or gone.
+    async fn standing(&self) -> Result<Option<JourneyStanding>> {
+        let rows = sql::rows(
+            self.tx,
+            "SELECT p.revision, p.suspended AND p.revision = j.current FROM journey j JOIN program p USING (namespace, journey) \
+             WHERE j.namespace = $1 AND j.journey = $2 AND NOT j.stopped",
+            &[&self.hold.namespace, &self.hold.journey],
+        )
+        .await?;
+        Ok((!rows.is_empty()).then(|| JourneyStanding {
+            suspended: rows.iter().any(|row| row.get(1)),
+            revisions: rows.iter().map(|row| row.get(0)).collect(),
+        }))
+    }
+
+    async fn choose(&self, request: &RoundRequest, suspended: bool) -> Result<(BTreeSet<CustomerKey>, bool)> {
+        let (namespace, journey) = (&self.hold.namespace, &self.hold.journey);
+        let limit = i64::from(request.limit) + 1;
+        let now = sql::now(self.tx).await?;
+        let held: BTreeSet<u8> = self.hold.shards.iter().map(|lease| lease.shard).collect();
+        let first = request
+            .outcomes
+            .iter()
+            .map(|handed| handed.customer)
+            .filter(|key| held.contains(&key.shard()))
+            .collect();
+        let in_flight: Vec<&[u8]> = request.in_flight.iter().map(|key| key.0.as_slice()).collect();
+        let stale = now - rules::ORPHAN_AFTER;
+        let at_hand: [&(dyn ToSql + Sync); 4] = [namespace, journey, &self.shards, &limit];
+        let timed: [&(dyn ToSql + Sync); 5] = [namespace, journey, &self.shards, &limit, &now];
+        let due: &[&(dyn ToSql + Sync)] = &timed;
+        let lost: [&(dyn ToSql + Sync); 7] = [
+            namespace,
+            journey,
+            &self.shards,
+            &limit,
+            &self.epochs,
+            &in_flight,
+            &stale,
+        ];
+        let (inbox, waits, holds, orphans) = tokio::try_join!(
+            self.customers(
+                "SELECT customer FROM inbox WHERE namespace = $1 AND journey = $2 AND shard = ANY($3) ORDER BY seq LIMIT $4",
+                &at_hand,
+            ),
+            self.customers(
+                "SELECT customer FROM enrollment WHERE namespace = $1 AND journey = $2 AND shard = ANY($3) \
+                 AND due_at <= $5 AND due_at IS NOT NULL ORDER BY due_at LIMIT $4",
+                due,
+            ),
+            self.customers(
+                "SELECT customer FROM outbox WHERE namespace = $1 AND journey = $2 AND shard = ANY($3) \
+                 AND due_at <= $5 AND due_at IS NOT NULL ORDER BY due_at LIMIT $4",
+                due,
+            ),
+            self.customers(
+                "SELECT o.customer FROM unnest($3::smallint[], $5::bigint[]) l (shard, epoch) \
+                 JOIN outbox o ON o.namespace = $1 AND o.journey = $2 AND o.shard = l.shard AND o.epoch IS NOT NULL \
+                 AND (o.epoch < l.epoch OR (o.epoch = l.epoch AND o.claimed_at <= $7 AND NOT o.key = ANY($6::bytea[]))) LIMIT $4",
+                &lost,
+            ),
+        )?;
+        let waits = if suspended { Vec::new() } else { waits };
+        let sources = [inbox, waits, holds, orphans];
+        // A source that gave all it may give may have more, though what it gave was all of a few customers.
+        let cut = sources.iter().any(|source| source.len() > request.limit as usize);
+        let (chosen, left) = rules::choose(first, &sources, request.limit as usize);
+        Ok((chosen, left || cut))
+    }
+
+    async fn customers(&self, sql: &str, values: sql::Values<'_>) -> Result<Vec<CustomerKey>> {
+        sql::rows(self.tx, sql, values)
+            .await?
+            .iter()
+            .map(|row| seal::customer_key(row.get(0)))
+            .collect()
+    }
+
+    /// Reads all there is of the locked customers: by statements after the lock, so that what the holders before us wrote is seen.
+    async fn turns(&self, locked: Customers, request: &RoundRequest, now: Micros) -> Result<Vec<CustomerTurn>> {
+        let which: Vec<&[u8]> = locked.keys().map(|key| key.0.as_slice()).collect();
+        let mut turns: BTreeMap<CustomerKey, CustomerTurn> = locked
+            .iter()
+            .map(|(key, customer)| (*key, CustomerTurn::of(customer.clone())))
+            .collect();
+        let (namespace, journey) = (&self.hold.namespace, &self.hold.journey);
+        let most = i64::try_from(rules::INBOX_PER_CUSTOMER).unwrap_or(i64::MAX);
+        let since: [&(dyn ToSql + Sync); 3] = [namespace, &which, &request.contacts_since];
+        let watched: [&(dyn ToSql + Sync); 4] = [namespace, journey, &which, &now];
+        let bounded: [&(dyn ToSql + Sync); 4] = [namespace, journey, &which, &most];
+        let all: [&(dyn ToSql + Sync); 3] = [namespace, journey, &which];
+        let (contacts, enrollments, inbox, outbox) = tokio::try_join!(
+            sql::rows(
+                self.tx,
+                "SELECT customer, purpose, channel, at FROM contact WHERE namespace = $1 AND customer = ANY($2) AND at >= $3 ORDER BY at",
+                &since,
+            ),
+            sql::rows(
+                self.tx,
+                "SELECT customer, ordinal, sealed FROM enrollment WHERE namespace = $1 AND journey = $2 AND customer = ANY($3) \
+                 AND (active OR watch_until > $4) ORDER BY customer, ordinal",
+                &watched,
+            ),
+            sql::rows(
+                self.tx,
+                "SELECT i.customer, i.seq, i.sealed FROM unnest($3::bytea[]) c (customer) CROSS JOIN LATERAL \
+                 (SELECT * FROM inbox WHERE namespace = $1 AND journey = $2 AND customer = c.customer ORDER BY seq LIMIT $4) i \
+                 ORDER BY i.customer, i.seq",
+                &bounded,
+            ),
+            sql::rows(
+                self.tx,
+                "SELECT customer, key, sealed FROM outbox WHERE namespace = $1 AND journey = $2 AND customer = ANY($3) ORDER BY customer, key",
+                &all,
+            ),
+        )?;
+        for row in &contacts {
+            let contact = Contact {
+                purpose: row.get(1),
+                channel: row.get(2),
+                at: row.get(3),
+            };
+            turn(&mut turns, row.get(0), |turn| turn.contacts.push(contact))?;
+        }
+        for row in &enrollments {
+            let (customer, ordinal): (&[u8], i64) = (row.get(0), row.get(1));
+            let enrollment = self.open("enrollment", &[customer, &ordinal.to_be_bytes()], row.get(2))?;
+            turn(&mut turns, customer, |turn| turn.enrollments.push(enrollment))?;
+        }
+        for row in &inbox {
+            let number: i64 = row.get(1);
+            let event = self.open("inbox", &[&number.to_be_bytes()], row.get(2))?;
+            turn(&mut turns, row.get(0), |turn| turn.inbox.push((number, event)))?;
+        }
+        for row in &outbox {
+            let (customer, key): (&[u8], &[u8]) = (row.get(0), row.get(1));
+            let message: OutboxRow = self.open("outbox", &[customer, key], row.get(2))?;
+            turn(&mut turns, customer, |turn| turn.outbox.push(message))?;
+        }
+        for handed in &request.outcomes {
+            if let Some(turn) = turns.get_mut(&handed.customer) {
+                let claimed =
+                    |row: &OutboxRow| row.key == handed.key && matches!(row.state, OutboxState::Claimed { .. });
+                if turn.outbox.iter().any(claimed) {
+                    turn.outcomes.push(handed.clone());
+                }
+            }
+        }
+        Ok(turns.into_values().filter(|turn| rules::has_work(turn, now)).collect())
+    }
+
+    fn open<T: serde::de::DeserializeOwned>(&self, table: &'static str, key: &[&[u8]], sealed: &[u8]) -> Result<T> {
+        let of_journey: [&[u8]; 2] = [self.hold.namespace.as_bytes(), self.hold.journey.as_bytes()];
+        seal::open(
+            self.keys,
+            &Place {
+                table,
+                key: &[&of_journey, key].concat(),
+            },
+            sealed,
+        )
+    }
+}
+
+fn turn(
+    turns: &mut BTreeMap<CustomerKey, CustomerTurn>,
+    customer: &[u8],
+    change: impl FnOnce(&mut CustomerTurn),
+) -> Result<()> {
+    if let Some(turn) = turns.get_mut(&seal::customer_key(customer)?) {
+        change(turn);
+    }
+    Ok(())
+}

@@ -1,0 +1,87 @@
+//! Statements, prepared once a connection.
+
+use crate::{
+    clock::Micros,
+    keys::CustomerKey,
+    kpi::Counts,
+    store::{Backlog, Result},
+};
+use deadpool_postgres::Transaction;
+use tokio_postgres::{Row, types::ToSql};
+
+pub(super) type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+pub(super) async fn rows(tx: &Transaction<'_>, sql: &str, values: Values<'_>) -> Result<Vec<Row>> {
+    let statement = tx.prepare_cached(sql).await?;
+    Ok(tx.query(&statement, values).await?)
+}
+
+pub(super) async fn maybe(tx: &Transaction<'_>, sql: &str, values: Values<'_>) -> Result<Option<Row>> {
+    let statement = tx.prepare_cached(sql).await?;
+    Ok(tx.query_opt(&statement, values).await?)
+}
+
+/// Gives the rows changed.
+pub(super) async fn run(tx: &Transaction<'_>, sql: &str, values: Values<'_>) -> Result<u64> {
+    let statement = tx.prepare_cached(sql).await?;
+    Ok(tx.execute(&statement, values).await?)
+}
+
+/// The database's clock now, not as of the transaction's beginning: locks may have taken their time.
+pub(super) async fn now(tx: &Transaction<'_>) -> Result<Micros> {
+    let row = rows(
+        tx,
+        "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
+        &[],
+    )
+    .await?;
+    Ok(row[0].get(0))
+}
+
+/// Adds to counts. The part is the connection's own, so that connections do not wait for each other; within it rows go in one order.
+pub(super) async fn count(tx: &Transaction<'_>, namespace: &str, journey: &str, counts: &Counts) -> Result<()> {
+    if counts.0.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = counts.0.keys().map(|(name, _)| super::seal::text(name)).collect();
+    let buckets: Vec<i64> = counts.0.keys().map(|(_, bucket)| *bucket).collect();
+    let ns: Vec<i64> = counts.0.values().copied().collect();
+    run(
+        tx,
+        "INSERT INTO kpi AS k (namespace, journey, part, name, bucket, n) \
+         SELECT $1, $2, (pg_backend_pid() % 64)::smallint, u.name, u.bucket, sum(u.n)::bigint \
+         FROM unnest($3::text[], $4::bigint[], $5::bigint[]) u (name, bucket, n) GROUP BY u.name, u.bucket ORDER BY u.name, u.bucket \
+         ON CONFLICT (namespace, journey, part, name, bucket) DO UPDATE SET n = k.n + excluded.n",
+        &[&namespace, &journey, &names, &buckets, &ns],
+    )
+    .await
+    .map(drop)
+}
+
+pub(super) async fn counts(tx: &Transaction<'_>, namespace: &str, journey: &str) -> Result<Counts> {
+    let sum = "SELECT name, bucket, sum(n)::bigint FROM kpi WHERE namespace = $1 AND journey = $2 GROUP BY name, bucket HAVING sum(n) <> 0";
+    let rows = rows(tx, sum, &[&namespace, &journey]).await?;
+    Ok(Counts(
+        rows.iter().map(|row| ((row.get(0), row.get(1)), row.get(2))).collect(),
+    ))
+}
+
+pub(super) async fn backlog(tx: &Transaction<'_>, namespace: &str, journey: &str) -> Result<Backlog> {
+    let counts = rows(
+        tx,
+        "SELECT (SELECT count(*) FROM enrollment WHERE namespace = $1 AND journey = $2 AND active), \
+         (SELECT count(*) FROM inbox WHERE namespace = $1 AND journey = $2), \
+         (SELECT count(*) FROM outbox WHERE namespace = $1 AND journey = $2), \
+         (SELECT count(*) FROM enrollment WHERE namespace = $1 AND journey = $2 AND shard = ANY($3) AND due_at IS NOT NULL \
+             AND due_at <= (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)",
+        &[&namespace, &journey, &(0..i16::from(CustomerKey::SHARDS)).collect::<Vec<i16>>()],
+    )
+    .await?;
+    let row = &counts[0];
+    Ok(Backlog {
+        active: row.get(0),
+        inbox: row.get(1),
+        outbox: row.get(2),
+        overdue: row.get(3),
+    })
+}

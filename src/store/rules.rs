@@ -1,0 +1,130 @@
+//! The rules that both stores follow to the letter. Pure: whoever keeps the rows calls them with rows in hand.
+
+use super::{Arrival, Customer, CustomerTurn, Learn};
+use crate::{
+    clock::{DAY, Micros, SECOND},
+    engine::state::{Enrollment, Event, Properties},
+    keys::CustomerKey,
+};
+use std::{borrow::Cow, collections::BTreeSet};
+use uuid::Uuid;
+
+/// Inbox rows of one customer that one round takes; the rest follows in the next ones, in order.
+pub const INBOX_PER_CUSTOMER: usize = 100;
+
+/// A claim of the present epoch that its process does not know of (the answer to a commit was lost) is an orphan after this.
+pub const ORPHAN_AFTER: Micros = 30 * SECOND;
+
+/// The day of an event, in days since 1970: with its key what duplicates are found by.
+pub fn day(time: Micros) -> i32 {
+    i32::try_from(time.div_euclid(DAY)).unwrap_or(if time < 0 { i32::MIN } else { i32::MAX })
+}
+
+/// The arrival with a time that is not after `now`: nobody brings news from the future.
+pub fn capped(arrival: &Arrival, now: Micros) -> Cow<'_, Arrival> {
+    if arrival.time <= now {
+        Cow::Borrowed(arrival)
+    } else {
+        Cow::Owned(Arrival {
+            time: now,
+            ..arrival.clone()
+        })
+    }
+}
+
+/// Lets `learn` change the customer, and holds it to the rule of consent: it can add to what is known, not take it back.
+pub fn teach(learn: Learn<'_>, arrival: &Arrival, customer: &mut Customer) {
+    let known = customer.consents.clone();
+    let (key, id) = (customer.key, customer.id.clone());
+    learn(arrival, customer);
+    let heard = std::mem::replace(&mut customer.consents, known);
+    for (purpose, consent) in heard {
+        customer.hear_consent(&purpose, consent);
+    }
+    customer.key = key;
+    customer.id = id;
+}
+
+/// The event as journeys see it: with the profile as of its acceptance.
+pub fn event(arrival: &Arrival, customer: &Customer, accepted_at: Micros) -> Event {
+    Event {
+        name: arrival.name.clone(),
+        id: arrival.id.clone(),
+        time: arrival.time,
+        accepted_at,
+        data: arrival.data.clone(),
+        profile: customer.attributes.clone(),
+        about: arrival.about.clone(),
+    }
+}
+
+/// What an import does to attributes: each replaces the one of its name, null removes it, the others stay.
+pub fn import_attributes(known: &mut Properties, imported: &Properties) {
+    for (name, value) in imported {
+        if value.is_null() {
+            known.remove(name);
+        } else {
+            known.insert(name.clone(), value.clone());
+        }
+    }
+}
+
+/// Shards that `owner` may hold: an equal part, and one of the remainder for those first in order.
+pub fn fair_share(owner: Uuid, live: &BTreeSet<Uuid>) -> usize {
+    let all = usize::from(CustomerKey::SHARDS);
+    let rank = live.iter().take_while(|other| **other < owner).count();
+    let owners = live.len().max(1);
+    all / owners + usize::from(rank < all % owners)
+}
+
+/// Chooses at most `limit` customers: all of `first`, then one of each source in turn, so that no source starves another.
+/// Gives them in key order, the order in which everybody locks, and whether somebody was left out.
+pub fn choose(
+    first: BTreeSet<CustomerKey>,
+    sources: &[Vec<CustomerKey>],
+    limit: usize,
+) -> (BTreeSet<CustomerKey>, bool) {
+    let mut chosen = first;
+    for turn in 0..sources.iter().map(Vec::len).max().unwrap_or(0) {
+        for customer in sources.iter().filter_map(|source| source.get(turn)) {
+            if chosen.contains(customer) {
+                continue;
+            }
+            if chosen.len() >= limit {
+                return (chosen, true);
+            }
+            chosen.insert(*customer);
+        }
+    }
+    (chosen, false)
+}
+
+/// Whether there is anything to do for the customer, now that the row is locked: somebody else may have done it meanwhile.
+pub fn has_work(turn: &CustomerTurn, now: Micros) -> bool {
+    let due = |enrollment: &Enrollment| enrollment.due_at().is_some_and(|due| due <= now);
+    !turn.inbox.is_empty() || !turn.outcomes.is_empty() || !turn.outbox.is_empty() || turn.enrollments.iter().any(due)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shares_differ_by_one_at_most_and_leave_no_shard_over() {
+        for owners in 1..=70_u128 {
+            let live: BTreeSet<Uuid> = (1..=owners).map(Uuid::from_u128).collect();
+            let shares: Vec<usize> = live.iter().map(|owner| fair_share(*owner, &live)).collect();
+            assert_eq!(shares.iter().sum::<usize>(), 64);
+            assert!(shares.iter().max().unwrap() - shares.iter().min().unwrap() <= 1);
+        }
+    }
+
+    #[test]
+    fn a_flood_of_one_kind_does_not_starve_another() {
+        let key = |n: u8| CustomerKey([n; 16]);
+        let flood: Vec<CustomerKey> = (0..100).map(key).collect();
+        let (chosen, left) = choose(BTreeSet::new(), &[flood, vec![key(200)]], 10);
+        assert!(chosen.contains(&key(200)));
+        assert_eq!((chosen.len(), left), (10, true));
+    }
+}

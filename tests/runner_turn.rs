@@ -1,0 +1,475 @@
+//! What a runner's round does to customers and messages: the real compiler, engine, policy and in-memory store; only the clock and the
+//! channel's answers are the test's own.
+
+use journey::{
+    clock::{HOUR, MINUTE, Micros, SECOND, ManualClock},
+    compile::{self, Manifests},
+    engine::Outcome,
+    keys::{CustomerKey, Keys},
+    personal::Personal,
+    policy::Consent,
+    runner::{
+        programs,
+        turn::{Adapter, Adapters, Claim, Turn},
+    },
+    store::{
+        Arrival, Customer, Fate, Handed, Hold, Imported, JourneyRow, RoundRequest, RoundResult, Store, memory::Memory,
+    },
+};
+use serde_json::{Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+use uuid::Uuid;
+
+/// 2026-03-02T10:00:00Z, a Monday in no quiet hour of Europe/Vienna.
+const START: Micros = 1_772_445_600 * SECOND;
+const NS: &str = "shop";
+
+const MANIFESTS: &str = r#"
+apiVersion: journey.dev/v1alpha1
+kind: Journey
+metadata: {name: cart}
+spec:
+  entry: {triggers: [{event: cart-updated, when: event.items > 0}], key: event.cartId}
+  steps:
+  - {name: patience, wait: {for: 1h, until: [{event: cart-updated, next: patience}]}}
+  - {name: remind, send: {touchpoint: reminder, with: {cart: "${entry.cartId}"}, otherwise: missed}}
+  - {name: again, send: {touchpoint: reminder, with: {cart: "${entry.cartId}"}, otherwise: missed}}
+  - {name: thanks, set: {points: "${customer.points + 10}"}}
+  - {name: done, exit: {outcome: Completed}}
+  - {name: missed, exit: {outcome: Failed}}
+  exits: [{name: ordered, event: order-placed, outcome: Converted}]
+  goals: [{name: bought, side: Customer, event: order-placed, within: 7d}]
+---
+apiVersion: journey.dev/v1alpha1
+kind: Touchpoint
+metadata: {name: cart-updated}
+spec:
+  channel: Web
+  inbound:
+    event: cart.updated
+    customer: event.userId
+    schema: {type: object, required: [userId, cartId, items], properties: {userId: {type: string}, cartId: {type: string}, items: {type: integer}}}
+---
+apiVersion: journey.dev/v1alpha1
+kind: Touchpoint
+metadata: {name: order-placed}
+spec:
+  channel: Web
+  inbound:
+    event: order.placed
+    customer: event.userId
+    schema: {type: object, required: [userId], properties: {userId: {type: string}, cartId: {type: string}}}
+---
+apiVersion: journey.dev/v1alpha1
+kind: Touchpoint
+metadata: {name: reminder}
+spec:
+  channel: Email
+  outbound:
+    adapter: mail
+    purpose: marketing
+    to: ${customer.email}
+    content: {subject: "{{ customer.firstName }}, cart {{ with.cart }}", text: "It waits: {{ link('https://shop.example/cart') }}"}
+    timeToLive: 20h
+---
+apiVersion: journey.dev/v1alpha1
+kind: ChannelAdapter
+metadata: {name: mail}
+spec: {smtp: {host: smtp.example, from: "Shop <hello@shop.example>"}}
+---
+apiVersion: journey.dev/v1alpha1
+kind: ChannelAdapter
+metadata: {name: web}
+spec: {http: {auth: {secretRef: {name: web-write-key, key: key}}, publicUrl: "https://events.shop.example"}}
+---
+apiVersion: journey.dev/v1alpha1
+kind: CustomerProfile
+metadata: {name: shop}
+spec:
+  zone: customer.timezone
+  attributes:
+    email: {type: string, personal: true}
+    firstName: {type: string, personal: true, default: there}
+    timezone: {type: string, default: Europe/Vienna}
+    points: {type: integer, default: 0}
+---
+apiVersion: journey.dev/v1alpha1
+kind: PrivacyPolicy
+metadata: {name: shop}
+spec:
+  purposes: [{name: marketing, basis: Consent, attributes: [email, firstName, timezone, points]}]
+  quiet: [{purposes: [marketing], hours: {from: "21:00", to: "08:00"}, then: Delay}]
+  caps: [{purposes: [marketing], atMost: 2, per: 1d}]
+"#;
+
+struct World {
+    store: Memory,
+    clock: Arc<ManualClock>,
+    keys: Keys,
+    hold: Hold,
+    retries_unknown: bool,
+    room: usize,
+    claims: Vec<Claim>,
+    in_flight: BTreeSet<journey::keys::MessageKey>,
+    events: u32,
+}
+
+impl World {
+    async fn new() -> Self {
+        Self::of(MANIFESTS).await
+    }
+
+    async fn of(yaml: &str) -> Self {
+        let clock = Arc::new(ManualClock::at(START));
+        let store = Memory::new(clock.clone());
+        let mut world = Self {
+            store,
+            clock,
+            keys: Keys::ephemeral(),
+            hold: Hold { namespace: NS.into(), journey: "cart".into(), owner: Uuid::new_v4(), shards: vec![] },
+            retries_unknown: false,
+            room: 100,
+            claims: vec![],
+            in_flight: BTreeSet::new(),
+            events: 0,
+        };
+        world.put(yaml).await;
+        world.take_over().await;
+        world
+    }
+
+    async fn put(&mut self, yaml: &str) {
+        let mut manifests = Manifests { namespace: NS.into(), ..Manifests::default() };
+        manifests.read(yaml, "test").unwrap();
+        let compiled = compile::journey(&manifests, "cart").unwrap();
+        self.store.put_settings(NS, &serde_json::to_value(compile::settings(&manifests)).unwrap()).await.unwrap();
+        let row = JourneyRow {
+            journey: "cart".into(),
+            revision: compile::revision(&manifests, "cart"),
+            suspended: compiled.program.suspended,
+            listens: compiled.program.listens,
+            body: serde_json::to_value(compile::pinned(&manifests, "cart")).unwrap(),
+        };
+        self.store.put_journey(NS, &row).await.unwrap();
+    }
+
+    /// Another process takes all shards, as after a kill -9: nothing of the old one's memory is left.
+    async fn take_over(&mut self) {
+        self.clock.advance(10 * SECOND);
+        self.hold = self.store.join(NS, "cart", Uuid::new_v4(), Duration::from_secs(5)).await.unwrap();
+        self.in_flight.clear();
+        self.claims.clear();
+    }
+
+    fn key(&self, user: &str) -> CustomerKey {
+        self.keys.customer(NS, "userId", user)
+    }
+
+    async fn import(&self, user: &str, granted: Option<bool>) {
+        let attributes = json!({"email": format!("{user}@example.com"), "firstName": "Ada"});
+        let imported = Imported {
+            key: self.key(user),
+            id: user.to_owned().into(),
+            attributes: Personal::new(attributes.as_object().unwrap().clone()),
+            consents: granted.map(|granted| ("marketing".to_owned(), Consent { granted, at: START - HOUR })).into_iter().collect(),
+            evidence: BTreeMap::new(),
+        };
+        self.store.import(NS, &[imported], user, 1).await.unwrap();
+    }
+
+    async fn event(&mut self, user: &str, name: &str, data: Value) {
+        self.event_with(user, name, data, &|_, _| {}).await;
+    }
+
+    async fn event_with(&mut self, user: &str, name: &str, data: Value, learn: journey::store::Learn<'_>) {
+        self.events += 1;
+        let id = format!("event-{}", self.events);
+        let arrival = Arrival {
+            key: self.keys.event(NS, "test", &id),
+            id: id.into(),
+            name: name.into(),
+            customer: self.key(user),
+            customer_id: Some(user.to_owned().into()),
+            time: self.clock_now(),
+            data: Personal::new(data.as_object().unwrap().clone()),
+            about: None,
+            listeners: vec!["cart".into()],
+        };
+        self.store.accept(NS, &[arrival], learn).await.unwrap();
+    }
+
+    fn clock_now(&self) -> Micros {
+        use journey::clock::Clock;
+        self.clock.now()
+    }
+
+    /// One round with the outcomes given; claims are remembered.
+    async fn round(&mut self, outcomes: Vec<Handed>) -> RoundResult {
+        self.hold = self.store.join(NS, "cart", self.hold.owner, Duration::from_secs(5)).await.unwrap();
+        let stored = self.store.programs(NS, -1).await.unwrap().unwrap();
+        let loaded = programs::compile_all(&stored, "cart").unwrap();
+        let adapter = Adapter { needs_address: true, retries_unknown: self.retries_unknown, room: self.room };
+        let request = RoundRequest { limit: 100, contacts_since: 0, outcomes: outcomes.clone(), in_flight: self.in_flight.clone() };
+        let in_flight = self.in_flight.clone();
+        let mut turn = Turn {
+            programs: &loaded.programs,
+            keys: &self.keys,
+            hold: &self.hold,
+            adapters: Adapters { open: [("mail".to_owned(), adapter)].into() },
+            in_flight: &in_flight,
+        };
+        let mut claims = Vec::new();
+        let result = self
+            .store
+            .round(&self.hold, &request, &mut |round| {
+                let done = turn.take(round);
+                claims = done.claims;
+                done.commit
+            })
+            .await
+            .unwrap();
+        if let RoundResult::Committed { .. } = result {
+            outcomes.iter().for_each(|handed| {
+                self.in_flight.remove(&handed.key);
+            });
+            self.in_flight.extend(claims.iter().map(|claim| claim.key));
+            self.claims.extend(claims);
+        }
+        result
+    }
+
+    async fn later(&mut self, by: Micros) {
+        self.clock.advance(by);
+        self.round(vec![]).await;
+    }
+
+    /// The channel's answer to the oldest claim.
+    async fn answer(&mut self, fate: Fate) -> Claim {
+        let claim = self.claims.remove(0);
+        self.round(vec![Handed { key: claim.key, customer: claim.customer, fate }]).await;
+        claim
+    }
+
+    async fn count(&self, name: &str) -> i64 {
+        self.store.counts(NS, "cart").await.unwrap().total(name)
+    }
+
+    /// Every accepted event has one disposition, every message asked for one outcome or is on its way.
+    async fn the_books_balance(&self) {
+        let counts = self.store.counts(NS, "cart").await.unwrap();
+        let backlog = self.store.backlog(NS, "cart").await.unwrap();
+        assert_eq!(counts.total_of("event:") + backlog.inbox, i64::from(self.events), "{counts:#?}");
+        let ended = counts.total_of("sent:") + counts.total_of("skipped:") + counts.total_of("failed:");
+        assert_eq!(counts.total_of("requested:"), ended + backlog.outbox, "{counts:#?}");
+        assert_eq!(counts.total("entered"), counts.total_of("ended:") + backlog.active, "{counts:#?}");
+    }
+}
+
+fn cart(user: &str) -> Value {
+    json!({"userId": user, "cartId": "c1", "items": 2})
+}
+
+const SENT: Fate = Fate::Known(Outcome::Sent);
+
+#[tokio::test]
+async fn a_customer_who_never_consented_gets_nothing_and_is_counted() {
+    let mut world = World::new().await;
+    world.import("u1", None).await;
+    world.event("u1", "cart-updated", cart("u1")).await;
+    world.round(vec![]).await;
+    world.later(HOUR).await;
+    assert!(world.claims.is_empty());
+    assert_eq!(world.count("skipped:reminder:NoConsent").await, 1);
+    assert_eq!(world.count("ended:Failed").await, 1, "the step's otherwise leads to `missed`");
+    world.the_books_balance().await;
+}
+
+#[tokio::test]
+async fn a_customer_who_consented_gets_the_mail_rendered_and_moves_on_once_it_is_sent() {
+    let mut world = World::new().await;
+    world.import("u1", Some(true)).await;
+    world.event("u1", "cart-updated", cart("u1")).await;
+    world.round(vec![]).await;
+    world.later(HOUR - SECOND).await;
+    assert!(world.claims.is_empty(), "a timer is never early");
+    world.later(SECOND).await;
+    let claim = world.answer(SENT).await;
+    assert_eq!(claim.message.text("subject").unwrap(), "Ada, cart c1");
+    assert!(claim.message.text("text").unwrap().contains("https://events.shop.example/l/"));
+    assert!(claim.message.unsubscribe.is_some(), "a consent purpose carries the unsubscribe page");
+    assert_eq!(world.claims.len(), 1, "the second step speaks only after the first one's outcome");
+    world.answer(SENT).await;
+    assert_eq!(world.count("ended:Completed").await, 1);
+    assert_eq!(world.count("sent:reminder").await, 2);
+    world.the_books_balance().await;
+}
+
+#[tokio::test]
+async fn withdrawal_before_the_claim_wins() {
+    let mut world = World::new().await;
+    world.import("u1", Some(true)).await;
+    world.event("u1", "cart-updated", cart("u1")).await;
+    world.round(vec![]).await;
+    let withdrawn = Consent { granted: false, at: world.clock_now() };
+    world.event_with("u1", "consent/withdrawn", json!({"purpose": "marketing"}), &|_, customer: &mut Customer| {
+        customer.hear_consent("marketing", withdrawn);
+    }).await;
+    world.later(HOUR).await;
+    assert!(world.claims.is_empty());
+    assert_eq!(world.count("skipped:reminder:NoConsent").await, 1);
+}
+
+#[tokio::test]
+async fn quiet_hours_hold_a_message_until_they_end_and_an_exit_withdraws_it() {
+    let mut world = World::new().await;
+    world.import("u1", Some(true)).await;
+    world.import("u2", Some(true)).await;
+    // 20:30 in Vienna: the wait of an hour ends inside the quiet hours.
+    world.clock.set(START + 9 * HOUR + 30 * MINUTE);
+    for user in ["u1", "u2"] {
+        world.event(user, "cart-updated", cart(user)).await;
+    }
+    world.round(vec![]).await;
+    world.later(HOUR).await;
+    assert!(world.claims.is_empty());
+    world.event("u2", "order-placed", json!({"userId": "u2", "cartId": "c1"})).await;
+    world.round(vec![]).await;
+    assert_eq!(world.count("skipped:reminder:Withdrawn").await, 1);
+    assert_eq!(world.count("goal:bought").await, 1);
+    world.later(9 * HOUR).await;
+    assert!(world.claims.is_empty(), "06:30 in Vienna is quiet");
+    world.later(90 * MINUTE).await;
+    assert_eq!(world.claims.len(), 1, "08:00 in Vienna is not");
+    assert_eq!(world.claims[0].customer, world.key("u1"));
+    world.the_books_balance().await;
+}
+
+#[tokio::test]
+async fn a_cap_counts_across_enrollments_and_a_definite_failure_is_refunded() {
+    let mut world = World::new().await;
+    world.import("u1", Some(true)).await;
+    for cart in ["a", "b"] {
+        world.event("u1", "cart-updated", json!({"userId": "u1", "cartId": cart, "items": 1})).await;
+    }
+    world.round(vec![]).await;
+    world.later(HOUR).await;
+    assert_eq!(world.claims.len(), 2, "two a day are allowed");
+    world.answer(Fate::Known(Outcome::Failed("Http404".into()))).await;
+    world.answer(SENT).await;
+    // The failure gave its place back: the enrollment whose mail was sent takes it for its second step.
+    assert_eq!(world.claims.len(), 1);
+    world.answer(SENT).await;
+    assert_eq!(world.count("failed:reminder:Http404").await, 1);
+    assert_eq!(world.count("skipped:reminder:Capped").await, 0);
+    world.event("u1", "cart-updated", json!({"userId": "u1", "cartId": "c", "items": 1})).await;
+    world.round(vec![]).await;
+    world.later(HOUR).await;
+    assert!(world.claims.is_empty());
+    assert_eq!(world.count("skipped:reminder:Capped").await, 1);
+    world.the_books_balance().await;
+}
+
+#[tokio::test]
+async fn what_a_dead_runner_had_claimed_is_unknown_where_the_channel_cannot_deduplicate() {
+    let mut world = World::new().await;
+    world.import("u1", Some(true)).await;
+    world.event("u1", "cart-updated", cart("u1")).await;
+    world.round(vec![]).await;
+    world.later(HOUR).await;
+    assert_eq!(world.claims.len(), 1);
+    world.take_over().await;
+    world.round(vec![]).await;
+    assert!(world.claims.is_empty(), "it may have gone out: it is not sent twice");
+    assert_eq!(world.count("failed:reminder:OutcomeUnknown").await, 1);
+    world.the_books_balance().await;
+}
+
+#[tokio::test]
+async fn what_a_dead_runner_had_claimed_goes_out_again_under_the_same_key_where_the_channel_deduplicates() {
+    let mut world = World::new().await;
+    world.retries_unknown = true;
+    world.import("u1", Some(true)).await;
+    world.event("u1", "cart-updated", cart("u1")).await;
+    world.round(vec![]).await;
+    world.later(HOUR).await;
+    let first = world.claims[0].key;
+    world.take_over().await;
+    world.round(vec![]).await;
+    assert_eq!(world.claims.iter().map(|claim| claim.key).collect::<Vec<_>>(), [first]);
+    world.answer(SENT).await;
+    assert_eq!(world.count("sent:reminder").await, 1);
+    world.the_books_balance().await;
+}
+
+#[tokio::test]
+async fn a_message_that_was_not_accepted_is_asked_of_the_policy_again_before_its_next_try() {
+    let mut world = World::new().await;
+    world.import("u1", Some(true)).await;
+    world.event("u1", "cart-updated", cart("u1")).await;
+    world.round(vec![]).await;
+    world.later(HOUR).await;
+    let due = world.clock_now() + MINUTE;
+    world.answer(Fate::Retry { due, reason: "TryLater".into() }).await;
+    assert!(world.claims.is_empty());
+    let withdrawn = Consent { granted: false, at: world.clock_now() };
+    world.event_with("u1", "consent/withdrawn", json!({"purpose": "marketing"}), &|_, customer: &mut Customer| {
+        customer.hear_consent("marketing", withdrawn);
+    }).await;
+    world.later(MINUTE).await;
+    assert!(world.claims.is_empty());
+    assert_eq!(world.count("skipped:reminder:NoConsent").await, 1);
+    world.the_books_balance().await;
+}
+
+#[tokio::test]
+async fn a_full_lane_holds_messages_back_without_losing_them() {
+    let mut world = World::new().await;
+    world.room = 0;
+    world.import("u1", Some(true)).await;
+    world.event("u1", "cart-updated", cart("u1")).await;
+    world.round(vec![]).await;
+    world.later(HOUR).await;
+    assert!(world.claims.is_empty());
+    world.room = 1;
+    world.later(SECOND).await;
+    assert_eq!(world.claims.len(), 1);
+}
+
+#[tokio::test]
+async fn a_suspended_journey_lets_nobody_in_and_sends_nothing_but_counts_goals() {
+    let mut world = World::new().await;
+    world.import("u1", Some(true)).await;
+    world.import("u2", Some(true)).await;
+    world.event("u1", "cart-updated", cart("u1")).await;
+    world.round(vec![]).await;
+    world.put(&MANIFESTS.replace("spec:\n  entry:", "spec:\n  suspend: true\n  entry:")).await;
+    world.event("u2", "cart-updated", cart("u2")).await;
+    world.later(2 * HOUR).await;
+    assert!(world.claims.is_empty());
+    assert_eq!(world.count("event:ignored:Suspended").await, 1);
+    world.event("u1", "order-placed", json!({"userId": "u1", "cartId": "c1"})).await;
+    world.round(vec![]).await;
+    assert_eq!(world.count("ended:Converted").await, 1);
+    assert_eq!(world.count("goal:bought").await, 1);
+    world.the_books_balance().await;
+}
+
+#[tokio::test]
+async fn attributes_set_by_a_step_are_kept() {
+    let mut world = World::new().await;
+    world.import("u1", Some(true)).await;
+    world.event("u1", "cart-updated", cart("u1")).await;
+    world.round(vec![]).await;
+    world.later(HOUR).await;
+    world.answer(SENT).await;
+    world.answer(SENT).await;
+    let seen = std::sync::Mutex::new(Value::Null);
+    world.event_with("u1", "order-placed", json!({"userId": "u1"}), &|_, customer: &mut Customer| {
+        *seen.lock().unwrap() = customer.attributes.expose().get("points").cloned().unwrap_or_default();
+    }).await;
+    assert_eq!(*seen.lock().unwrap(), json!(10));
+}
