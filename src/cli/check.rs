@@ -1,14 +1,11 @@
 //! `journey check`: what the API server and the operator would say of YAML files, without either.
 
-use crate::{
-    api,
-    compile::{self, Code, Diagnostic, Manifests, Object, ParseError, Severity},
-};
+use crate::compile::{self, Code, Diagnostic, Manifests, Object, ParseError, Severity};
 use anyhow::Context as _;
-use kube::core::cel::ValidationErrors;
 use serde::Serialize;
 use std::{
     collections::BTreeMap,
+    fmt,
     io::{Read as _, Write as _},
     path::{Path, PathBuf},
     process::ExitCode,
@@ -36,20 +33,20 @@ pub enum Format {
 }
 
 /// One thing that is wrong, in a file.
-#[derive(Debug, Serialize)]
-struct Finding {
-    file: String,
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Finding {
+    pub file: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    line: Option<usize>,
-    severity: Severity,
+    pub line: Option<usize>,
+    pub severity: Severity,
     #[serde(skip_serializing_if = "Option::is_none")]
-    code: Option<Code>,
+    pub code: Option<Code>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    object: Option<Object>,
-    path: String,
-    message: String,
+    pub object: Option<Object>,
+    pub path: String,
+    pub message: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    help: Option<String>,
+    pub help: Option<String>,
 }
 
 /// 0: no errors (there may be warnings); 1: errors; 2: the paths cannot be read.
@@ -66,7 +63,7 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
         Format::Json => writeln!(out, "{}", serde_json::to_string_pretty(&findings)?)?,
         Format::Text => {
             for finding in &findings {
-                writeln!(out, "{}", line(finding))?;
+                writeln!(out, "{finding}")?;
             }
             let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
             writeln!(
@@ -81,29 +78,32 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
     Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn line(finding: &Finding) -> String {
-    let mut text = finding.file.clone();
-    if let Some(line) = finding.line {
-        text += &format!(":{line}");
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        f.write_str(match self.severity {
+            Severity::Error => ": error",
+            Severity::Warning => ": warning",
+        })?;
+        if let Some(object) = &self.object {
+            write!(f, ": {} {}", object.kind, object.name)?;
+        }
+        if !self.path.is_empty() {
+            write!(f, ": {}", self.path)?;
+        }
+        write!(f, ": {}", self.message)?;
+        match &self.help {
+            Some(help) => write!(f, "; {help}"),
+            None => Ok(()),
+        }
     }
-    text += match finding.severity {
-        Severity::Error => ": error",
-        Severity::Warning => ": warning",
-    };
-    if let Some(object) = &finding.object {
-        text += &format!(": {} {}", object.kind, object.name);
-    }
-    if !finding.path.is_empty() {
-        text += &format!(": {}", finding.path);
-    }
-    text += &format!(": {}", finding.message);
-    if let Some(help) = &finding.help {
-        text += &format!("; {help}");
-    }
-    text
 }
 
-fn check(paths: &[PathBuf]) -> anyhow::Result<Vec<Finding>> {
+/// What is wrong with the files of these paths, taken together. What cannot be read is told first and alone.
+pub fn check(paths: &[PathBuf]) -> anyhow::Result<Vec<Finding>> {
     let mut findings = vec![];
     let mut manifests = Manifests {
         namespace: "default".into(),
@@ -113,7 +113,6 @@ fn check(paths: &[PathBuf]) -> anyhow::Result<Vec<Finding>> {
     for (file, text) in texts(paths)? {
         let mut own = Manifests::default();
         let errors = own.read(&text, &file).err();
-        let readable = errors.is_none();
         findings.extend(errors.into_iter().flatten().map(unreadable));
         for (kind, name) in objects(&own) {
             if let Some(first) = files.insert((kind.to_owned(), name.clone()), file.clone()) {
@@ -124,10 +123,11 @@ fn check(paths: &[PathBuf]) -> anyhow::Result<Vec<Finding>> {
                 }));
             }
         }
-        if readable {
-            findings.extend(rules(&own).into_iter().map(|diagnostic| placed(&files, diagnostic)));
-        }
         manifests = manifests.with(own);
+    }
+    // What could not be read would be missed by all that name it.
+    if !findings.is_empty() {
+        return Ok(findings);
     }
     let mut found: Vec<Diagnostic> = vec![];
     for (kind, name) in objects(&manifests) {
@@ -137,7 +137,7 @@ fn check(paths: &[PathBuf]) -> anyhow::Result<Vec<Finding>> {
         };
         found.extend(compile::object(&manifests, &object));
     }
-    // What a touchpoint misses under the policies of one journey only is told by that journey.
+    // What a touchpoint lacks under the policies of one journey only is told by that journey.
     for name in manifests.journeys.keys() {
         let more = match compile::journey(&manifests, name) {
             Ok(compiled) => compiled.warnings,
@@ -207,74 +207,6 @@ fn objects(manifests: &Manifests) -> Vec<(&'static str, String)> {
     all.extend(touchpoints.keys().map(|name| ("Touchpoint", name.clone())));
     all.extend(journeys.keys().map(|name| ("Journey", name.clone())));
     all
-}
-
-/// The rules that the CRDs give to the API server in CEL.
-fn rules(manifests: &Manifests) -> Vec<Diagnostic> {
-    let Manifests {
-        namespace: _,
-        journeys,
-        touchpoints,
-        adapters,
-        policies,
-        profiles,
-    } = manifests;
-    let mut found = vec![];
-    let mut add = |kind: &str, name: &String, result: Result<(), ValidationErrors>| {
-        found.extend(
-            result
-                .err()
-                .into_iter()
-                .flat_map(ValidationErrors::into_vec)
-                .map(|error| Diagnostic {
-                    code: Code::Shape,
-                    severity: Severity::Error,
-                    object: Object {
-                        kind: kind.into(),
-                        name: name.clone(),
-                    },
-                    path: error.field_path,
-                    message: error.message,
-                    help: None,
-                }),
-        );
-    };
-    for (name, journey) in journeys {
-        add(
-            "Journey",
-            name,
-            api::Journey::new(name, journey.spec.clone()).validate_cel(),
-        );
-    }
-    for (name, spec) in touchpoints {
-        add(
-            "Touchpoint",
-            name,
-            api::Touchpoint::new(name, spec.clone()).validate_cel(),
-        );
-    }
-    for (name, spec) in adapters {
-        add(
-            "ChannelAdapter",
-            name,
-            api::ChannelAdapter::new(name, spec.clone()).validate_cel(),
-        );
-    }
-    for (name, spec) in policies {
-        add(
-            "PrivacyPolicy",
-            name,
-            api::PrivacyPolicy::new(name, spec.clone()).validate_cel(),
-        );
-    }
-    for (name, spec) in profiles {
-        add(
-            "CustomerProfile",
-            name,
-            api::CustomerProfile::new(name, spec.clone()).validate_cel(),
-        );
-    }
-    found
 }
 
 /// Name and text of each file.

@@ -38,16 +38,26 @@ impl<'a> Flow<'a> {
 
     /// Whether one can come from `from` to `to` without passing `never`.
     fn reaches(&self, from: usize, to: usize, never: usize) -> bool {
-        let (mut seen, mut open) = (BTreeSet::new(), vec![from]);
+        let (mut seen, mut open) = (vec![false; self.graph.len()], vec![from]);
         while let Some(at) = open.pop() {
             if at == to {
                 return true;
             }
-            if at != never && at < self.graph.len() && seen.insert(at) {
+            if at != never && at < self.graph.len() && !std::mem::replace(&mut seen[at], true) {
                 open.extend(self.graph[at].iter().map(|edge| edge.to));
             }
         }
         false
+    }
+
+    /// `steps` at step `here`, where something may name it; nothing of it elsewhere, as it takes looking at every way.
+    pub fn steps_at(&self, world: &World<'_>, here: usize) -> Field {
+        let written = serde_json::to_string(&self.steps[here]).unwrap_or_default();
+        if written.contains("steps") {
+            self.steps_field(world, Some(here))
+        } else {
+            field("steps", Type::object(vec![]), false)
+        }
     }
 
     /// `steps` as seen from step `here`; None: from anywhere, as exits see it. What is not set on every way to `here` may be missing.

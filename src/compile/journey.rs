@@ -327,7 +327,7 @@ impl<'m> Compiler<'m> {
         let (customer, entry, steps) = (
             self.world.customer.clone(),
             self.entry.clone(),
-            self.flow.steps_field(self.world, Some(n)),
+            self.flow.steps_at(self.world, n),
         );
         let roots = [&customer, &entry, &steps];
         let below = (n + 1 < self.spec.steps.len()).then_some(n + 1);

@@ -17,7 +17,6 @@ mod report;
 mod revision;
 mod schema;
 mod selector;
-mod shape;
 mod touchpoint;
 mod value;
 mod world;

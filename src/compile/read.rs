@@ -1,7 +1,8 @@
 //! YAML into manifests, with what kubectl would refuse refused in words. Each document is read twice: as YAML 1.2 and with the booleans of
 //! YAML 1.1, which kubectl and Helm read; where the two differ is a trap.
 
-use super::{JourneyManifest, Manifests, ParseError, shape};
+use super::{JourneyManifest, Manifests, ParseError, report::instead};
+use crate::api::shape::{Fault, faults};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -11,22 +12,34 @@ const VERSION: &str = "journey.dev/v1alpha1";
 /// Bytes of one text.
 const SIZE: usize = 16 << 20;
 
-/// Adds the documents of `text`.
+/// Mistakes told of one object.
+const MISTAKES: usize = 20;
+
+/// What is wrong with the shape of an object.
+type Judge = fn(&Value) -> Vec<Fault>;
+
+/// Adds the documents of `text`, which must have the shape that the API server takes.
 pub fn read(manifests: &mut Manifests, text: &str, origin: &str) -> Result<(), Vec<ParseError>> {
+    read_judged(manifests, text, origin, faults)
+}
+
+/// The same with another judge of shapes.
+pub fn read_judged(manifests: &mut Manifests, text: &str, origin: &str, judge: Judge) -> Result<(), Vec<ParseError>> {
     let mut errors = vec![];
-    let mut error = |line, message| {
+    let mut tell = |(line, message): Mistake| {
         errors.push(ParseError {
             origin: origin.into(),
             line,
             message,
-        })
+        });
     };
     if text.len() > SIZE {
-        error(1, format!("more than {SIZE} bytes"));
+        tell((1, format!("more than {SIZE} bytes")));
     } else {
         for (first, document) in documents(text) {
-            for (line, message) in add(manifests, document).err().into_iter().flatten() {
-                error(first + line - 1, message);
+            let mistakes = add(manifests, document, judge).err();
+            for (line, message) in mistakes.into_iter().flatten() {
+                tell((first + line - 1, message));
             }
         }
     }
@@ -50,107 +63,98 @@ pub fn documents(text: &str) -> Vec<(usize, &str)> {
 /// A line of the document, from 1, and what is wrong in it.
 type Mistake = (usize, String);
 
-fn add(manifests: &mut Manifests, document: &str) -> Result<(), Vec<Mistake>> {
-    let strict = parse(document, true).map_err(|one| vec![one])?;
-    if strict.is_null() {
+const KINDS: [&str; 5] = [
+    "Journey",
+    "Touchpoint",
+    "ChannelAdapter",
+    "PrivacyPolicy",
+    "CustomerProfile",
+];
+
+fn add(manifests: &mut Manifests, document: &str, judge: Judge) -> Result<(), Vec<Mistake>> {
+    let one = |line, message: String| vec![(line, message)];
+    let object = parse(document, true).map_err(|mistake| vec![mistake])?;
+    if object.is_null() {
         return Ok(());
     }
-    let version = strict["apiVersion"].as_str().unwrap_or_default();
-    let kind = strict["kind"].as_str().unwrap_or_default().to_owned();
+    let (version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
     if version.is_empty() || kind.is_empty() {
-        return Err(vec![(
+        return Err(one(
             1,
             "apiVersion and kind are missing: this is no Kubernetes object".into(),
-        )]);
+        ));
     }
     if kind == "List" {
-        return Err(vec![(
-            1,
-            "a List is not read: divide the objects by lines of ---".into(),
-        )]);
+        return Err(one(1, "a List is not read: divide the objects by lines of ---".into()));
     }
     if !version.starts_with(GROUP) {
         return Ok(());
     }
     if version != VERSION {
-        return Err(vec![(
-            line_of(document, "apiVersion"),
-            format!("apiVersion {version} is not known; write {VERSION}"),
-        )]);
+        let message = format!("apiVersion {version} is not known; write {VERSION}");
+        return Err(one(line_of(document, "apiVersion"), message));
     }
+    if !KINDS.contains(&kind) {
+        let message = format!("there is no kind {kind}; {}", instead(kind, KINDS, "kinds are"));
+        return Err(one(line_of(document, "kind"), message));
+    }
+    let told = |mistake| vec![mistake];
     parse(document, false)
-        .and_then(|loose| traps(document, &strict, &loose))
-        .map_err(|one| vec![one])?;
-    let name = strict["metadata"]["name"].as_str().unwrap_or_default();
+        .and_then(|loose| traps(document, &object, &loose))
+        .map_err(told)?;
+    let name = text(&object["metadata"]["name"]);
     if name.is_empty() {
-        return Err(vec![(
-            line_of(document, "metadata"),
-            format!("this {kind} has no metadata.name"),
-        )]);
+        let message = format!("this {kind} has no metadata.name");
+        return Err(one(line_of(document, "metadata"), message));
     }
-    let mistakes = shape::mistakes(&kind, &strict["spec"]);
-    if !mistakes.is_empty() {
-        return Err(mistakes
-            .into_iter()
-            .map(|mistake| {
-                (
-                    line_of_path(document, &mistake.path),
-                    format!("{kind} {name}: {mistake}"),
-                )
-            })
-            .collect());
+    let faults = judge(&object);
+    if !faults.is_empty() {
+        let told = |fault: Fault| (line_of_path(document, &fault.path), format!("{kind} {name}: {fault}"));
+        return Err(faults.into_iter().take(MISTAKES).map(told).collect());
     }
-    let taken = match kind.as_str() {
+    let taken = match kind {
         "Journey" => {
-            let labels = match &strict["metadata"]["labels"] {
-                Value::Null => BTreeMap::new(),
-                labels => BTreeMap::deserialize(labels)
-                    .map_err(|error| vec![(line_of(document, "labels"), format!("metadata.labels: {error}"))])?,
-            };
             let manifest = JourneyManifest {
-                labels,
-                spec: spec(document, &strict)?,
+                labels: labels(&object).map_err(|error| one(line_of(document, "labels"), error))?,
+                spec: spec(document, &object)?,
             };
             manifests.journeys.insert(name.into(), manifest).is_some()
         }
         "Touchpoint" => manifests
             .touchpoints
-            .insert(name.into(), spec(document, &strict)?)
+            .insert(name.into(), spec(document, &object)?)
             .is_some(),
         "ChannelAdapter" => manifests
             .adapters
-            .insert(name.into(), spec(document, &strict)?)
+            .insert(name.into(), spec(document, &object)?)
             .is_some(),
         "PrivacyPolicy" => manifests
             .policies
-            .insert(name.into(), spec(document, &strict)?)
+            .insert(name.into(), spec(document, &object)?)
             .is_some(),
-        "CustomerProfile" => manifests
+        _ => manifests
             .profiles
-            .insert(name.into(), spec(document, &strict)?)
+            .insert(name.into(), spec(document, &object)?)
             .is_some(),
-        _ => {
-            let known = [
-                "Journey",
-                "Touchpoint",
-                "ChannelAdapter",
-                "PrivacyPolicy",
-                "CustomerProfile",
-            ];
-            let help = super::report::instead(&kind, known, "kinds are");
-            return Err(vec![(
-                line_of(document, "kind"),
-                format!("there is no kind {kind}: {help}"),
-            )]);
-        }
     };
     if taken {
-        return Err(vec![(
+        return Err(one(
             line_of(document, "metadata"),
             format!("{kind} {name} is given twice"),
-        )]);
+        ));
     }
     Ok(())
+}
+
+fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
+}
+
+fn labels(object: &Value) -> Result<BTreeMap<String, String>, String> {
+    match &object["metadata"]["labels"] {
+        Value::Null => Ok(BTreeMap::new()),
+        labels => BTreeMap::deserialize(labels).map_err(|error| format!("metadata.labels: {error}")),
+    }
 }
 
 fn parse(document: &str, strict_booleans: bool) -> Result<Value, Mistake> {

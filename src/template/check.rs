@@ -204,7 +204,7 @@ fn bounded(source: &str) -> Result<(), Mistake> {
                 "if" | "for" | "with" | "filter" | "macro" | "call" | "autoescape" => open.push(1),
                 "elif" => open.iter_mut().last().into_iter().for_each(|depth| *depth += 1),
                 "endif" | "endfor" | "endwith" | "endfilter" | "endmacro" | "endcall" | "endautoescape" | "endset" => {
-                    drop(open.pop())
+                    open.pop();
                 }
                 _ => {}
             },

@@ -70,7 +70,7 @@ pub enum RenderError {
 
 /// A checked template.
 pub struct Template {
-    environment: Environment<'static>,
+    environment: Box<Environment<'static>>,
     reads: BTreeSet<String>,
     reads_with: BTreeSet<String>,
     reads_content: BTreeSet<String>,
@@ -117,7 +117,7 @@ pub fn compile(source: &str, place: &Place) -> Result<Template, Vec<Mistake>> {
         .add_template_owned(NAME, source.to_owned())
         .map_err(|error| vec![check::syntax(&error)])?;
     Ok(Template {
-        environment,
+        environment: Box::new(environment),
         reads: found.customer,
         reads_with: found.with,
         reads_content: found.content,

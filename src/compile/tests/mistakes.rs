@@ -149,7 +149,7 @@ fn an_expression_is_held_to_the_profile_and_the_schemas() {
         (
             "items: \"${entry.items}\"",
             "items: \"${steps.listen.event.text}\"",
-            "Expression Error spec.steps[2].send.with.items: 'steps.listen.event' may be missing",
+            "Expression Error spec.steps[2].send.with.items: 'steps.listen.event.text' may be missing",
         ),
         (
             "Complaint: ${steps.listen.event.text}",

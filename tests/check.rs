@@ -1,0 +1,132 @@
+//! `journey check` on files, as a person or a pipeline runs it.
+
+use journey::cli::check::{Args, Finding, Format, check, run};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
+
+fn package() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn said(paths: &[PathBuf]) -> Vec<String> {
+    check(paths).unwrap().iter().map(Finding::to_string).collect()
+}
+
+/// A folder with these files.
+fn folder(files: &[(&str, &str)]) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        let path = folder.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    folder
+}
+
+fn within(folder: &Path, lines: Vec<String>) -> Vec<String> {
+    lines
+        .iter()
+        .map(|line| line.replace(&format!("{}/", folder.display()), ""))
+        .collect()
+}
+
+#[test]
+fn the_examples_are_sound() {
+    for example in ["abandoned-cart", "onboarding"] {
+        assert_eq!(
+            said(&[package().join("examples").join(example).join("base")]),
+            [] as [&str; 0],
+            "{example}"
+        );
+    }
+}
+
+#[test]
+fn a_mistake_is_told_with_file_object_path_and_what_to_do() {
+    let example = package().join("examples/abandoned-cart/base");
+    let names = [
+        "adapters.yaml",
+        "customer-profile.yaml",
+        "journey.yaml",
+        "privacy-policy.yaml",
+        "touchpoints.yaml",
+    ];
+    let texts = names.map(|name| std::fs::read_to_string(example.join(name)).unwrap());
+    let broken: Vec<(&str, String)> = names
+        .iter()
+        .zip(texts)
+        .map(|(name, text)| {
+            (
+                *name,
+                text.replace("touchpoint: service-desk", "touchpoint: servce-desk"),
+            )
+        })
+        .collect();
+    let files: Vec<(&str, &str)> = broken.iter().map(|(name, text)| (*name, text.as_str())).collect();
+    let folder = folder(&files);
+    assert_eq!(
+        within(folder.path(), said(&[folder.path().to_owned()])),
+        [
+            "journey.yaml: error: Journey abandoned-cart: spec.steps[6].send.touchpoint: there is no touchpoint 'servce-desk'; did you mean service-desk?"
+        ]
+    );
+    let args = |format| Args {
+        paths: vec![folder.path().to_owned()],
+        format,
+    };
+    assert_eq!(run(&args(Format::Text)).unwrap(), ExitCode::FAILURE);
+    assert_eq!(run(&args(Format::Json)).unwrap(), ExitCode::FAILURE);
+}
+
+#[test]
+fn folders_are_looked_into_and_what_is_no_object_of_ours_is_passed_over() {
+    let profile = "apiVersion: journey.dev/v1alpha1\nkind: CustomerProfile\nmetadata: {name: p}\nspec: {attributes: {a: {type: string}}}\n";
+    let sound = folder(&[
+        ("deep/er/profile.yml", profile),
+        ("kustomization.yaml", "resources: [deep]\n"),
+        ("secret.yaml", "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n"),
+        ("README.md", "apiVersion: [\n"),
+        (".git/config.yaml", "apiVersion: [\n"),
+    ]);
+    assert_eq!(said(&[sound.path().to_owned()]), [] as [&str; 0]);
+    assert_eq!(
+        run(&Args {
+            paths: vec![sound.path().to_owned()],
+            format: Format::Text
+        })
+        .unwrap(),
+        ExitCode::SUCCESS
+    );
+
+    let twice = folder(&[("a.yaml", profile), ("b.yaml", profile)]);
+    let lines = within(twice.path(), said(&[twice.path().to_owned()]));
+    assert_eq!(lines.len(), 1);
+    assert!(
+        lines[0].starts_with("b.yaml:1: error: CustomerProfile p is given twice, first in "),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn what_the_api_server_would_refuse_is_told_with_the_line() {
+    let text = "apiVersion: journey.dev/v1alpha1\nkind: Journey\nmetadata: {name: j}\nspec:\n  entry: {triggers: [{event: e}]}\n  steps:\n  - name: a\n    wait: {for: 1 hour}\n";
+    let folder = folder(&[("j.yaml", text)]);
+    let lines = within(folder.path(), said(&[folder.path().to_owned()]));
+    assert_eq!(
+        lines,
+        [
+            "j.yaml:8: error: Journey j: spec.steps[0].wait.for: a duration is written like 90s, 15m, 36h, 14d or 1d12h, and is not zero"
+        ]
+    );
+}
+
+#[test]
+fn a_path_that_is_not_there_is_a_wrong_call() {
+    let args = Args {
+        paths: vec![package().join("no-such-folder")],
+        format: Format::Text,
+    };
+    assert_eq!(run(&args).unwrap(), ExitCode::from(2));
+}
