@@ -114,7 +114,9 @@ pub fn whole(parts: &[&Verdict], good: Reason, praise: &str) -> Vec<Verdict> {
     let Some(first) = parts.iter().find(|part| !part.holds()) else {
         return vec![Verdict::new(Subject::Ready, Truth::True, good, praise)];
     };
-    let message = format!("{} is {}: {}", first.subject.name(), first.truth.name(), first.message);
+    // The part itself lists everything; here the first line is enough.
+    let line = first.message.lines().next().unwrap_or_default();
+    let message = format!("{} is {}: {line}", first.subject.name(), first.truth.name());
     let sign = if first.reason.passes() { Subject::Reconciling } else { Subject::Stalled };
     vec![
         Verdict::new(Subject::Ready, Truth::False, first.reason, message.clone()),
@@ -218,6 +220,17 @@ mod tests {
         assert_eq!(judged.compliant.reason, Reason::PolicyViolated);
         let many: Vec<_> = (0..9).map(|i| wrong(Code::Value, &format!("spec.x[{i}]"))).collect();
         assert!(judge(&many).accepted.message.ends_with("and 4 more"));
+    }
+
+    #[test]
+    fn what_is_not_ready_says_why_and_whether_it_will_pass_by_itself() {
+        let part = |truth, reason| Verdict::new(Subject::RunnerAvailable, truth, reason, "first\nsecond");
+        let signs = |part: &Verdict| whole(&[part], Reason::Ready, "fine").iter().map(|v| v.subject).collect::<Vec<_>>();
+        assert_eq!(signs(&part(Truth::True, Reason::RunnerReady)), [Subject::Ready]);
+        assert_eq!(signs(&part(Truth::False, Reason::RunnerStarting)), [Subject::Ready, Subject::Reconciling]);
+        assert_eq!(signs(&part(Truth::False, Reason::RunnerFailing)), [Subject::Ready, Subject::Stalled]);
+        let failing = whole(&[&part(Truth::False, Reason::RunnerFailing)], Reason::Ready, "fine");
+        assert_eq!(failing[0].message, "RunnerAvailable is False: first");
     }
 
     #[test]

@@ -51,10 +51,14 @@ pub async fn find(
     refs: impl IntoIterator<Item = SecretRef>,
 ) -> Result<Found, Error> {
     let mut found = Found::default();
-    for (place, keys) in places(refs) {
+    let places = places(refs);
+    for (place, keys) in &places {
         let content = look(context, namespace, &place.secret).await?;
         found.versions.insert(place.secret.clone(), (*content).as_ref().map(|content| content.version.clone()));
-        found.missing.extend(judge(namespace, &place, &keys, (*content).as_ref()));
+        // Whoever makes the Secret makes it once, with all the keys that anybody needs.
+        let same = places.iter().filter(|(other, _)| other.secret == place.secret);
+        let all: BTreeSet<_> = same.flat_map(|(_, keys)| keys).cloned().collect();
+        found.missing.extend(judge(namespace, place, keys, &all, (*content).as_ref()));
     }
     Ok(found)
 }
@@ -108,6 +112,7 @@ fn judge(
     namespace: &str,
     place: &Place,
     keys: &BTreeSet<Option<String>>,
+    all: &BTreeSet<Option<String>>,
     content: Option<&Content>,
 ) -> Option<Missing> {
     let Place { adapter, path, secret } = place;
@@ -119,7 +124,7 @@ fn judge(
     };
     let Some(content) = content else {
         let literal = |key: &Option<String>| format!(" --from-literal={}=...", key.as_deref().unwrap_or("key"));
-        let literals: String = keys.iter().map(literal).collect();
+        let literals: String = all.iter().map(literal).collect();
         let help = format!("create it: kubectl -n {namespace} create secret generic {secret}{literals}");
         return missing(format!("{path}.name"), Reason::SecretNotFound, format!("there is no Secret {secret}"), help);
     };
@@ -154,24 +159,24 @@ mod tests {
     #[test]
     fn a_missing_secret_or_key_is_told_with_what_to_do() {
         let login = keys(&[Some("username"), Some("password")]);
-        let missing = judge("shop", &place(), &login, None).unwrap();
+        let missing = judge("shop", &place(), &login, &login, None).unwrap();
         assert_eq!(missing.reason, Reason::SecretNotFound);
         assert_eq!(
             missing.diagnostic.to_string(),
             "ChannelAdapter mail: spec.smtp.credentials.secretRef.name: there is no Secret login; create it: \
              kubectl -n shop create secret generic login --from-literal=password=... --from-literal=username=..."
         );
-        let half = judge("shop", &place(), &login, Some(&content(&["username"]))).unwrap();
+        let half = judge("shop", &place(), &login, &login, Some(&content(&["username"]))).unwrap();
         assert_eq!(half.reason, Reason::SecretKeyNotFound);
         assert!(half.diagnostic.message.contains("no key password"));
-        assert!(judge("shop", &place(), &login, Some(&content(&["username", "password"]))).is_none());
+        assert!(judge("shop", &place(), &login, &login, Some(&content(&["username", "password"]))).is_none());
     }
 
     #[test]
     fn a_key_that_is_not_named_must_be_the_only_one() {
         let any = keys(&[None]);
-        assert!(judge("shop", &place(), &any, Some(&content(&["a"]))).is_none());
-        assert_eq!(judge("shop", &place(), &any, Some(&content(&["a", "b"]))).unwrap().diagnostic.path, "spec.smtp.credentials.secretRef.key");
+        assert!(judge("shop", &place(), &any, &any, Some(&content(&["a"]))).is_none());
+        assert_eq!(judge("shop", &place(), &any, &any, Some(&content(&["a", "b"]))).unwrap().diagnostic.path, "spec.smtp.credentials.secretRef.key");
     }
 
     #[test]
