@@ -18,6 +18,8 @@ use std::{
 const KEEPER: &str = r#"
 folder=$1 bin=$2 port=$3 tls=$4
 umask 077
+# Interrupted with its parent, it clears up all the same.
+trap : INT TERM HUP
 begin() {
     "$bin/postgres" -D "$folder/data" -h 127.0.0.1 -p "$port" -k "" -c fsync=off -c full_page_writes=off -c synchronous_commit=on \
         -c max_connections=200 -c shared_buffers=64MB -c ssl="$tls" >>"$folder/log" 2>&1 &

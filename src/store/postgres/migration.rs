@@ -25,7 +25,7 @@ const GRANTS: &str = "GRANT USAGE ON SCHEMA journey TO journey_data;
     GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA journey TO journey_data";
 
 /// Any number, the same in every version: who holds it migrates.
-const LOCK: i64 = 0x6a6f_7572_6e65_79;
+const LOCK: i64 = 0x006a_6f75_726e_6579;
 
 pub(super) async fn migrate(client: &mut Object) -> Result<()> {
     let tx = client.transaction().await?;

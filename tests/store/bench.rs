@@ -1,0 +1,278 @@
+//! What the contract's tests stand on: a store, a way to let time pass, and short names for what they put in.
+
+use super::postgres::Server;
+use async_trait::async_trait;
+use journey::{
+    clock::{Clock, ManualClock, Micros, SystemClock},
+    engine::state::{Ending, Enrollment, Standing},
+    keys::{CustomerKey, Keys, MessageKey},
+    personal::Personal,
+    policy::Consent,
+    store::{
+        Arrival, EnrollmentRow, Hold, JourneyRow, OutboxRow, OutboxState, Round, RoundCommit, RoundRequest,
+        RoundResult, Store, memory::Memory, postgres::Postgres,
+    },
+};
+use serde_json::{Map, Value, json};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
+use uuid::Uuid;
+
+pub const SHOP: &str = "shop";
+pub const WELCOME: &str = "welcome";
+pub const TTL: Duration = Duration::from_secs(30);
+
+/// A store, in one of its two kinds.
+pub struct Bench {
+    pub store: Arc<dyn Store>,
+    time: Arc<dyn Time>,
+    url: Option<String>,
+    keys: Keys,
+}
+
+#[async_trait]
+trait Time: Send + Sync {
+    async fn pass(&self, span: Duration);
+}
+
+struct ByHand(Arc<ManualClock>);
+
+#[async_trait]
+impl Time for ByHand {
+    async fn pass(&self, span: Duration) {
+        self.0.advance(i64::try_from(span.as_micros()).unwrap());
+    }
+}
+
+#[async_trait]
+impl Time for SystemClock {
+    async fn pass(&self, span: Duration) {
+        tokio::time::sleep(span).await;
+    }
+}
+
+impl Bench {
+    pub async fn memory() -> Self {
+        let clock = Arc::new(ManualClock::at(SystemClock.now()));
+        Self {
+            store: Arc::new(Memory::new(clock.clone())),
+            time: Arc::new(ByHand(clock)),
+            url: None,
+            keys: Keys::ephemeral(),
+        }
+    }
+
+    pub async fn postgres() -> Self {
+        let server = Server::shared();
+        let (url, keys) = (server.url(&server.database().await), Keys::ephemeral());
+        let store = Postgres::connect(&url, None, 6, keys.clone()).unwrap();
+        store.migrate().await.unwrap();
+        Self {
+            store: Arc::new(store),
+            time: Arc::new(SystemClock),
+            url: Some(url),
+            keys,
+        }
+    }
+
+    /// Where the database is.
+    pub fn url(&self) -> &str {
+        self.url.as_deref().unwrap()
+    }
+
+    /// The same store as another process has it.
+    pub fn elsewhere(&self) -> Arc<dyn Store> {
+        match &self.url {
+            Some(url) => Arc::new(Postgres::connect(url, None, 6, self.keys.clone()).unwrap()),
+            None => self.store.clone(),
+        }
+    }
+
+    pub async fn pass(&self, span: Duration) {
+        self.time.pass(span).await;
+    }
+
+    pub async fn now(&self) -> Micros {
+        self.store.now().await.unwrap()
+    }
+
+    /// The journey `welcome` with one revision.
+    pub async fn with_journey(self) -> Self {
+        self.store.put_journey(SHOP, &revision(WELCOME, "r1")).await.unwrap();
+        self
+    }
+
+    pub async fn accept(&self, batch: &[Arrival]) -> Vec<journey::store::Receipt> {
+        self.store.accept(SHOP, batch, &|_, _| {}).await.unwrap()
+    }
+
+    /// An arrival of now that `welcome` listens for.
+    pub async fn arrival(&self, number: u64, customer: CustomerKey) -> Arrival {
+        arrival(number, customer, self.now().await)
+    }
+
+    pub async fn join(&self, owner: Uuid) -> Hold {
+        self.store.join(SHOP, WELCOME, owner, TTL).await.unwrap()
+    }
+
+    /// A round that takes 100 customers.
+    pub async fn round(&self, hold: &Hold, work: impl FnMut(Round) -> RoundCommit + Send) -> RoundResult {
+        self.round_with(hold, &request(), work).await
+    }
+
+    pub async fn round_with(
+        &self,
+        hold: &Hold,
+        request: &RoundRequest,
+        mut work: impl FnMut(Round) -> RoundCommit + Send,
+    ) -> RoundResult {
+        self.store.round(hold, request, &mut work).await.unwrap()
+    }
+
+    /// What a round sees, and writes nothing of.
+    pub async fn look(&self, hold: &Hold, request: &RoundRequest) -> Option<Round> {
+        let mut seen = None;
+        let result = self.round_with(hold, request, |round| {
+            seen = Some(round);
+            RoundCommit::default()
+        });
+        assert_ne!(result.await, RoundResult::Fenced);
+        seen
+    }
+
+    /// Puts rows in by a round: an event for `customer` makes it happen.
+    pub async fn write(&self, hold: &Hold, customer: CustomerKey, commit: RoundCommit) {
+        let number = u64::from_be_bytes(Uuid::new_v4().as_bytes()[..8].try_into().unwrap());
+        let event = self.arrival(number, customer).await;
+        self.accept(&[event]).await;
+        let result = self.round(hold, |round| RoundCommit {
+            consumed: sequences(&round),
+            ..commit.clone()
+        });
+        assert!(matches!(result.await, RoundResult::Committed { .. }));
+    }
+}
+
+pub fn owner(number: u128) -> Uuid {
+    Uuid::from_u128(number)
+}
+
+/// In shard `number` (below 64).
+pub fn person(number: u8) -> CustomerKey {
+    CustomerKey([number; 16])
+}
+
+pub fn message_key(number: u8) -> MessageKey {
+    MessageKey([number; 16])
+}
+
+pub fn properties(value: Value) -> Personal<Map<String, Value>> {
+    Personal::new(value.as_object().unwrap().clone())
+}
+
+pub fn revision(journey: &str, revision: &str) -> JourneyRow {
+    JourneyRow {
+        journey: journey.into(),
+        revision: revision.into(),
+        suspended: false,
+        listens: BTreeSet::from(["order-placed".to_owned()]),
+        body: json!({"journey": journey, "revision": revision}),
+    }
+}
+
+pub fn arrival(number: u64, customer: CustomerKey, time: Micros) -> Arrival {
+    Arrival {
+        key: u128::from(number).to_be_bytes(),
+        id: Personal::new(format!("event-{number}")),
+        name: "order-placed".into(),
+        customer,
+        customer_id: Some(Personal::new(format!("customer {customer}"))),
+        time,
+        data: properties(json!({"number": number})),
+        about: None,
+        listeners: vec![WELCOME.into()],
+    }
+}
+
+pub fn request() -> RoundRequest {
+    RoundRequest {
+        limit: 100,
+        contacts_since: 0,
+        outcomes: vec![],
+        in_flight: BTreeSet::new(),
+    }
+}
+
+pub fn consent(granted: bool, at: Micros) -> Consent {
+    Consent { granted, at }
+}
+
+pub fn sequences(round: &Round) -> Vec<i64> {
+    round
+        .customers
+        .iter()
+        .flat_map(|turn| &turn.inbox)
+        .map(|(sequence, _)| *sequence)
+        .collect()
+}
+
+/// Consumes what came, nothing else.
+pub fn consume(round: Round) -> RoundCommit {
+    RoundCommit {
+        consumed: sequences(&round),
+        ..RoundCommit::default()
+    }
+}
+
+pub fn enrollment(customer: CustomerKey, ordinal: i64, revision: &str, standing: Standing) -> EnrollmentRow {
+    EnrollmentRow {
+        customer,
+        enrollment: Enrollment {
+            ordinal,
+            key: Personal::new("cart 7".into()),
+            revision: revision.into(),
+            entered_at: 1,
+            entries: 1,
+            entry: properties(json!({"cart": 7})),
+            standing,
+            steps: BTreeMap::new(),
+            goals: BTreeMap::new(),
+            kept: vec![],
+        },
+        watch_until: 0,
+    }
+}
+
+pub fn waiting(until: Option<Micros>) -> Standing {
+    Standing::Waiting {
+        step: "calm".into(),
+        since: 1,
+        until,
+    }
+}
+
+pub fn ended(at: Micros) -> Standing {
+    Standing::Ended {
+        outcome: Ending::Completed,
+        at,
+    }
+}
+
+pub fn outbox(number: u8, customer: CustomerKey, state: OutboxState) -> OutboxRow {
+    OutboxRow {
+        key: message_key(number),
+        customer,
+        enrollment: 1,
+        revision: "r1".into(),
+        step: "remind".into(),
+        occurrence: 1,
+        touchpoint: "reminder".into(),
+        with: properties(json!({"name": "Ada"})),
+        requested_at: 1,
+        attempts: 0,
+        state,
+    }
+}

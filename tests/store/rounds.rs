@@ -1,0 +1,433 @@
+//! What a round is given, and what becomes of what it gives.
+
+use super::{bench::*, messages::contact};
+use journey::{
+    clock::{HOUR, SECOND},
+    kpi::Counts,
+    personal::Personal,
+    store::{Backlog, OutboxState, Quarantined, RoundCommit, RoundRequest, RoundResult},
+};
+use serde_json::json;
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+pub async fn nothing_to_do_does_not_call_work(bench: Bench) {
+    let bench = bench.with_journey().await;
+    let hold = bench.join(owner(1)).await;
+    assert_eq!(
+        bench.round(&hold, |_| panic!("there is nothing to do")).await,
+        RoundResult::Idle
+    );
+    let event = bench.arrival(1, person(1)).await;
+    bench.accept(&[event]).await;
+    assert_eq!(
+        bench.round(&hold, consume).await,
+        RoundResult::Committed { full: false }
+    );
+    assert_eq!(
+        bench.round(&hold, |_| panic!("there is nothing left")).await,
+        RoundResult::Idle
+    );
+}
+
+pub async fn a_round_sees_all_of_a_customer_and_writes_all_or_nothing(bench: Bench) {
+    let bench = bench.with_journey().await;
+    let hold = bench.join(owner(1)).await;
+    let held = OutboxState::Held {
+        due: i64::MAX,
+        why: "Retry".into(),
+    };
+    let (first, second) = (
+        enrollment(person(1), 4, "r1", waiting(Some(i64::MAX))),
+        enrollment(person(1), 3, "r1", waiting(None)),
+    );
+    let commit = RoundCommit {
+        enrollments: vec![first.clone(), second.clone()],
+        attributes: vec![(person(1), properties(json!({"vip": true, "share": 0.1})))],
+        outbox: vec![outbox(1, person(1), held.clone())],
+        contacts: vec![(person(1), message_key(1), contact(9))],
+        ..Default::default()
+    };
+    bench.write(&hold, person(1), commit).await;
+    let event = bench.arrival(1, person(1)).await;
+    bench.accept(&[event]).await;
+
+    let round = bench.look(&hold, &request()).await.unwrap();
+    assert!((round.now - bench.now().await).abs() < 60 * SECOND);
+    let turn = &round.customers[0];
+    assert_eq!(turn.enrollments, [second.enrollment, first.enrollment], "by ordinal");
+    assert_eq!(turn.customer.attributes, properties(json!({"vip": true, "share": 0.1})));
+    assert_eq!(turn.outbox, [outbox(1, person(1), held)]);
+    assert_eq!(turn.contacts, [contact(9)]);
+    assert_eq!(turn.inbox.len(), 1);
+
+    // A work that panics writes nothing and blocks nobody.
+    let failed = {
+        let (store, hold) = (bench.elsewhere(), hold.clone());
+        tokio::spawn(async move {
+            store
+                .round(&hold, &request(), &mut |_| panic!("a defect, on purpose"))
+                .await
+        })
+    };
+    assert!(failed.await.is_err());
+    assert_eq!(
+        bench.round(&hold, consume).await,
+        RoundResult::Committed { full: false }
+    );
+}
+
+pub async fn a_round_reads_only_its_own_shards(bench: Bench) {
+    let bench = bench.with_journey().await;
+    bench.join(owner(1)).await;
+    bench.join(owner(2)).await;
+    let (one, two) = (bench.join(owner(1)).await, bench.join(owner(2)).await);
+    for number in 0..64 {
+        let event = bench.arrival(u64::from(number), person(number)).await;
+        bench.accept(&[event]).await;
+    }
+    let mut seen = BTreeSet::new();
+    for hold in [&one, &two] {
+        let shards: BTreeSet<u8> = hold.shards.iter().map(|lease| lease.shard).collect();
+        bench
+            .round(hold, |round| {
+                assert!(
+                    round
+                        .customers
+                        .iter()
+                        .all(|turn| shards.contains(&turn.customer.key.shard()))
+                );
+                assert!(round.customers.is_sorted_by_key(|turn| turn.customer.key));
+                seen.extend(round.customers.iter().map(|turn| turn.customer.key));
+                consume(round)
+            })
+            .await;
+    }
+    assert_eq!(seen.len(), 64);
+}
+
+pub async fn a_wait_is_due_when_its_time_has_come_and_not_while_suspended(bench: Bench) {
+    let bench = bench.with_journey().await;
+    let hold = bench.join(owner(1)).await;
+    let due = bench.now().await + SECOND;
+    let rows = [(1, Some(due)), (2, Some(due + HOUR)), (3, None)];
+    for (number, until) in rows {
+        let waits = vec![enrollment(person(number), 1, "r1", waiting(until))];
+        bench
+            .write(
+                &hold,
+                person(number),
+                RoundCommit {
+                    enrollments: waits,
+                    ..Default::default()
+                },
+            )
+            .await;
+    }
+    assert!(bench.look(&hold, &request()).await.is_none());
+    assert_eq!(
+        bench.store.backlog(SHOP, WELCOME).await.unwrap(),
+        Backlog {
+            active: 3,
+            ..Default::default()
+        }
+    );
+    bench.pass(Duration::from_millis(1100)).await;
+    assert_eq!(bench.store.backlog(SHOP, WELCOME).await.unwrap().overdue, 1);
+
+    let mut row = revision(WELCOME, "r1");
+    row.suspended = true;
+    bench.store.put_journey(SHOP, &row).await.unwrap();
+    assert!(bench.look(&hold, &request()).await.is_none(), "timers wait");
+    let event = bench.arrival(1, person(2)).await;
+    bench.accept(&[event]).await;
+    assert!(bench.look(&hold, &request()).await.is_some(), "events do not");
+    bench.round(&hold, consume).await;
+    row.suspended = false;
+    bench.store.put_journey(SHOP, &row).await.unwrap();
+
+    let round = bench.look(&hold, &request()).await.unwrap();
+    assert_eq!(
+        round.customers.iter().map(|turn| turn.customer.key).collect::<Vec<_>>(),
+        [person(1)]
+    );
+    assert!(round.now >= due);
+    let moved_on = enrollment(person(1), 1, "r1", waiting(Some(due + HOUR)));
+    bench
+        .round(&hold, |_| RoundCommit {
+            enrollments: vec![moved_on.clone()],
+            ..Default::default()
+        })
+        .await;
+    assert!(bench.look(&hold, &request()).await.is_none());
+}
+
+pub async fn a_limit_is_kept_and_no_kind_of_work_starves_another(bench: Bench) {
+    let bench = bench.with_journey().await;
+    let hold = bench.join(owner(1)).await;
+    let due = vec![enrollment(person(60), 1, "r1", waiting(Some(1)))];
+    bench
+        .write(
+            &hold,
+            person(60),
+            RoundCommit {
+                enrollments: due,
+                ..Default::default()
+            },
+        )
+        .await;
+    let held = vec![outbox(
+        1,
+        person(61),
+        OutboxState::Held {
+            due: 1,
+            why: "Retry".into(),
+        },
+    )];
+    bench
+        .write(
+            &hold,
+            person(61),
+            RoundCommit {
+                outbox: held,
+                ..Default::default()
+            },
+        )
+        .await;
+    for number in 0..50 {
+        let event = bench.arrival(u64::from(number), person(number)).await;
+        bench.accept(&[event]).await;
+    }
+    let few = RoundRequest { limit: 10, ..request() };
+    let (mut rounds, mut firsts) = (0, BTreeSet::new());
+    loop {
+        let result = bench.round_with(&hold, &few, |round| {
+            assert!(round.customers.len() <= 10);
+            if rounds == 0 {
+                firsts.extend(round.customers.iter().map(|turn| turn.customer.key));
+            }
+            let calm = enrollment(person(60), 1, "r1", waiting(None));
+            let gone = vec![(person(61), message_key(1))];
+            RoundCommit {
+                consumed: sequences(&round),
+                enrollments: vec![calm],
+                outbox_gone: gone,
+                ..Default::default()
+            }
+        });
+        match result.await {
+            RoundResult::Committed { full } => assert_eq!(full, rounds < 5, "round {rounds}"),
+            RoundResult::Idle => break,
+            RoundResult::Fenced => panic!("the lease holds"),
+        }
+        rounds += 1;
+    }
+    assert_eq!(rounds, 6, "52 customers, ten at a time");
+    assert!(firsts.contains(&person(60)) && firsts.contains(&person(61)));
+    assert!(
+        (0..8).all(|number| firsts.contains(&person(number))),
+        "the oldest events first"
+    );
+}
+
+pub async fn a_long_inbox_of_one_customer_comes_in_parts_in_order(bench: Bench) {
+    let bench = bench.with_journey().await;
+    let hold = bench.join(owner(1)).await;
+    let mut batch = Vec::new();
+    for number in 0..250 {
+        batch.push(bench.arrival(number, person(1)).await);
+    }
+    bench.accept(&batch).await;
+    let (mut seen, mut parts) = (Vec::new(), Vec::new());
+    loop {
+        let result = bench.round(&hold, |round| {
+            parts.push(round.customers[0].inbox.len());
+            seen.extend(
+                round.customers[0]
+                    .inbox
+                    .iter()
+                    .map(|(_, event)| event.data.expose()["number"].as_u64().unwrap()),
+            );
+            consume(round)
+        });
+        match result.await {
+            RoundResult::Committed { full } => assert_eq!(full, parts.len() < 3),
+            RoundResult::Idle => break,
+            RoundResult::Fenced => panic!("the lease holds"),
+        }
+    }
+    assert_eq!(parts, [100, 100, 50]);
+    assert_eq!(seen, (0..250).collect::<Vec<_>>());
+}
+
+pub async fn an_ended_enrollment_is_read_while_it_is_watched(bench: Bench) {
+    let bench = bench.with_journey().await;
+    let hold = bench.join(owner(1)).await;
+    let row = |ordinal, watch_until| journey::store::EnrollmentRow {
+        watch_until,
+        ..enrollment(person(1), ordinal, "r1", ended(5))
+    };
+    let now = bench.now().await;
+    let rows = vec![row(1, i64::MAX), row(2, now - 1), row(3, now + HOUR), row(4, 0)];
+    bench
+        .write(
+            &hold,
+            person(1),
+            RoundCommit {
+                enrollments: rows,
+                ..Default::default()
+            },
+        )
+        .await;
+    let event = bench.arrival(1, person(1)).await;
+    bench.accept(&[event]).await;
+    let round = bench.look(&hold, &request()).await.unwrap();
+    assert_eq!(
+        round.customers[0]
+            .enrollments
+            .iter()
+            .map(|row| row.ordinal)
+            .collect::<Vec<_>>(),
+        [1, 3]
+    );
+    assert_eq!(bench.store.backlog(SHOP, WELCOME).await.unwrap().active, 0);
+}
+
+pub async fn nobody_enters_a_revision_that_is_gone(bench: Bench) {
+    let bench = bench.with_journey().await;
+    let hold = bench.join(owner(1)).await;
+    let event = bench.arrival(1, person(1)).await;
+    bench.accept(&[event]).await;
+    let entered = vec![enrollment(person(1), 1, "r0", waiting(None))];
+    let result = bench.round(&hold, |round| RoundCommit {
+        consumed: sequences(&round),
+        enrollments: entered.clone(),
+        ..Default::default()
+    });
+    assert_eq!(result.await, RoundResult::Fenced);
+    assert_eq!(
+        bench.store.backlog(SHOP, WELCOME).await.unwrap(),
+        Backlog {
+            inbox: 1,
+            ..Default::default()
+        }
+    );
+}
+
+pub async fn counts_add_up(bench: Bench) {
+    let bench = bench.with_journey().await;
+    let hold = bench.join(owner(1)).await;
+    for number in 0..3 {
+        let mut counts = Counts::default();
+        counts.add("entered".into(), 7 * HOUR, 2);
+        counts.add("goal:paid".into(), 8 * HOUR + number, 1);
+        bench
+            .write(
+                &hold,
+                person(1),
+                RoundCommit {
+                    counts,
+                    ..Default::default()
+                },
+            )
+            .await;
+    }
+    let counts = bench.elsewhere().counts(SHOP, WELCOME).await.unwrap();
+    let expected = [(("entered".to_owned(), 7), 6), (("goal:paid".to_owned(), 8), 3)];
+    assert_eq!(counts.0.into_iter().collect::<Vec<_>>(), expected);
+    assert!(bench.store.counts(SHOP, "unknown").await.unwrap().0.is_empty());
+}
+
+pub async fn a_backlog_says_how_much_waits(bench: Bench) {
+    let bench = bench.with_journey().await;
+    let hold = bench.join(owner(1)).await;
+    let now = bench.now().await;
+    let commit = RoundCommit {
+        enrollments: vec![
+            enrollment(person(1), 1, "r1", waiting(Some(now - 1))),
+            enrollment(person(1), 2, "r1", waiting(Some(now + HOUR))),
+            enrollment(person(1), 3, "r1", ended(now)),
+        ],
+        outbox: vec![
+            outbox(
+                1,
+                person(1),
+                OutboxState::Held {
+                    due: now + HOUR,
+                    why: "Busy".into(),
+                },
+            ),
+            outbox(2, person(1), OutboxState::Claimed { epoch: 1, at: now }),
+        ],
+        ..Default::default()
+    };
+    bench.write(&hold, person(1), commit).await;
+    let event = bench.arrival(1, person(2)).await;
+    bench.accept(&[event]).await;
+    assert_eq!(
+        bench.store.backlog(SHOP, WELCOME).await.unwrap(),
+        Backlog {
+            active: 2,
+            inbox: 1,
+            outbox: 2,
+            overdue: 1
+        }
+    );
+    bench.store.ping().await.unwrap();
+}
+
+pub async fn events_that_a_journey_could_not_apply_are_put_aside(bench: Bench) {
+    let bench = bench.with_journey().await;
+    let hold = bench.join(owner(1)).await;
+    let row = Quarantined {
+        reason: "EngineFault".into(),
+        detail: "step remind".into(),
+        source: WELCOME.into(),
+        at: 5 * HOUR,
+        event: Personal::new(json!({"id": "1"})),
+    };
+    bench
+        .write(
+            &hold,
+            person(1),
+            RoundCommit {
+                quarantined: vec![row.clone()],
+                ..Default::default()
+            },
+        )
+        .await;
+    let (id, aside) = bench.store.quarantined(SHOP, 0, 10).await.unwrap().remove(0);
+    assert_eq!(aside, row);
+    assert_eq!(bench.store.release(SHOP, id).await.unwrap(), Some(row));
+    let counts = bench.store.intake_counts(SHOP).await.unwrap();
+    assert_eq!(
+        (counts.total("accepted"), counts.total_of("quarantined:")),
+        (1, 0),
+        "it was accepted, and stays so"
+    );
+}
+
+pub async fn waiting_ends_when_there_is_work_or_time_is_over(bench: Bench) {
+    let bench = bench.with_journey().await;
+    let short = Duration::from_millis(100);
+    let mut quiet = false;
+    for _ in 0..50 {
+        let begun = Instant::now();
+        bench.store.wait(SHOP, WELCOME, short).await;
+        quiet |= begun.elapsed() >= short;
+    }
+    assert!(quiet, "nothing happens, and it returns at once for ever");
+
+    let event = bench.arrival(1, person(1)).await;
+    let gateway = bench.elsewhere();
+    let long = Duration::from_secs(20);
+    let begun = Instant::now();
+    let comes = async {
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        gateway.accept(SHOP, &[event], &|_, _| {}).await.unwrap();
+    };
+    tokio::join!(bench.store.wait(SHOP, WELCOME, long), comes);
+    assert!(begun.elapsed() < long, "an event woke it");
+}

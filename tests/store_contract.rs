@@ -1,0 +1,83 @@
+//! The contract of the store: every rule that the trait promises, held against the store in memory and the one in PostgreSQL.
+
+#[path = "store/bench.rs"]
+#[allow(dead_code)]
+mod bench;
+#[path = "support/postgres.rs"]
+mod postgres;
+
+#[path = "store/intake.rs"]
+mod intake;
+#[path = "store/leases.rs"]
+mod leases;
+#[path = "store/messages.rs"]
+mod messages;
+#[path = "store/programs.rs"]
+mod programs;
+#[path = "store/rounds.rs"]
+mod rounds;
+
+/// Makes each promise a test of each store.
+macro_rules! contract {
+    ($($room:ident: $($promise:ident)+;)+) => {
+        mod on_memory {
+            $($(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $promise() { super::$room::$promise(super::bench::Bench::memory().await).await; })+)+
+        }
+        mod on_postgres {
+            $($(#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+            async fn $promise() { super::$room::$promise(super::bench::Bench::postgres().await).await; })+)+
+        }
+    };
+}
+
+contract! {
+    programs:
+        a_namespace_never_written_has_version_0
+        putting_the_same_again_changes_no_version
+        settings_and_suspension_change_the_version
+        the_current_revision_comes_first_and_can_go_back
+        a_revision_stays_while_somebody_walks_it
+        a_stopped_journey_gets_nothing_and_does_nothing
+        a_stopped_journey_put_again_starts_empty
+        a_removed_journey_leaves_nothing_and_starts_empty
+        a_removed_namespace_leaves_nothing_and_others_whole;
+    intake:
+        an_event_is_accepted_once_whatever_batch_brings_it
+        the_same_key_on_another_day_is_another_event
+        an_event_from_the_future_happened_now
+        an_unknown_customer_without_an_id_is_refused
+        learning_sees_what_earlier_events_taught
+        the_later_consent_holds_and_of_two_at_once_the_no
+        namespaces_do_not_see_each_other
+        events_of_one_customer_keep_the_order_of_acceptance_under_concurrency
+        accepting_and_rounds_lose_no_attribute_change
+        opposite_batches_do_not_block_each_other
+        quarantined_events_are_counted_until_they_are_released
+        an_import_goes_on_where_it_stopped
+        an_import_replaces_by_name_and_obeys_consent;
+    leases:
+        shards_are_divided_fairly_as_owners_come_and_go
+        a_crashed_owner_is_taken_over_and_cannot_write_any_more
+        an_epoch_grows_with_every_taking_over
+        nobody_holds_shards_of_a_journey_that_is_not_there;
+    messages:
+        held_messages_come_when_they_are_due
+        claims_of_a_lost_epoch_and_lost_commits_are_orphans
+        outcomes_are_told_once_and_only_to_the_holder
+        contacts_count_across_journeys_until_they_are_taken_back
+        messages_are_found_by_their_key;
+    rounds:
+        nothing_to_do_does_not_call_work
+        a_round_sees_all_of_a_customer_and_writes_all_or_nothing
+        a_round_reads_only_its_own_shards
+        a_wait_is_due_when_its_time_has_come_and_not_while_suspended
+        a_limit_is_kept_and_no_kind_of_work_starves_another
+        a_long_inbox_of_one_customer_comes_in_parts_in_order
+        an_ended_enrollment_is_read_while_it_is_watched
+        nobody_enters_a_revision_that_is_gone
+        counts_add_up
+        a_backlog_says_how_much_waits
+        events_that_a_journey_could_not_apply_are_put_aside
+        waiting_ends_when_there_is_work_or_time_is_over;
+}
