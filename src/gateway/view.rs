@@ -101,12 +101,13 @@ pub async fn refresh(
 ) {
     let mut tick = tokio::time::interval(REFRESH);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut told = Told::default();
     loop {
         tokio::select! {
             () = shutdown.cancelled() => return,
             _ = tick.tick() => {}
         }
-        refresh_programs(&gateway, &reachable).await;
+        refresh_programs(&gateway, &reachable, &mut told).await;
         let view = gateway.view();
         let known = gateway.write_keys();
         let keys = WriteKeys::read(&secrets, &view.intake.sources, &gateway.keys, &known).await;
@@ -117,35 +118,49 @@ pub async fn refresh(
     }
 }
 
-async fn refresh_programs(gateway: &Gateway, reachable: &Flag) {
+/// What has been said already, so that a lasting fault is one line in the log and not one a second.
+#[derive(Debug, Default)]
+struct Told {
+    away: bool,
+    unreadable: Option<i64>,
+}
+
+async fn refresh_programs(gateway: &Gateway, reachable: &Flag, told: &mut Told) {
     let known = gateway.view().version;
-    match gateway.store.programs(&gateway.namespace, known).await {
-        Ok(None) => reachable.up(),
-        Ok(Some(found)) => {
-            reachable.up();
-            match View::of_programs(&found) {
-                Ok(view) => {
-                    tracing::info!(
-                        version = view.version,
-                        touchpoints = view.touchpoints.len(),
-                        "programs refreshed"
-                    );
-                    gateway.adopt(view);
-                }
-                // The message of serde may repeat a value; its place is enough to find the fault.
-                Err(error) => {
-                    tracing::error!(
-                        version = found.version,
-                        line = error.line(),
-                        "the settings cannot be read; the last good ones stay"
-                    );
-                }
-            }
-        }
+    let found = match gateway.store.programs(&gateway.namespace, known).await {
+        Ok(found) => found,
         Err(error) => {
-            tracing::warn!("programs were not read: {error}");
+            if !std::mem::replace(&mut told.away, true) {
+                tracing::warn!("programs cannot be read: {error}");
+            }
             reachable.down("the store is not available");
+            return;
         }
+    };
+    reachable.up();
+    if std::mem::take(&mut told.away) {
+        tracing::info!("the store answers again");
+    }
+    let Some(found) = found else { return };
+    match View::of_programs(&found) {
+        Ok(view) => {
+            tracing::info!(
+                version = view.version,
+                touchpoints = view.touchpoints.len(),
+                "programs refreshed"
+            );
+            gateway.adopt(view);
+        }
+        // The message of serde may repeat a value; its place is enough to find the fault.
+        Err(error) if told.unreadable != Some(found.version) => {
+            told.unreadable = Some(found.version);
+            tracing::error!(
+                version = found.version,
+                line = error.line(),
+                "the settings cannot be read; the last good ones stay"
+            );
+        }
+        Err(_) => {}
     }
 }
 
