@@ -6,16 +6,17 @@ pub mod stories;
 use journey::{
     api::{self, Journey, status::JourneyStatus},
     keys::Keys,
-    operator::{rbac, unit::Declared},
+    operator::{LEASE, rbac, unit::Declared},
     store::postgres::Postgres,
 };
 use k8s_openapi::api::{
+    coordination::v1::Lease,
     core::v1::Namespace,
     rbac::v1::{Role, RoleBinding, RoleRef, Subject},
 };
 use kube::{
-    Api, Client,
-    api::{ApiResource, DeleteParams, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams},
+    Api, Client, ResourceExt,
+    api::{ApiResource, DeleteParams, DynamicObject, ListParams, ObjectMeta, Patch, PatchParams, PostParams},
     core::GroupVersionKind,
 };
 use serde_json::{Value, json};
@@ -50,6 +51,7 @@ pub struct Stage {
 impl Stage {
     pub async fn set() -> Self {
         let client = Client::try_default().await.expect("KUBECONFIG leads to a cluster");
+        no_other_operator(&client).await;
         let brought = bring_kinds(&client).await;
         for namespace in stories::NAMESPACES.iter().chain([&HOME]) {
             make_namespace(&client, namespace).await;
@@ -162,11 +164,41 @@ impl Stage {
             operator.kill().unwrap();
             operator.wait().unwrap();
         }
+        for namespace in stories::NAMESPACES {
+            let api = Api::<Namespace>::all(self.client.clone());
+            drop(
+                until("the namespace is gone", async || {
+                    matches!(api.get_opt(namespace).await, Ok(None))
+                })
+                .await,
+            );
+        }
         for name in &self.brought {
-            let definitions: Api<DynamicObject> = Api::all_with(self.client.clone(), &definition());
-            drop(definitions.delete(name, &DeleteParams::background()).await);
+            self.take_kind_away(name).await;
         }
         postgres("stop", self.folder.path());
+    }
+
+    /// Deletes a definition that this test brought, unless somebody has come to use it: its objects would go with it.
+    async fn take_kind_away(&self, name: &str) {
+        let definitions: Api<DynamicObject> = Api::all_with(self.client.clone(), &definition());
+        let Ok(found) = definitions.get(name).await else { return };
+        let kind = found
+            .data
+            .pointer("/spec/names/kind")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("journey.dev", "v1alpha1", kind));
+        let objects: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
+        let unused = objects
+            .list(&ListParams::default().limit(1))
+            .await
+            .is_ok_and(|list| list.items.is_empty());
+        // Whoever installs the chart meanwhile makes the definition theirs.
+        let ours = !found.labels().contains_key("app.kubernetes.io/managed-by");
+        if unused && ours {
+            drop(definitions.delete(name, &DeleteParams::background()).await);
+        }
     }
 
     /// Applies manifests as a user would.
@@ -258,6 +290,28 @@ pub async fn until(what: &str, so: impl AsyncFn() -> bool) -> Outcome {
 /// What must be so.
 pub fn must(so: bool, otherwise: impl FnOnce() -> String) -> Outcome {
     if so { Ok(()) } else { Err(otherwise()) }
+}
+
+/// An operator that watches all namespaces would settle the same objects, with another store and another image.
+async fn no_other_operator(client: &Client) {
+    let leases = Api::<Lease>::all(client.clone())
+        .list(&ListParams::default())
+        .await
+        .unwrap();
+    let holds = |lease: &&Lease| {
+        let held = lease
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.holder_identity.as_deref())
+            .is_some_and(|id| !id.is_empty());
+        held && lease.name_any() == LEASE && lease.namespace().as_deref() != Some(HOME)
+    };
+    let other = leases.items.iter().find(holds).and_then(ResourceExt::namespace);
+    assert!(
+        other.is_none(),
+        "an operator leads in namespace {other:?} (or its Lease was left there): it would settle the same objects. Uninstall it, or let \
+         KUBECONFIG lead to another cluster"
+    );
 }
 
 fn definition() -> ApiResource {
