@@ -15,7 +15,10 @@ fn the_operator_keeps_the_cluster_and_the_store_as_declared() {
         return;
     }
     let _already = rustls::crypto::ring::default_provider().install_default();
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let mut stage = Stage::set().await;
         // A panic must leave nothing in the cluster: the stories gather what is wrong instead.

@@ -22,10 +22,20 @@ pub struct Args {
     #[arg(long = "watch", env = "JOURNEY_WATCH", value_delimiter = ',')]
     watch: Vec<String>,
     /// The image of runners and gateways.
-    #[arg(long, env = "JOURNEY_IMAGE", required_unless_present = "print_rbac", default_value_if("print_rbac", "true", ""))]
+    #[arg(
+        long,
+        env = "JOURNEY_IMAGE",
+        required_unless_present = "print_rbac",
+        default_value_if("print_rbac", "true", "")
+    )]
     image: Option<String>,
     /// PostgreSQL with the role that owns the schema: postgres://ROLE:PASSWORD@HOST:PORT/DATABASE?sslmode=require
-    #[arg(long, env = "JOURNEY_DATABASE_URL", hide_env_values = true, required_unless_present = "print_rbac")]
+    #[arg(
+        long,
+        env = "JOURNEY_DATABASE_URL",
+        hide_env_values = true,
+        required_unless_present = "print_rbac"
+    )]
     database: Option<String>,
     /// File with the PEM of the authority that signed PostgreSQL's certificate. Left out: the authorities of the system.
     #[arg(long, env = "JOURNEY_DATABASE_CA")]
@@ -70,11 +80,20 @@ pub async fn run(flags: Args, stop: CancellationToken) -> anyhow::Result<()> {
     };
     // The operator reads nothing that is sealed: it needs no namespace's keys.
     let keys = Keys::ephemeral();
-    let store = Arc::new(Postgres::connect(&database, flags.database_ca.as_deref(), flags.database_connections, keys)?);
+    let store = Arc::new(Postgres::connect(
+        &database,
+        flags.database_ca.as_deref(),
+        flags.database_connections,
+        keys,
+    )?);
     let settings = Settings {
         identity: identity(),
         namespace: flags.namespace,
-        watch: flags.watch.into_iter().filter(|namespace| !namespace.is_empty()).collect(),
+        watch: flags
+            .watch
+            .into_iter()
+            .filter(|namespace| !namespace.is_empty())
+            .collect(),
         image,
         data_database: Personal::new(flags.data_database.filter(|url| !url.is_empty()).unwrap_or(database)),
         database_ca,
@@ -121,7 +140,9 @@ async fn look_after(health: Health, watches: Flag) {
 
 /// Bounded in time: the client's own retries would keep a call for minutes.
 async fn client() -> anyhow::Result<kube::Client> {
-    let mut config = kube::Config::infer().await.context("no cluster: neither a kubeconfig nor a service account was found")?;
+    let mut config = kube::Config::infer()
+        .await
+        .context("no cluster: neither a kubeconfig nor a service account was found")?;
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(5));
     Ok(kube::Client::try_from(config)?)
@@ -135,15 +156,24 @@ fn identity() -> String {
 
 fn seconds(text: &str) -> Result<Duration, String> {
     let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-    let number: u64 = number.parse().map_err(|_| "a duration is written like 60s or 5m".to_owned())?;
+    let number: u64 = number
+        .parse()
+        .map_err(|_| "a duration is written like 60s or 5m".to_owned())?;
     let seconds = match unit {
         "s" | "" => number,
         "m" => number.saturating_mul(60),
         _ => return Err("a duration is written like 60s or 5m".to_owned()),
     };
-    if (1..=3_600).contains(&seconds) { Ok(Duration::from_secs(seconds)) } else { Err("from 1s to 60m".to_owned()) }
+    if (1..=3_600).contains(&seconds) {
+        Ok(Duration::from_secs(seconds))
+    } else {
+        Err("from 1s to 60m".to_owned())
+    }
 }
 
 fn concurrency(text: &str) -> Result<usize, String> {
-    text.parse().ok().filter(|n| (1..=256).contains(n)).ok_or_else(|| "from 1 to 256".to_owned())
+    text.parse()
+        .ok()
+        .filter(|n| (1..=256).contains(n))
+        .ok_or_else(|| "from 1 to 256".to_owned())
 }

@@ -50,16 +50,19 @@ impl<K> Made for K where
 {
 }
 
+/// By kind, namespace and name: marks of what was desired, and of the live object right after.
+type Marks = HashMap<(String, String, String), (u64, u64)>;
+
 /// What was applied last: (desired, the live object right after). While both are the same, nothing is sent.
 #[derive(Debug, Default)]
-pub struct Applied(Mutex<HashMap<(String, String, String), (u64, u64)>>);
+pub struct Applied(Mutex<Marks>);
 
 impl Applied {
     fn is(&self, key: &(String, String, String), marks: (u64, u64)) -> bool {
         self.lock().get(key) == Some(&marks)
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(String, String, String), (u64, u64)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Marks> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
@@ -75,7 +78,9 @@ pub async fn apply<K: Made>(context: &Context, desired: &K, live: Option<&Arc<K>
         return Ok(false);
     }
     let api = Api::<K>::namespaced(context.client.clone(), &namespace);
-    let made = context.call(api.patch(&name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(desired))).await?;
+    let made = context
+        .call(api.patch(&name, &PatchParams::apply(MANAGER).force(), &Patch::Apply(desired)))
+        .await?;
     context.applied.lock().insert(key, (wanted, mark(&made)));
     Ok(true)
 }
@@ -127,7 +132,9 @@ fn mark<K: Serialize>(object: &K) -> u64 {
 
 /// The units that a made object belongs to, by its owners: what its change concerns.
 pub fn owners(meta: &ObjectMeta) -> Vec<Unit> {
-    let Some(namespace) = meta.namespace.as_deref() else { return Vec::new() };
+    let Some(namespace) = meta.namespace.as_deref() else {
+        return Vec::new();
+    };
     let owners = meta.owner_references.as_deref().unwrap_or_default();
     let owned = owners.iter().filter_map(|owner| match owner.kind.as_str() {
         "Journey" => Some(Unit::object(Kind::Journey, namespace, &owner.name)),
@@ -149,16 +156,25 @@ mod tests {
     #[test]
     fn an_edit_is_drift_and_a_status_is_none() {
         let live = Deployment {
-            spec: Some(DeploymentSpec { replicas: Some(1), ..DeploymentSpec::default() }),
+            spec: Some(DeploymentSpec {
+                replicas: Some(1),
+                ..DeploymentSpec::default()
+            }),
             ..Deployment::default()
         };
         let mut started = live.clone();
-        started.status = Some(DeploymentStatus { ready_replicas: Some(1), ..DeploymentStatus::default() });
+        started.status = Some(DeploymentStatus {
+            ready_replicas: Some(1),
+            ..DeploymentStatus::default()
+        });
         started.metadata.resource_version = Some("9".into());
         started.metadata.annotations = Some([("deployment.kubernetes.io/revision".to_owned(), "1".to_owned())].into());
         assert_eq!(mark(&live), mark(&started));
         let mut edited = live.clone();
-        edited.spec = Some(DeploymentSpec { replicas: Some(0), ..DeploymentSpec::default() });
+        edited.spec = Some(DeploymentSpec {
+            replicas: Some(0),
+            ..DeploymentSpec::default()
+        });
         assert_ne!(mark(&live), mark(&edited));
         let mut labelled = live.clone();
         labelled.metadata.labels = Some([(MANAGED_BY.to_owned(), "someone".to_owned())].into());

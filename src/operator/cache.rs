@@ -109,7 +109,11 @@ pub struct Snapshot {
 impl Snapshot {
     /// Names of the adapters by which events come in.
     pub fn doors(&self) -> impl Iterator<Item = &String> {
-        self.manifests.adapters.iter().filter(|(_, spec)| spec.http.is_some()).map(|(name, _)| name)
+        self.manifests
+            .adapters
+            .iter()
+            .filter(|(_, spec)| spec.http.is_some())
+            .map(|(name, _)| name)
     }
 
     /// Whether the namespace needs what its objects share.
@@ -142,7 +146,9 @@ impl Cache {
     pub fn snapshot(&self, namespace: &str) -> Arc<Snapshot> {
         // Held while it is made: a change that comes meanwhile waits, and then forgets what was made without it.
         let mut known = self.snapshots.lock();
-        let made = known.entry(namespace.to_owned()).or_insert_with(|| Arc::new(self.read(namespace)));
+        let made = known
+            .entry(namespace.to_owned())
+            .or_insert_with(|| Arc::new(self.read(namespace)));
         Arc::clone(made)
     }
 
@@ -188,7 +194,12 @@ impl Cache {
             let unit = |object: &Arc<Guarded<K>>| {
                 Unit::object(K::KIND, &object.namespace().unwrap_or_default(), &object.name_any())
             };
-            K::kept(cache).all().iter().filter(|object| wanted(object.meta())).map(unit).collect()
+            K::kept(cache)
+                .all()
+                .iter()
+                .filter(|object| wanted(object.meta()))
+                .map(unit)
+                .collect()
         }
         let mut units = of::<CustomerProfile>(self, wanted);
         units.extend(of::<PrivacyPolicy>(self, wanted));
@@ -220,5 +231,8 @@ fn alive<K: Declared>(kept: &Kept<Guarded<K>>, namespace: &str) -> Vec<K> {
 }
 
 fn named<K: Declared, T>(objects: Vec<K>, take: impl Fn(K) -> T) -> BTreeMap<String, T> {
-    objects.into_iter().map(|object| (object.name_any(), take(object))).collect()
+    objects
+        .into_iter()
+        .map(|object| (object.name_any(), take(object)))
+        .collect()
 }

@@ -44,7 +44,12 @@ pub struct Verdict {
 
 impl Verdict {
     pub fn new(subject: Subject, truth: Truth, reason: Reason, message: impl Into<String>) -> Self {
-        Self { subject, truth, reason, message: shorten(message.into(), LONGEST_MESSAGE) }
+        Self {
+            subject,
+            truth,
+            reason,
+            message: shorten(message.into(), LONGEST_MESSAGE),
+        }
     }
 
     pub fn holds(&self) -> bool {
@@ -56,7 +61,9 @@ impl Verdict {
 pub fn conditions(before: &[Condition], verdicts: &[Verdict], generation: Option<i64>, now: Micros) -> Vec<Condition> {
     let condition = |verdict: &Verdict| {
         let status = verdict.truth.name();
-        let known = before.iter().find(|c| c.type_ == verdict.subject.name() && c.status == status);
+        let known = before
+            .iter()
+            .find(|c| c.type_ == verdict.subject.name() && c.status == status);
         Condition {
             type_: verdict.subject.name().to_owned(),
             status: status.to_owned(),
@@ -98,7 +105,12 @@ pub fn judge(diagnostics: &[Diagnostic]) -> Judged {
     }
     Judged {
         accepted: verdict(Subject::Accepted, &accepted, Reason::Accepted, "it compiles"),
-        resolved: verdict(Subject::ResolvedRefs, &resolved, Reason::Resolved, "all that it names is there"),
+        resolved: verdict(
+            Subject::ResolvedRefs,
+            &resolved,
+            Reason::Resolved,
+            "all that it names is there",
+        ),
         compliant: verdict(
             Subject::PolicyCompliant,
             &compliant,
@@ -117,7 +129,11 @@ pub fn whole(parts: &[&Verdict], good: Reason, praise: &str) -> Vec<Verdict> {
     // The part itself lists everything; here the first line is enough.
     let line = first.message.lines().next().unwrap_or_default();
     let message = format!("{} is {}: {line}", first.subject.name(), first.truth.name());
-    let sign = if first.reason.passes() { Subject::Reconciling } else { Subject::Stalled };
+    let sign = if first.reason.passes() {
+        Subject::Reconciling
+    } else {
+        Subject::Stalled
+    };
     vec![
         Verdict::new(Subject::Ready, Truth::False, first.reason, message.clone()),
         Verdict::new(sign, Truth::True, first.reason, message),
@@ -131,7 +147,12 @@ pub fn lacking(resolved: Verdict, missing: &[Missing]) -> Verdict {
     if resolved.holds() {
         Verdict::new(Subject::ResolvedRefs, Truth::False, first.reason, secrets)
     } else {
-        Verdict::new(Subject::ResolvedRefs, Truth::False, resolved.reason, format!("{}\n{secrets}", resolved.message))
+        Verdict::new(
+            Subject::ResolvedRefs,
+            Truth::False,
+            resolved.reason,
+            format!("{}\n{secrets}", resolved.message),
+        )
     }
 }
 
@@ -191,7 +212,10 @@ mod tests {
         let first = conditions(&[], &[say(Truth::True, "one")], Some(1), 10 * SECOND + 5);
         let second = conditions(&first, &[say(Truth::True, "two")], Some(2), 20 * SECOND);
         assert_eq!(second[0].last_transition_time, first[0].last_transition_time);
-        assert_eq!((second[0].message.as_str(), second[0].observed_generation), ("two", Some(2)));
+        assert_eq!(
+            (second[0].message.as_str(), second[0].observed_generation),
+            ("two", Some(2))
+        );
         let third = conditions(&second, &[say(Truth::False, "two")], Some(2), 30 * SECOND);
         assert_eq!(third[0].last_transition_time.0.as_second(), 30);
     }
@@ -200,7 +224,11 @@ mod tests {
     fn a_condition_that_nobody_speaks_of_any_more_goes_away() {
         let stalled = Verdict::new(Subject::Stalled, Truth::True, Reason::InvalidFlow, "");
         let before = conditions(&[], &[stalled], Some(1), 0);
-        assert!(conditions(&before, &[say(Truth::True, "")], Some(1), 0).iter().all(|c| c.type_ != "Stalled"));
+        assert!(
+            conditions(&before, &[say(Truth::True, "")], Some(1), 0)
+                .iter()
+                .all(|c| c.type_ != "Stalled")
+        );
     }
 
     #[test]
@@ -208,15 +236,27 @@ mod tests {
         let wrong = |code, path: &str| Diagnostic {
             code,
             severity: Severity::Error,
-            object: Object { kind: "Journey".into(), name: "cart".into() },
+            object: Object {
+                kind: "Journey".into(),
+                name: "cart".into(),
+            },
             path: path.into(),
             message: "no such thing".into(),
             help: Some("make one".into()),
         };
-        let judged = judge(&[wrong(Code::Reference, "spec.steps[0].send.touchpoint"), wrong(Code::Policy, "spec.steps[1]")]);
+        let judged = judge(&[
+            wrong(Code::Reference, "spec.steps[0].send.touchpoint"),
+            wrong(Code::Policy, "spec.steps[1]"),
+        ]);
         assert!(judged.accepted.holds());
-        assert_eq!((judged.resolved.truth, judged.resolved.reason), (Truth::False, Reason::ReferenceNotFound));
-        assert_eq!(judged.resolved.message, "Journey cart: spec.steps[0].send.touchpoint: no such thing; make one");
+        assert_eq!(
+            (judged.resolved.truth, judged.resolved.reason),
+            (Truth::False, Reason::ReferenceNotFound)
+        );
+        assert_eq!(
+            judged.resolved.message,
+            "Journey cart: spec.steps[0].send.touchpoint: no such thing; make one"
+        );
         assert_eq!(judged.compliant.reason, Reason::PolicyViolated);
         let many: Vec<_> = (0..9).map(|i| wrong(Code::Value, &format!("spec.x[{i}]"))).collect();
         assert!(judge(&many).accepted.message.ends_with("and 4 more"));
@@ -225,10 +265,21 @@ mod tests {
     #[test]
     fn what_is_not_ready_says_why_and_whether_it_will_pass_by_itself() {
         let part = |truth, reason| Verdict::new(Subject::RunnerAvailable, truth, reason, "first\nsecond");
-        let signs = |part: &Verdict| whole(&[part], Reason::Ready, "fine").iter().map(|v| v.subject).collect::<Vec<_>>();
+        let signs = |part: &Verdict| {
+            whole(&[part], Reason::Ready, "fine")
+                .iter()
+                .map(|v| v.subject)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(signs(&part(Truth::True, Reason::RunnerReady)), [Subject::Ready]);
-        assert_eq!(signs(&part(Truth::False, Reason::RunnerStarting)), [Subject::Ready, Subject::Reconciling]);
-        assert_eq!(signs(&part(Truth::False, Reason::RunnerFailing)), [Subject::Ready, Subject::Stalled]);
+        assert_eq!(
+            signs(&part(Truth::False, Reason::RunnerStarting)),
+            [Subject::Ready, Subject::Reconciling]
+        );
+        assert_eq!(
+            signs(&part(Truth::False, Reason::RunnerFailing)),
+            [Subject::Ready, Subject::Stalled]
+        );
         let failing = whole(&[&part(Truth::False, Reason::RunnerFailing)], Reason::Ready, "fine");
         assert_eq!(failing[0].message, "RunnerAvailable is False: first");
     }

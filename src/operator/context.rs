@@ -1,10 +1,9 @@
 //! What every pass is given: clients, cache, memories. One for the whole operator.
 
-use super::{apply::Applied, cache::Cache, error::Error, metrics::Metrics, secrets::Secrets, status::Written, unit::Unit};
-use crate::{
-    keys::KEY_LEN,
-    store::Store,
+use super::{
+    apply::Applied, cache::Cache, error::Error, metrics::Metrics, secrets::Secrets, status::Written, unit::Unit,
 };
+use crate::{keys::KEY_LEN, store::Store};
 use kube::{Client, runtime::events::Recorder};
 use std::{
     collections::HashMap,
@@ -58,7 +57,17 @@ pub struct Parts {
 
 impl Context {
     pub fn new(parts: Parts) -> Self {
-        let Parts { client, cache, recorder, metrics, settings, master, queue, store, migrated } = parts;
+        let Parts {
+            client,
+            cache,
+            recorder,
+            metrics,
+            settings,
+            master,
+            queue,
+            store,
+            migrated,
+        } = parts;
         Self {
             client,
             cache,

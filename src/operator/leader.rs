@@ -33,7 +33,12 @@ pub struct Candidate {
 impl Candidate {
     /// `identity` must be its own for every process, or two would take each other for themselves.
     pub fn new(client: Client, namespace: &str, name: &str, identity: &str) -> Self {
-        Self { api: Api::namespaced(client, namespace), name: name.into(), identity: identity.into(), seen: None }
+        Self {
+            api: Api::namespaced(client, namespace),
+            name: name.into(),
+            identity: identity.into(),
+            seen: None,
+        }
     }
 
     /// Waits for the Lease, then runs `lead` for as long as it is held. None: it was lost, and the process must end.
@@ -72,7 +77,9 @@ impl Candidate {
 
     /// Takes or renews the Lease. false: somebody else holds it.
     async fn hold(&mut self) -> Result<bool> {
-        let now = Some(MicroTime(Timestamp::from_microsecond(crate::clock::now()).unwrap_or_default()));
+        let now = Some(MicroTime(
+            Timestamp::from_microsecond(crate::clock::now()).unwrap_or_default(),
+        ));
         let fresh = LeaseSpec {
             holder_identity: Some(self.identity.clone()),
             lease_duration_seconds: Some(HOLDS.as_secs() as i32),
@@ -82,8 +89,14 @@ impl Candidate {
             ..LeaseSpec::default()
         };
         let Some(mut lease) = self.api.get_opt(&self.name).await? else {
-            let metadata = ObjectMeta { name: Some(self.name.clone()), ..ObjectMeta::default() };
-            let lease = Lease { metadata, spec: Some(fresh) };
+            let metadata = ObjectMeta {
+                name: Some(self.name.clone()),
+                ..ObjectMeta::default()
+            };
+            let lease = Lease {
+                metadata,
+                spec: Some(fresh),
+            };
             return self.api.create(&PostParams::default(), &lease).await.map(|_| true);
         };
         let version = lease.metadata.resource_version.clone().unwrap_or_default();
@@ -104,7 +117,10 @@ impl Candidate {
             ..fresh
         });
         // Carries the version that was read: who was slower gets a conflict.
-        self.api.replace(&self.name, &PostParams::default(), &lease).await.map(|_| true)
+        self.api
+            .replace(&self.name, &PostParams::default(), &lease)
+            .await
+            .map(|_| true)
     }
 
     /// Lets the next one take over without waiting.

@@ -17,7 +17,11 @@ pub enum MasterError {
         "Secret {namespace}/{name}: key {key} is not 32 bytes in base64; put back the Secret from your backup, for what is in the store was \
          sealed with it"
     )]
-    Malformed { namespace: String, name: String, key: &'static str },
+    Malformed {
+        namespace: String,
+        name: String,
+        key: &'static str,
+    },
 }
 
 /// Reads the master keys, and makes them when there are none.
@@ -50,9 +54,16 @@ fn read(secret: &Secret, namespace: &str, name: &str) -> Result<MasterKeys, Mast
         let bytes = secret.data.as_ref().and_then(|data| data.get(key));
         bytes
             .and_then(|bytes| keys::decode(std::str::from_utf8(&bytes.0).ok()?))
-            .ok_or_else(|| MasterError::Malformed { namespace: namespace.to_owned(), name: name.to_owned(), key })
+            .ok_or_else(|| MasterError::Malformed {
+                namespace: namespace.to_owned(),
+                name: name.to_owned(),
+                key,
+            })
     };
-    Ok(MasterKeys { seal: key("seal")?, mac: key("mac")? })
+    Ok(MasterKeys {
+        seal: key("seal")?,
+        mac: key("mac")?,
+    })
 }
 
 #[cfg(test)]
@@ -62,11 +73,20 @@ mod tests {
     #[test]
     fn a_wrong_master_key_is_refused_and_never_replaced() {
         let secret = |seal: &str| Secret {
-            data: Some([("seal".to_owned(), ByteString(seal.into())), ("mac".to_owned(), ByteString(keys::encode(&[7; 32]).into()))].into()),
+            data: Some(
+                [
+                    ("seal".to_owned(), ByteString(seal.into())),
+                    ("mac".to_owned(), ByteString(keys::encode(&[7; 32]).into())),
+                ]
+                .into(),
+            ),
             ..Secret::default()
         };
         let good = read(&secret(&keys::encode(&[1; 32])), "system", "journey-keys").unwrap();
         assert_eq!((good.seal, good.mac), ([1; 32], [7; 32]));
-        assert!(matches!(read(&secret("short"), "system", "journey-keys"), Err(MasterError::Malformed { key: "seal", .. })));
+        assert!(matches!(
+            read(&secret("short"), "system", "journey-keys"),
+            Err(MasterError::Malformed { key: "seal", .. })
+        ));
     }
 }

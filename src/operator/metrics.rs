@@ -34,16 +34,30 @@ impl Metrics {
             leading: Gauge::default(),
         };
         let registry = registry.sub_registry_with_prefix("journey_operator");
-        registry.register("passes", "Passes over objects and namespaces, by kind and outcome", metrics.passes.clone());
+        registry.register(
+            "passes",
+            "Passes over objects and namespaces, by kind and outcome",
+            metrics.passes.clone(),
+        );
         registry.register("pass_seconds", "Duration of passes, by kind", metrics.seconds.clone());
-        registry.register("status_writes", "Statuses written because something changed", metrics.status_writes.clone());
-        registry.register("waiting", "Objects and namespaces that wait for a turn", metrics.waiting.clone());
+        registry.register(
+            "status_writes",
+            "Statuses written because something changed",
+            metrics.status_writes.clone(),
+        );
+        registry.register(
+            "waiting",
+            "Objects and namespaces that wait for a turn",
+            metrics.waiting.clone(),
+        );
         registry.register("leading", "1 while this process leads", metrics.leading.clone());
         metrics
     }
 
     pub fn pass(&self, kind: &'static str, outcome: &'static str, took: Duration) {
         self.passes.get_or_create(&[("kind", kind), ("outcome", outcome)]).inc();
-        self.seconds.get_or_create(&[("kind", kind)]).observe(took.as_secs_f64());
+        self.seconds
+            .get_or_create(&[("kind", kind)])
+            .observe(took.as_secs_f64());
     }
 }

@@ -134,26 +134,50 @@ async fn lead(
 ) -> Result<(), Ended> {
     let master = master::keys(&client, &settings.namespace, &settings.master_keys_secret).await?;
     let queue: Queue<Unit> = Queue::default();
-    let mut watches = Watches { client: client.clone(), namespaces: settings.watch.clone(), health, tasks: JoinSet::new() };
+    let mut watches = Watches {
+        client: client.clone(),
+        namespaces: settings.watch.clone(),
+        health,
+        tasks: JoinSet::new(),
+    };
     // Set once everything is seen; until then changes need no turn, for everything will get one.
     let context: Arc<OnceLock<Arc<Context>>> = Arc::default();
     let cache = watch_all(&mut watches, &context);
-    let reporter = Reporter { controller: LEASE.to_owned(), instance: Some(settings.identity.clone()) };
+    let reporter = Reporter {
+        controller: LEASE.to_owned(),
+        instance: Some(settings.identity.clone()),
+    };
     let recorder = Recorder::new(client.clone(), reporter);
     let (told, migrated) = tokio::sync::watch::channel(Err("its schema is not up to date yet".to_owned()));
     let concurrency = settings.concurrency;
-    let parts = Parts { client, cache, recorder, metrics, settings, master, queue: queue.clone(), store, migrated };
+    let parts = Parts {
+        client,
+        cache,
+        recorder,
+        metrics,
+        settings,
+        master,
+        queue: queue.clone(),
+        store,
+        migrated,
+    };
     let made = Arc::new(Context::new(parts));
 
     let begin = async {
         made.cache.seen().await;
         context.get_or_init(|| Arc::clone(&made));
-        made.cache.all_units().into_iter().for_each(|unit| queue.add(unit, Duration::ZERO));
+        made.cache
+            .all_units()
+            .into_iter()
+            .for_each(|unit| queue.add(unit, Duration::ZERO));
         tracing::info!(units = queue.len(), "everything is seen");
         let work = |unit: Unit| pass(Arc::clone(&made), unit);
         let migrate = async {
             migrate_until_done(&migrate, &told).await;
-            made.cache.all_units().into_iter().for_each(|unit| queue.add(unit, Duration::ZERO));
+            made.cache
+                .all_units()
+                .into_iter()
+                .for_each(|unit| queue.add(unit, Duration::ZERO));
             std::future::pending::<()>().await;
         };
         tokio::select! { () = queue.run(concurrency, stop.clone(), work) => {}, () = migrate => {} }
@@ -188,9 +212,14 @@ async fn migrate_until_done(migrate: &Migrate, told: &tokio::sync::watch::Sender
 async fn pass(context: Arc<Context>, unit: Unit) -> Next {
     let began = Instant::now();
     let outcome = settle(&context, &unit).await;
-    context.metrics.waiting.set(i64::try_from(context.queue.len()).unwrap_or(i64::MAX));
+    context
+        .metrics
+        .waiting
+        .set(i64::try_from(context.queue.len()).unwrap_or(i64::MAX));
     let failed = outcome.as_ref().is_err_and(|error| !error.is_conflict());
-    context.metrics.pass(unit.label(), if failed { "failed" } else { "done" }, began.elapsed());
+    context
+        .metrics
+        .pass(unit.label(), if failed { "failed" } else { "done" }, began.elapsed());
     match outcome {
         Ok(next) => next,
         // Somebody else was faster, and the watch will show what they did.
@@ -222,7 +251,9 @@ fn watch_all(watches: &mut Watches, context: &Arc<OnceLock<Arc<Context>>>) -> Ca
     fn ours<K: Declared>(watches: &mut Watches, context: &Arc<OnceLock<Arc<Context>>>) -> Kept<cache::Guarded<K>> {
         let context = Arc::clone(context);
         watches.ours::<K>(move |meta| {
-            let (Some(context), Some(namespace)) = (context.get(), meta.namespace.as_deref()) else { return };
+            let (Some(context), Some(namespace)) = (context.get(), meta.namespace.as_deref()) else {
+                return;
+            };
             context.cache.snapshots.forget(namespace);
             let itself = meta.name.as_deref().map(|name| Unit::object(K::KIND, namespace, name));
             let others = match K::KIND {
@@ -243,7 +274,9 @@ fn watch_all(watches: &mut Watches, context: &Arc<OnceLock<Arc<Context>>>) -> Ca
         let labels = format!("{}={}", apply::MANAGED_BY, apply::MANAGER);
         watches.made::<K>(&labels, move |meta| {
             if let Some(context) = context.get() {
-                apply::owners(meta).into_iter().for_each(|unit| context.queue.add(unit, TOGETHER));
+                apply::owners(meta)
+                    .into_iter()
+                    .for_each(|unit| context.queue.add(unit, TOGETHER));
             }
         })
     }

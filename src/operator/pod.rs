@@ -3,9 +3,9 @@
 use k8s_openapi::{
     api::core::v1::{
         Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource, HTTPGetAction, Lifecycle,
-        LifecycleHandler, ObjectFieldSelector, PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ResourceRequirements,
-        SeccompProfile, SecretKeySelector, SecretVolumeSource, SecurityContext, SleepAction, TopologySpreadConstraint,
-        Volume, VolumeMount,
+        LifecycleHandler, ObjectFieldSelector, PodSecurityContext, PodSpec, PodTemplateSpec, Probe,
+        ResourceRequirements, SeccompProfile, SecretKeySelector, SecretVolumeSource, SecurityContext, SleepAction,
+        TopologySpreadConstraint, Volume, VolumeMount,
     },
     apimachinery::pkg::{
         api::resource::Quantity,
@@ -44,12 +44,25 @@ pub struct Role<'a> {
 
 /// The pod of a role.
 pub fn template(role: Role<'_>) -> PodTemplateSpec {
-    let Role { name, image, environment, labels, selector, secrets, has_ca, checksum, door } = role;
+    let Role {
+        name,
+        image,
+        environment,
+        labels,
+        selector,
+        secrets,
+        has_ca,
+        checksum,
+        door,
+    } = role;
     let mut mounts = vec![mount("tmp", "/tmp", false), mount("store", STORE_FOLDER, true)];
     let mut volumes = vec![
         Volume {
             name: "tmp".into(),
-            empty_dir: Some(EmptyDirVolumeSource { size_limit: Some(Quantity("64Mi".into())), ..Default::default() }),
+            empty_dir: Some(EmptyDirVolumeSource {
+                size_limit: Some(Quantity("64Mi".into())),
+                ..Default::default()
+            }),
             ..Default::default()
         },
         secret_volume("store", STORE_SECRET, false),
@@ -76,7 +89,10 @@ pub fn template(role: Role<'_>) -> PodTemplateSpec {
                 run_as_user: Some(USER),
                 run_as_group: Some(USER),
                 fs_group: Some(USER),
-                seccomp_profile: Some(SeccompProfile { type_: "RuntimeDefault".into(), ..Default::default() }),
+                seccomp_profile: Some(SeccompProfile {
+                    type_: "RuntimeDefault".into(),
+                    ..Default::default()
+                }),
                 ..Default::default()
             }),
             termination_grace_period_seconds: Some(30),
@@ -92,7 +108,10 @@ pub fn template(role: Role<'_>) -> PodTemplateSpec {
                 readiness_probe: Some(probe("/readyz", 2, 3)),
                 // Endpoints learn of the end before the listener does.
                 lifecycle: door.map(|_| Lifecycle {
-                    pre_stop: Some(LifecycleHandler { sleep: Some(SleepAction { seconds: 3 }), ..Default::default() }),
+                    pre_stop: Some(LifecycleHandler {
+                        sleep: Some(SleepAction { seconds: 3 }),
+                        ..Default::default()
+                    }),
                     ..Default::default()
                 }),
                 resources: Some(ResourceRequirements {
@@ -103,7 +122,10 @@ pub fn template(role: Role<'_>) -> PodTemplateSpec {
                 security_context: Some(SecurityContext {
                     allow_privilege_escalation: Some(false),
                     read_only_root_filesystem: Some(true),
-                    capabilities: Some(Capabilities { drop: Some(vec!["ALL".into()]), ..Default::default() }),
+                    capabilities: Some(Capabilities {
+                        drop: Some(vec!["ALL".into()]),
+                        ..Default::default()
+                    }),
                     ..Default::default()
                 }),
                 volume_mounts: Some(mounts),
@@ -116,13 +138,40 @@ pub fn template(role: Role<'_>) -> PodTemplateSpec {
 }
 
 fn environment_of(own: Vec<(&str, String)>, has_ca: bool) -> Vec<EnvVar> {
-    let plain = |name: &str, value: &str| EnvVar { name: name.into(), value: Some(value.into()), ..Default::default() };
-    let from = |name: &str, source| EnvVar { name: name.into(), value_from: Some(source), ..Default::default() };
-    let url = SecretKeySelector { name: STORE_SECRET.into(), key: "url".into(), optional: None };
-    let pod = ObjectFieldSelector { field_path: "metadata.name".into(), ..Default::default() };
+    let plain = |name: &str, value: &str| EnvVar {
+        name: name.into(),
+        value: Some(value.into()),
+        ..Default::default()
+    };
+    let from = |name: &str, source| EnvVar {
+        name: name.into(),
+        value_from: Some(source),
+        ..Default::default()
+    };
+    let url = SecretKeySelector {
+        name: STORE_SECRET.into(),
+        key: "url".into(),
+        optional: None,
+    };
+    let pod = ObjectFieldSelector {
+        field_path: "metadata.name".into(),
+        ..Default::default()
+    };
     let mut variables: Vec<EnvVar> = own.iter().map(|(name, value)| plain(name, value)).collect();
-    variables.push(from("POD_NAME", EnvVarSource { field_ref: Some(pod), ..Default::default() }));
-    variables.push(from("JOURNEY_DATABASE_URL", EnvVarSource { secret_key_ref: Some(url), ..Default::default() }));
+    variables.push(from(
+        "POD_NAME",
+        EnvVarSource {
+            field_ref: Some(pod),
+            ..Default::default()
+        },
+    ));
+    variables.push(from(
+        "JOURNEY_DATABASE_URL",
+        EnvVarSource {
+            secret_key_ref: Some(url),
+            ..Default::default()
+        },
+    ));
     if has_ca {
         variables.push(plain("JOURNEY_DATABASE_CA", &format!("{STORE_FOLDER}/ca.crt")));
     }
@@ -183,14 +232,20 @@ fn spread(selector: &BTreeMap<String, String>) -> Vec<TopologySpreadConstraint> 
         max_skew: 1,
         topology_key: key.to_owned(),
         when_unsatisfiable: "ScheduleAnyway".to_owned(),
-        label_selector: Some(LabelSelector { match_labels: Some(selector.clone()), ..Default::default() }),
+        label_selector: Some(LabelSelector {
+            match_labels: Some(selector.clone()),
+            ..Default::default()
+        }),
         ..Default::default()
     };
     vec![over("kubernetes.io/hostname"), over("topology.kubernetes.io/zone")]
 }
 
 fn quantities(entries: &[(&str, &str)]) -> BTreeMap<String, Quantity> {
-    entries.iter().map(|(name, amount)| ((*name).to_owned(), Quantity((*amount).to_owned()))).collect()
+    entries
+        .iter()
+        .map(|(name, amount)| ((*name).to_owned(), Quantity((*amount).to_owned())))
+        .collect()
 }
 
 #[cfg(test)]
@@ -213,12 +268,32 @@ mod tests {
         let spec = pod.spec.unwrap();
         assert_eq!(spec.automount_service_account_token, Some(false));
         let container = &spec.containers[0];
-        let writable: Vec<_> = container.volume_mounts.iter().flatten().filter(|m| m.read_only != Some(true)).collect();
+        let writable: Vec<_> = container
+            .volume_mounts
+            .iter()
+            .flatten()
+            .filter(|m| m.read_only != Some(true))
+            .collect();
         assert_eq!(writable.len(), 1);
         assert_eq!(writable[0].mount_path, "/tmp");
         let rights = container.security_context.as_ref().unwrap();
-        assert_eq!((rights.allow_privilege_escalation, rights.read_only_root_filesystem), (Some(false), Some(true)));
-        assert!(container.volume_mounts.iter().flatten().any(|m| m.mount_path == "/etc/journey/secrets/mail-login"));
-        assert!(container.env.iter().flatten().all(|e| e.name != "JOURNEY_DATABASE_URL" || e.value.is_none()));
+        assert_eq!(
+            (rights.allow_privilege_escalation, rights.read_only_root_filesystem),
+            (Some(false), Some(true))
+        );
+        assert!(
+            container
+                .volume_mounts
+                .iter()
+                .flatten()
+                .any(|m| m.mount_path == "/etc/journey/secrets/mail-login")
+        );
+        assert!(
+            container
+                .env
+                .iter()
+                .flatten()
+                .all(|e| e.name != "JOURNEY_DATABASE_URL" || e.value.is_none())
+        );
     }
 }

@@ -4,7 +4,7 @@
 //! metrics hold for the whole operator, and a success resets what a failure has grown.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet, hash_map::DefaultHasher},
+    collections::{BTreeSet, HashMap, hash_map::DefaultHasher},
     fmt::Debug,
     future::Future,
     hash::{Hash, Hasher},
@@ -42,7 +42,10 @@ pub struct Queue<K> {
 
 impl<K> Clone for Queue<K> {
     fn clone(&self) -> Self {
-        Self { state: Arc::clone(&self.state), changed: Arc::clone(&self.changed) }
+        Self {
+            state: Arc::clone(&self.state),
+            changed: Arc::clone(&self.changed),
+        }
     }
 }
 
@@ -57,9 +60,16 @@ struct State<K> {
 
 impl<K: Clone + Ord + Hash + Debug + Send + 'static> Default for Queue<K> {
     fn default() -> Self {
-        let state =
-            State { due: BTreeSet::new(), when: HashMap::new(), running: HashMap::new(), failures: HashMap::new() };
-        Self { state: Arc::new(Mutex::new(state)), changed: Arc::new(Notify::new()) }
+        let state = State {
+            due: BTreeSet::new(),
+            when: HashMap::new(),
+            running: HashMap::new(),
+            failures: HashMap::new(),
+        };
+        Self {
+            state: Arc::new(Mutex::new(state)),
+            changed: Arc::new(Notify::new()),
+        }
     }
 }
 
@@ -95,7 +105,6 @@ impl<K: Clone + Ord + Hash + Debug + Send + 'static> Queue<K> {
     {
         let mut working: JoinSet<Next> = JoinSet::new();
         let mut keys: HashMap<tokio::task::Id, K> = HashMap::new();
-        let mut busy: HashSet<K> = HashSet::new();
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
@@ -108,14 +117,12 @@ impl<K: Clone + Ord + Hash + Debug + Send + 'static> Queue<K> {
                         }
                     };
                     if let Some(key) = keys.remove(&id) {
-                        busy.remove(&key);
                         self.done(key, next);
                     }
                 }
                 key = self.next(), if working.len() < concurrency => {
                     let task = working.spawn(work(key.clone()));
-                    keys.insert(task.id(), key.clone());
-                    busy.insert(key);
+                    keys.insert(task.id(), key);
                 }
             }
         }
@@ -191,7 +198,9 @@ impl<K: Clone + Ord + Hash> State<K> {
 
 /// The pause after so many failures in a row; the jitter depends on the key, so that what failed together does not come back together.
 fn pause<K: Hash>(key: &K, failures: u32) -> Duration {
-    let base = FIRST_PAUSE.saturating_mul(1 << failures.saturating_sub(1).min(10)).min(LONGEST_PAUSE);
+    let base = FIRST_PAUSE
+        .saturating_mul(1 << failures.saturating_sub(1).min(10))
+        .min(LONGEST_PAUSE);
     let mut hasher = DefaultHasher::new();
     (key, failures).hash(&mut hasher);
     base + base.mul_f64((hasher.finish() % 1024) as f64 / 4096.0)
@@ -263,7 +272,11 @@ mod tests {
         for key in 0..20 {
             queue.add(key, Duration::ZERO);
         }
-        let (now, most, ended) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        let (now, most, ended) = (
+            Arc::new(AtomicUsize::new(0)),
+            Arc::new(AtomicUsize::new(0)),
+            Arc::new(AtomicUsize::new(0)),
+        );
         let stop = CancellationToken::new();
         let counters = (Arc::clone(&now), Arc::clone(&most), Arc::clone(&ended), stop.clone());
         queue

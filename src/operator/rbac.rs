@@ -4,16 +4,27 @@ use k8s_openapi::api::rbac::v1::PolicyRule;
 
 /// What is done in each namespace with journeys.
 pub fn watched() -> Vec<PolicyRule> {
-    let kinds = ["journeys", "touchpoints", "channeladapters", "privacypolicies", "customerprofiles"];
+    let kinds = [
+        "journeys",
+        "touchpoints",
+        "channeladapters",
+        "privacypolicies",
+        "customerprofiles",
+    ];
     let statuses = kinds.map(|kind| format!("{kind}/status"));
-    let made = ["get", "list", "watch", "create", "patch", "delete"];
+    let made = ["list", "watch", "create", "patch", "delete"];
     vec![
-        rule("journey.dev", &kinds, &[], &["get", "list", "watch"]),
+        rule("journey.dev", &kinds, &[], &["list", "watch"]),
         // Finalizers.
         rule("journey.dev", &["journeys"], &[], &["patch"]),
         rule("journey.dev", &statuses.each_ref().map(String::as_str), &[], &["patch"]),
         // Where owner references are checked: a runner blocks the deletion of its journey.
-        rule("journey.dev", &["journeys/finalizers", "channeladapters/finalizers"], &[], &["update"]),
+        rule(
+            "journey.dev",
+            &["journeys/finalizers", "channeladapters/finalizers"],
+            &[],
+            &["update"],
+        ),
         rule("apps", &["deployments"], &[], &made),
         rule("", &["services"], &[], &made),
         rule("policy", &["poddisruptionbudgets"], &[], &made),
@@ -64,16 +75,27 @@ mod tests {
         if std::env::var_os("JOURNEY_UPDATE").is_some() {
             std::fs::write(CHART, &text).unwrap();
         }
-        assert_eq!(std::fs::read_to_string(CHART).unwrap(), text, "JOURNEY_UPDATE=1 cargo test writes it anew");
+        assert_eq!(
+            std::fs::read_to_string(CHART).unwrap(),
+            text,
+            "JOURNEY_UPDATE=1 cargo test writes it anew"
+        );
     }
 
     #[test]
     fn no_right_is_a_wildcard_and_secrets_are_never_listed() {
         for rule in watched().iter().chain(&own("journey-keys")) {
-            let words = rule.verbs.iter().chain(rule.resources.iter().flatten()).chain(rule.api_groups.iter().flatten());
+            let words = rule
+                .verbs
+                .iter()
+                .chain(rule.resources.iter().flatten())
+                .chain(rule.api_groups.iter().flatten());
             assert!(words.into_iter().all(|word| word != "*"), "{rule:?}");
             let secrets = rule.resources.iter().flatten().any(|resource| resource == "secrets");
-            assert!(!secrets || !rule.verbs.iter().any(|verb| verb == "list" || verb == "watch"), "{rule:?}");
+            assert!(
+                !secrets || !rule.verbs.iter().any(|verb| verb == "list" || verb == "watch"),
+                "{rule:?}"
+            );
         }
     }
 }

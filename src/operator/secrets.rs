@@ -31,9 +31,12 @@ pub struct Missing {
     pub reason: Reason,
 }
 
+/// An answer by namespace and name, and when it came.
+type Answers = HashMap<(String, String), (Instant, Arc<Option<Content>>)>;
+
 /// The answers of the last seconds.
 #[derive(Debug, Default)]
-pub struct Secrets(Mutex<HashMap<(String, String), (Instant, Arc<Option<Content>>)>>);
+pub struct Secrets(Mutex<Answers>);
 
 #[derive(Debug)]
 struct Content {
@@ -54,11 +57,16 @@ pub async fn find(
     let places = places(refs);
     for (place, keys) in &places {
         let content = look(context, namespace, &place.secret).await?;
-        found.versions.insert(place.secret.clone(), (*content).as_ref().map(|content| content.version.clone()));
+        found.versions.insert(
+            place.secret.clone(),
+            (*content).as_ref().map(|content| content.version.clone()),
+        );
         // Whoever makes the Secret makes it once, with all the keys that anybody needs.
         let same = places.iter().filter(|(other, _)| other.secret == place.secret);
         let all: BTreeSet<_> = same.flat_map(|(_, keys)| keys).cloned().collect();
-        found.missing.extend(judge(namespace, place, keys, &all, (*content).as_ref()));
+        found
+            .missing
+            .extend(judge(namespace, place, keys, &all, (*content).as_ref()));
     }
     Ok(found)
 }
@@ -75,8 +83,21 @@ struct Place {
 /// Keys that are needed at each place; None: the only one there is. A login is one place with two keys.
 fn places(refs: impl IntoIterator<Item = SecretRef>) -> BTreeMap<Place, BTreeSet<Option<String>>> {
     let mut places: BTreeMap<Place, BTreeSet<Option<String>>> = BTreeMap::new();
-    for SecretRef { name, key, path, adapter } in refs {
-        places.entry(Place { adapter, path, secret: name }).or_default().insert(key);
+    for SecretRef {
+        name,
+        key,
+        path,
+        adapter,
+    } in refs
+    {
+        places
+            .entry(Place {
+                adapter,
+                path,
+                secret: name,
+            })
+            .or_default()
+            .insert(key);
     }
     places
 }
@@ -103,7 +124,7 @@ async fn look(context: &Context, namespace: &str, name: &str) -> Result<Arc<Opti
 }
 
 impl Secrets {
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<(String, String), (Instant, Arc<Option<Content>>)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Answers> {
         self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
@@ -117,27 +138,56 @@ fn judge(
 ) -> Option<Missing> {
     let Place { adapter, path, secret } = place;
     let missing = |path: String, reason, message, help| {
-        let object = Object { kind: "ChannelAdapter".to_owned(), name: adapter.clone() };
-        let diagnostic =
-            Diagnostic { code: Code::Reference, severity: Severity::Error, object, path, message, help: Some(help) };
+        let object = Object {
+            kind: "ChannelAdapter".to_owned(),
+            name: adapter.clone(),
+        };
+        let diagnostic = Diagnostic {
+            code: Code::Reference,
+            severity: Severity::Error,
+            object,
+            path,
+            message,
+            help: Some(help),
+        };
         Some(Missing { diagnostic, reason })
     };
     let Some(content) = content else {
         let literal = |key: &Option<String>| format!(" --from-literal={}=...", key.as_deref().unwrap_or("key"));
         let literals: String = all.iter().map(literal).collect();
         let help = format!("create it: kubectl -n {namespace} create secret generic {secret}{literals}");
-        return missing(format!("{path}.name"), Reason::SecretNotFound, format!("there is no Secret {secret}"), help);
+        return missing(
+            format!("{path}.name"),
+            Reason::SecretNotFound,
+            format!("there is no Secret {secret}"),
+            help,
+        );
     };
     if keys.contains(&None) && content.keys.len() != 1 {
         let message = format!("the Secret {secret} has {} keys, and none is named", content.keys.len());
-        return missing(format!("{path}.key"), Reason::SecretKeyNotFound, message, "name the key".to_owned());
+        return missing(
+            format!("{path}.key"),
+            Reason::SecretKeyNotFound,
+            message,
+            "name the key".to_owned(),
+        );
     }
-    let lacking: Vec<&str> = keys.iter().flatten().map(String::as_str).filter(|key| !content.keys.contains(*key)).collect();
+    let lacking: Vec<&str> = keys
+        .iter()
+        .flatten()
+        .map(String::as_str)
+        .filter(|key| !content.keys.contains(*key))
+        .collect();
     if lacking.is_empty() {
         return None;
     }
     let message = format!("the Secret {secret} has no key {}", lacking.join(" and "));
-    missing(path.clone(), Reason::SecretKeyNotFound, message, format!("add it to Secret {secret} in namespace {namespace}"))
+    missing(
+        path.clone(),
+        Reason::SecretKeyNotFound,
+        message,
+        format!("add it to Secret {secret} in namespace {namespace}"),
+    )
 }
 
 #[cfg(test)]
@@ -145,11 +195,18 @@ mod tests {
     use super::*;
 
     fn place() -> Place {
-        Place { adapter: "mail".into(), path: "spec.smtp.credentials.secretRef".into(), secret: "login".into() }
+        Place {
+            adapter: "mail".into(),
+            path: "spec.smtp.credentials.secretRef".into(),
+            secret: "login".into(),
+        }
     }
 
     fn content(keys: &[&str]) -> Content {
-        Content { keys: keys.iter().map(|key| (*key).to_owned()).collect(), version: "1".into() }
+        Content {
+            keys: keys.iter().map(|key| (*key).to_owned()).collect(),
+            version: "1".into(),
+        }
     }
 
     fn keys(names: &[Option<&str>]) -> BTreeSet<Option<String>> {
@@ -169,19 +226,39 @@ mod tests {
         let half = judge("shop", &place(), &login, &login, Some(&content(&["username"]))).unwrap();
         assert_eq!(half.reason, Reason::SecretKeyNotFound);
         assert!(half.diagnostic.message.contains("no key password"));
-        assert!(judge("shop", &place(), &login, &login, Some(&content(&["username", "password"]))).is_none());
+        assert!(
+            judge(
+                "shop",
+                &place(),
+                &login,
+                &login,
+                Some(&content(&["username", "password"]))
+            )
+            .is_none()
+        );
     }
 
     #[test]
     fn a_key_that_is_not_named_must_be_the_only_one() {
         let any = keys(&[None]);
         assert!(judge("shop", &place(), &any, &any, Some(&content(&["a"]))).is_none());
-        assert_eq!(judge("shop", &place(), &any, &any, Some(&content(&["a", "b"]))).unwrap().diagnostic.path, "spec.smtp.credentials.secretRef.key");
+        assert_eq!(
+            judge("shop", &place(), &any, &any, Some(&content(&["a", "b"])))
+                .unwrap()
+                .diagnostic
+                .path,
+            "spec.smtp.credentials.secretRef.key"
+        );
     }
 
     #[test]
     fn the_two_keys_of_a_login_are_one_place() {
-        let of = |key: &str| SecretRef { name: "login".into(), key: Some(key.into()), path: place().path, adapter: "mail".into() };
+        let of = |key: &str| SecretRef {
+            name: "login".into(),
+            key: Some(key.into()),
+            path: place().path,
+            adapter: "mail".into(),
+        };
         assert_eq!(places([of("username"), of("password")]).len(), 1);
     }
 }

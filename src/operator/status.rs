@@ -55,13 +55,21 @@ pub fn before<K: Declared>(context: &Context, unit: &Unit, object: &K) -> Before
     let written = context.written.lock();
     match written.get(unit) {
         Some(memo) if memo.seen == object.meta().resource_version => memo.before.clone(),
-        Some(_) | None => Before { status: object.written(), conditions: object.conditions().to_vec() },
+        Some(_) | None => Before {
+            status: object.written(),
+            conditions: object.conditions().to_vec(),
+        },
     }
 }
 
 /// The same for an object that does not parse: only what this process wrote is known.
 pub fn before_unread(context: &Context, unit: &Unit) -> Before {
-    context.written.lock().get(unit).map(|memo| memo.before.clone()).unwrap_or_default()
+    context
+        .written
+        .lock()
+        .get(unit)
+        .map(|memo| memo.before.clone())
+        .unwrap_or_default()
 }
 
 /// Writes `status`, which holds `conditions`, when it says something new.
@@ -78,7 +86,8 @@ pub async fn write<K: Declared>(
     }
     let name = meta.name.clone().unwrap_or_default();
     let api = Api::<Guarded<K>>::namespaced(context.client.clone(), &unit.namespace);
-    let patch = json!({"apiVersion": K::api_version(&()), "kind": K::kind(&()), "metadata": {"name": name}, "status": status});
+    let patch =
+        json!({"apiVersion": K::api_version(&()), "kind": K::kind(&()), "metadata": {"name": name}, "status": status});
     let (how, patch) = (PatchParams::apply(MANAGER).force(), Patch::Apply(&patch));
     match context.call(api.patch_status(&name, &how, &patch)).await {
         Ok(_) => {}
@@ -89,7 +98,10 @@ pub async fn write<K: Declared>(
     context.metrics.status_writes.inc();
     let memo = Memo {
         seen: meta.resource_version.clone(),
-        before: Before { status: Some(status), conditions: conditions.to_vec() },
+        before: Before {
+            status: Some(status),
+            conditions: conditions.to_vec(),
+        },
     };
     context.written.lock().insert(unit.clone(), memo);
     tell::<K>(context, meta, &before.conditions, conditions).await;
@@ -102,7 +114,11 @@ fn ours(status: &Value) -> Value {
     for (list, key) in [("conditions", "type"), ("kpis", "name")] {
         if let Some(entries) = status.get_mut(list).and_then(Value::as_array_mut) {
             if list == "conditions" {
-                entries.retain(|c| Subject::ALL.iter().any(|subject| c.get("type").and_then(Value::as_str) == Some(subject.name())));
+                entries.retain(|c| {
+                    Subject::ALL
+                        .iter()
+                        .any(|subject| c.get("type").and_then(Value::as_str) == Some(subject.name()))
+                });
             }
             entries.sort_by_key(|entry| entry.get(key).and_then(Value::as_str).map(str::to_owned));
         }
@@ -117,7 +133,10 @@ async fn tell<K: Declared>(context: &Context, meta: &ObjectMeta, before: &[Condi
         let event = Event {
             type_: if warning { EventType::Warning } else { EventType::Normal },
             reason: condition.reason.clone(),
-            note: Some(shorten(format!("{} is {}: {}", condition.type_, condition.status, condition.message), LONGEST_NOTE)),
+            note: Some(shorten(
+                format!("{} is {}: {}", condition.type_, condition.status, condition.message),
+                LONGEST_NOTE,
+            )),
             action: "Reconcile".to_owned(),
             secondary: None,
         };
@@ -137,8 +156,16 @@ async fn tell<K: Declared>(context: &Context, meta: &ObjectMeta, before: &[Condi
 
 /// Conditions worth an Event: those whose status changed, and mistakes on first sight. Kstatus's two only repeat the others.
 fn turned<'a>(before: &'a [Condition], after: &'a [Condition]) -> impl Iterator<Item = &'a Condition> {
-    let quiet = [Subject::Reconciling.name(), Subject::Stalled.name(), Subject::RunnerAvailable.name()];
-    let mistakes = [Subject::Accepted.name(), Subject::ResolvedRefs.name(), Subject::PolicyCompliant.name()];
+    let quiet = [
+        Subject::Reconciling.name(),
+        Subject::Stalled.name(),
+        Subject::RunnerAvailable.name(),
+    ];
+    let mistakes = [
+        Subject::Accepted.name(),
+        Subject::ResolvedRefs.name(),
+        Subject::PolicyCompliant.name(),
+    ];
     after.iter().filter(move |now| {
         if quiet.contains(&now.type_.as_str()) {
             return false;
@@ -149,7 +176,6 @@ fn turned<'a>(before: &'a [Condition], after: &'a [Condition]) -> impl Iterator<
         }
     })
 }
-
 
 #[cfg(test)]
 mod tests {
@@ -169,7 +195,10 @@ mod tests {
         let theirs = json!({"observedGeneration": 1, "conditions": [
             {"type": "Accepted", "status": "True"}, {"type": "example.com/Reviewed", "status": "True"}, {"type": "Ready", "status": "True"}]});
         assert_eq!(ours(&mine), ours(&theirs));
-        assert_ne!(ours(&mine), ours(&json!({"observedGeneration": 2, "conditions": mine["conditions"]})));
+        assert_ne!(
+            ours(&mine),
+            ours(&json!({"observedGeneration": 2, "conditions": mine["conditions"]}))
+        );
     }
 
     #[test]

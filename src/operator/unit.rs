@@ -50,11 +50,17 @@ impl Kind {
 
 impl Unit {
     pub fn namespace(namespace: &str) -> Self {
-        Self { namespace: namespace.to_owned(), what: What::Namespace }
+        Self {
+            namespace: namespace.to_owned(),
+            what: What::Namespace,
+        }
     }
 
     pub fn object(kind: Kind, namespace: &str, name: &str) -> Self {
-        Self { namespace: namespace.to_owned(), what: What::Object(kind, name.to_owned()) }
+        Self {
+            namespace: namespace.to_owned(),
+            what: What::Object(kind, name.to_owned()),
+        }
     }
 
     /// A bounded word for metrics.
@@ -94,7 +100,10 @@ pub trait Declared:
     fn conditions(&self) -> &[Condition];
     /// How the compiler names it.
     fn named(name: &str) -> Object {
-        Object { kind: Self::KIND.name().to_owned(), name: name.to_owned() }
+        Object {
+            kind: Self::KIND.name().to_owned(),
+            name: name.to_owned(),
+        }
     }
 }
 

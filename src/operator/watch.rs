@@ -53,7 +53,11 @@ impl Health {
     pub fn dead(&self, now: Micros) -> Vec<String> {
         let watches = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let long = |since: &Option<Micros>| since.is_some_and(|since| now - since > DEAD_AFTER);
-        watches.iter().filter(|(_, since)| long(since)).map(|(name, _)| name.clone()).collect()
+        watches
+            .iter()
+            .filter(|(_, since)| long(since))
+            .map(|(name, _)| name.clone())
+            .collect()
     }
 }
 
@@ -76,7 +80,13 @@ impl Watches {
     /// Watches what the operator made, by its label. `changed` hears of every change, also of the status.
     pub fn made<K>(&mut self, labels: &str, changed: impl Fn(&ObjectMeta) + Clone + Send + 'static) -> Kept<K>
     where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + Debug
+            + DeserializeOwned
+            + Send
+            + Sync
+            + 'static,
     {
         self.start::<K>(watcher::Config::default().labels(labels), every_part, changed)
     }
@@ -88,13 +98,24 @@ impl Watches {
         changed: impl Fn(&ObjectMeta) + Clone + Send + 'static,
     ) -> Kept<K>
     where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + DeserializeOwned + Send + Sync + 'static,
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + Debug
+            + DeserializeOwned
+            + Send
+            + Sync
+            + 'static,
     {
         let kind = K::kind(&()).into_owned();
         let apis: Vec<(String, Api<K>)> = if self.namespaces.is_empty() {
             vec![(kind, Api::all(self.client.clone()))]
         } else {
-            let of = |namespace: &String| (format!("{kind} in {namespace}"), Api::namespaced(self.client.clone(), namespace));
+            let of = |namespace: &String| {
+                (
+                    format!("{kind} in {namespace}"),
+                    Api::namespaced(self.client.clone(), namespace),
+                )
+            };
             self.namespaces.iter().map(of).collect()
         };
         let mut stores = Vec::new();
@@ -102,7 +123,8 @@ impl Watches {
             let (store, writer) = reflector::store();
             stores.push(store);
             let (config, health, changed) = (config.clone(), self.health.clone(), changed.clone());
-            self.tasks.spawn(async move { follow(&name, api, config, writer, &health, part, changed).await });
+            self.tasks
+                .spawn(async move { follow(&name, api, config, writer, &health, part, changed).await });
         }
         Kept::new(stores)
     }
@@ -214,11 +236,21 @@ mod tests {
 
     #[test]
     fn a_status_of_our_own_makes_no_work_and_a_new_label_does() {
-        let seen = ObjectMeta { generation: Some(3), resource_version: Some("7".into()), ..ObjectMeta::default() };
-        let written = ObjectMeta { resource_version: Some("8".into()), ..seen.clone() };
+        let seen = ObjectMeta {
+            generation: Some(3),
+            resource_version: Some("7".into()),
+            ..ObjectMeta::default()
+        };
+        let written = ObjectMeta {
+            resource_version: Some("8".into()),
+            ..seen.clone()
+        };
         assert_eq!(declared_part(&seen), declared_part(&written));
         assert_ne!(every_part(&seen), every_part(&written));
-        let labelled = ObjectMeta { labels: Some([("team".to_owned(), "growth".to_owned())].into()), ..seen.clone() };
+        let labelled = ObjectMeta {
+            labels: Some([("team".to_owned(), "growth".to_owned())].into()),
+            ..seen.clone()
+        };
         assert_ne!(declared_part(&seen), declared_part(&labelled));
     }
 

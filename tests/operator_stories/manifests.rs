@@ -7,11 +7,19 @@ fn object(kind: &str, name: &str, spec: Value) -> Value {
 }
 
 pub fn profile(name: &str) -> Value {
-    object("CustomerProfile", name, json!({"attributes": {"email": {"type": "string", "personal": true}, "orders": {"type": "integer", "default": 0}}}))
+    object(
+        "CustomerProfile",
+        name,
+        json!({"attributes": {"email": {"type": "string", "personal": true}, "orders": {"type": "integer", "default": 0}}}),
+    )
 }
 
 pub fn policy() -> Value {
-    object("PrivacyPolicy", "shop", json!({"purposes": [{"name": "service", "basis": "Contract", "attributes": ["email", "orders"]}]}))
+    object(
+        "PrivacyPolicy",
+        "shop",
+        json!({"purposes": [{"name": "service", "basis": "Contract", "attributes": ["email", "orders"]}]}),
+    )
 }
 
 pub fn log() -> Value {
@@ -24,18 +32,30 @@ pub fn mail() -> Value {
 }
 
 pub fn web() -> Value {
-    object("ChannelAdapter", "web", json!({"http": {"auth": {"secretRef": {"name": "web-key", "key": "key"}}, "publicUrl": "https://events.shop.example"}}))
+    object(
+        "ChannelAdapter",
+        "web",
+        json!({"http": {"auth": {"secretRef": {"name": "web-key", "key": "key"}}, "publicUrl": "https://events.shop.example"}}),
+    )
 }
 
 pub fn signed_up() -> Value {
     let schema = json!({"type": "object", "required": ["userId"], "properties": {"userId": {"type": "string"}}});
-    object("Touchpoint", "signed-up", json!({"channel": "Web", "inbound": {"event": "signed.up", "customer": "event.userId", "schema": schema}}))
+    object(
+        "Touchpoint",
+        "signed-up",
+        json!({"channel": "Web", "inbound": {"event": "signed.up", "customer": "event.userId", "schema": schema}}),
+    )
 }
 
 /// Says `text` by `adapter`; with a subject, for mail.
 pub fn hello(adapter: &str, text: &str) -> Value {
     let content = json!({"subject": "Hello", "text": text});
-    object("Touchpoint", "hello", json!({"channel": "Email", "outbound": {"adapter": adapter, "purpose": "service", "to": "${customer.email}", "content": content}}))
+    object(
+        "Touchpoint",
+        "hello",
+        json!({"channel": "Email", "outbound": {"adapter": adapter, "purpose": "service", "to": "${customer.email}", "content": content}}),
+    )
 }
 
 /// Sends `hello` to whoever signs up, `when`.
@@ -49,10 +69,20 @@ pub fn welcome(when: &str) -> Value {
 
 /// All that is needed, by the log.
 pub fn everything() -> Vec<Value> {
-    vec![profile("shop"), policy(), log(), signed_up(), hello("log", "Hello, you"), welcome("customer.orders == 0")]
+    vec![
+        profile("shop"),
+        policy(),
+        log(),
+        signed_up(),
+        hello("log", "Hello, you"),
+        welcome("customer.orders == 0"),
+    ]
 }
 
 /// The same without the objects of that kind and name.
 pub fn everything_but(name: &str) -> Vec<Value> {
-    everything().into_iter().filter(|manifest| manifest["metadata"]["name"] != name).collect()
+    everything()
+        .into_iter()
+        .filter(|manifest| manifest["metadata"]["name"] != name)
+        .collect()
 }

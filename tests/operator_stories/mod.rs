@@ -6,13 +6,17 @@ pub mod stories;
 use journey::{
     api::{self, Journey, status::JourneyStatus},
     keys::Keys,
-    operator::unit::Declared,
+    operator::{LEASE, rbac, unit::Declared},
     store::postgres::Postgres,
 };
-use k8s_openapi::api::core::v1::Namespace;
+use k8s_openapi::api::{
+    coordination::v1::Lease,
+    core::v1::Namespace,
+    rbac::v1::{Role, RoleBinding, RoleRef, Subject},
+};
 use kube::{
-    Api, Client,
-    api::{ApiResource, DeleteParams, DynamicObject, ObjectMeta, Patch, PatchParams, PostParams},
+    Api, Client, ResourceExt,
+    api::{ApiResource, DeleteParams, DynamicObject, ListParams, ObjectMeta, Patch, PatchParams, PostParams},
     core::GroupVersionKind,
 };
 use serde_json::{Value, json};
@@ -28,6 +32,8 @@ use tokio::time::{Instant, sleep};
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Where the operator under test has its Lease and keys.
 const HOME: &str = "journey-test-home";
+/// As whom the operator under test speaks.
+const USER: &str = "journey-test-operator";
 
 pub type Outcome = Result<(), String>;
 
@@ -45,14 +51,24 @@ pub struct Stage {
 impl Stage {
     pub async fn set() -> Self {
         let client = Client::try_default().await.expect("KUBECONFIG leads to a cluster");
+        no_other_operator(&client).await;
         let brought = bring_kinds(&client).await;
         for namespace in stories::NAMESPACES.iter().chain([&HOME]) {
             make_namespace(&client, namespace).await;
         }
+        grant(&client).await;
         let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("kubeconfig"), kubeconfig_of_the_operator()).unwrap();
         let database = postgres("start", folder.path());
         let store = Postgres::connect(&database, None, 4, Keys::ephemeral()).unwrap();
-        let mut stage = Self { client, store, database, operators: Vec::new(), folder, brought };
+        let mut stage = Self {
+            client,
+            store,
+            database,
+            operators: Vec::new(),
+            folder,
+            brought,
+        };
         stage.start_operator();
         stage
     }
@@ -63,8 +79,24 @@ impl Stage {
         let log = File::create(self.log_file(number)).unwrap();
         let watch = stories::NAMESPACES.join(",");
         let operator = Command::new(env!("CARGO_BIN_EXE_journey"))
-            .args(["operator", "--namespace", HOME, "--watch", &watch, "--image", "docker.io/local/journey:none"])
-            .args(["--status-interval", "2s", "--status-address", "127.0.0.1:0", "--database", &self.database])
+            .args([
+                "operator",
+                "--namespace",
+                HOME,
+                "--watch",
+                &watch,
+                "--image",
+                "docker.io/local/journey:none",
+            ])
+            .env("KUBECONFIG", self.folder.path().join("kubeconfig"))
+            .args([
+                "--status-interval",
+                "2s",
+                "--status-address",
+                "127.0.0.1:0",
+                "--database",
+                &self.database,
+            ])
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
@@ -95,49 +127,106 @@ impl Stage {
     pub fn log(&self) -> String {
         let text = std::fs::read_to_string(self.log_file(0)).unwrap_or_default();
         let lines: Vec<_> = text.lines().collect();
-        format!("the operator's log ends with:\n{}", lines[lines.len().saturating_sub(20)..].join("\n"))
+        format!(
+            "the operator's log ends with:\n{}",
+            lines[lines.len().saturating_sub(20)..].join("\n")
+        )
     }
 
     pub async fn strike(mut self) {
         for namespace in stories::NAMESPACES {
             // With its operator the finalizer goes as it should.
             let journeys = Api::<Journey>::namespaced(self.client.clone(), namespace);
-            drop(journeys.delete_collection(&DeleteParams::default(), &Default::default()).await);
+            drop(
+                journeys
+                    .delete_collection(&DeleteParams::default(), &Default::default())
+                    .await,
+            );
         }
         for namespace in stories::NAMESPACES {
             let journeys = Api::<Journey>::namespaced(self.client.clone(), namespace);
-            let empty = async || journeys.list(&Default::default()).await.is_ok_and(|list| list.items.is_empty());
+            let empty = async || {
+                journeys
+                    .list(&Default::default())
+                    .await
+                    .is_ok_and(|list| list.items.is_empty())
+            };
             drop(until("the journeys are gone", empty).await);
         }
         for namespace in stories::NAMESPACES.iter().chain([&HOME]) {
-            drop(Api::<Namespace>::all(self.client.clone()).delete(namespace, &DeleteParams::background()).await);
+            drop(
+                Api::<Namespace>::all(self.client.clone())
+                    .delete(namespace, &DeleteParams::background())
+                    .await,
+            );
         }
         for operator in &mut self.operators {
             operator.kill().unwrap();
             operator.wait().unwrap();
         }
+        for namespace in stories::NAMESPACES {
+            let api = Api::<Namespace>::all(self.client.clone());
+            drop(
+                until("the namespace is gone", async || {
+                    matches!(api.get_opt(namespace).await, Ok(None))
+                })
+                .await,
+            );
+        }
         for name in &self.brought {
-            let definitions: Api<DynamicObject> = Api::all_with(self.client.clone(), &definition());
-            drop(definitions.delete(name, &DeleteParams::background()).await);
+            self.take_kind_away(name).await;
         }
         postgres("stop", self.folder.path());
+    }
+
+    /// Deletes a definition that this test brought, unless somebody has come to use it: its objects would go with it.
+    async fn take_kind_away(&self, name: &str) {
+        let definitions: Api<DynamicObject> = Api::all_with(self.client.clone(), &definition());
+        let Ok(found) = definitions.get(name).await else { return };
+        let kind = found
+            .data
+            .pointer("/spec/names/kind")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
+        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("journey.dev", "v1alpha1", kind));
+        let objects: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
+        let unused = objects
+            .list(&ListParams::default().limit(1))
+            .await
+            .is_ok_and(|list| list.items.is_empty());
+        // Whoever installs the chart meanwhile makes the definition theirs.
+        let ours = !found.labels().contains_key("app.kubernetes.io/managed-by");
+        if unused && ours {
+            drop(definitions.delete(name, &DeleteParams::background()).await);
+        }
     }
 
     /// Applies manifests as a user would.
     pub async fn apply(&self, namespace: &str, manifests: &[Value]) -> Outcome {
         for manifest in manifests {
-            let text = |path: &str| manifest.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+            let text = |path: &str| {
+                manifest
+                    .pointer(path)
+                    .and_then(Value::as_str)
+                    .unwrap_or_default()
+                    .to_owned()
+            };
             let (version, kind, name) = (text("/apiVersion"), text("/kind"), text("/metadata/name"));
             let (group, version) = version.split_once('/').unwrap_or(("", &version));
             let resource = ApiResource::from_gvk(&GroupVersionKind::gvk(group, version, &kind));
             let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, &resource);
             let how = PatchParams::apply("user").force();
-            api.patch(&name, &how, &Patch::Apply(manifest)).await.map_err(|error| format!("{kind} {name}: {error}"))?;
+            api.patch(&name, &how, &Patch::Apply(manifest))
+                .await
+                .map_err(|error| format!("{kind} {name}: {error}"))?;
         }
         Ok(())
     }
 
-    pub fn api<K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>>(&self, namespace: &str) -> Api<K> {
+    pub fn api<K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope, DynamicType = ()>>(
+        &self,
+        namespace: &str,
+    ) -> Api<K> {
         Api::namespaced(self.client.clone(), namespace)
     }
 
@@ -155,7 +244,10 @@ impl Stage {
         loop {
             let object = api.get_opt(name).await.map_err(|error| error.to_string())?;
             let generation = object.as_ref().and_then(|object| object.meta().generation);
-            let conditions = object.as_ref().map(|object| object.conditions().to_vec()).unwrap_or_default();
+            let conditions = object
+                .as_ref()
+                .map(|object| object.conditions().to_vec())
+                .unwrap_or_default();
             let found = conditions.iter().find(|condition| condition.type_ == subject);
             if let Some(found) = found
                 && found.status == status
@@ -165,14 +257,21 @@ impl Stage {
                 return Ok(found.message.clone());
             }
             if Instant::now() > end {
-                return Err(format!("{namespace}: {name} never became {subject}={status} {reason}; it is {found:?}"));
+                return Err(format!(
+                    "{namespace}: {name} never became {subject}={status} {reason}; it is {found:?}"
+                ));
             }
             sleep(Duration::from_millis(200)).await;
         }
     }
 
     pub async fn status(&self, namespace: &str, name: &str) -> JourneyStatus {
-        self.api::<Journey>(namespace).get(name).await.ok().and_then(|journey| journey.status).unwrap_or_default()
+        self.api::<Journey>(namespace)
+            .get(name)
+            .await
+            .ok()
+            .and_then(|journey| journey.status)
+            .unwrap_or_default()
     }
 }
 
@@ -193,8 +292,34 @@ pub fn must(so: bool, otherwise: impl FnOnce() -> String) -> Outcome {
     if so { Ok(()) } else { Err(otherwise()) }
 }
 
+/// An operator that watches all namespaces would settle the same objects, with another store and another image.
+async fn no_other_operator(client: &Client) {
+    let leases = Api::<Lease>::all(client.clone())
+        .list(&ListParams::default())
+        .await
+        .unwrap();
+    let holds = |lease: &&Lease| {
+        let held = lease
+            .spec
+            .as_ref()
+            .and_then(|spec| spec.holder_identity.as_deref())
+            .is_some_and(|id| !id.is_empty());
+        held && lease.name_any() == LEASE && lease.namespace().as_deref() != Some(HOME)
+    };
+    let other = leases.items.iter().find(holds).and_then(ResourceExt::namespace);
+    assert!(
+        other.is_none(),
+        "an operator leads in namespace {other:?} (or its Lease was left there): it would settle the same objects. Uninstall it, or let \
+         KUBECONFIG lead to another cluster"
+    );
+}
+
 fn definition() -> ApiResource {
-    ApiResource::from_gvk(&GroupVersionKind::gvk("apiextensions.k8s.io", "v1", "CustomResourceDefinition"))
+    ApiResource::from_gvk(&GroupVersionKind::gvk(
+        "apiextensions.k8s.io",
+        "v1",
+        "CustomResourceDefinition",
+    ))
 }
 
 async fn bring_kinds(client: &Client) -> Vec<String> {
@@ -211,11 +336,21 @@ async fn bring_kinds(client: &Client) -> Vec<String> {
     let established = async |name: &str| {
         let found = definitions.get(name).await.ok();
         let conditions = found.and_then(|found| found.data.pointer("/status/conditions").cloned());
-        let conditions = conditions.as_ref().and_then(Value::as_array).cloned().unwrap_or_default();
-        conditions.iter().any(|condition| condition["type"] == "Established" && condition["status"] == "True")
+        let conditions = conditions
+            .as_ref()
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
+        conditions
+            .iter()
+            .any(|condition| condition["type"] == "Established" && condition["status"] == "True")
     };
     for (_, crd) in api::crds() {
-        until("a definition is established", async || established(&name_of(&crd)).await).await.unwrap();
+        until("a definition is established", async || {
+            established(&name_of(&crd)).await
+        })
+        .await
+        .unwrap();
     }
     brought
 }
@@ -235,17 +370,90 @@ async fn make_namespace(client: &Client, name: &str) {
     .await
     .unwrap();
     let labels = [("pod-security.kubernetes.io/enforce".to_owned(), "restricted".to_owned())].into();
-    let metadata = ObjectMeta { name: Some(name.to_owned()), labels: Some(labels), ..ObjectMeta::default() };
-    api.create(&PostParams::default(), &Namespace { metadata, ..Namespace::default() }).await.unwrap();
+    let metadata = ObjectMeta {
+        name: Some(name.to_owned()),
+        labels: Some(labels),
+        ..ObjectMeta::default()
+    };
+    api.create(
+        &PostParams::default(),
+        &Namespace {
+            metadata,
+            ..Namespace::default()
+        },
+    )
+    .await
+    .unwrap();
+}
+
+/// Gives the operator the rights of its list and no other: what is missing there fails here.
+async fn grant(client: &Client) {
+    let rules = stories::NAMESPACES
+        .iter()
+        .map(|namespace| (*namespace, rbac::watched()));
+    for (namespace, rules) in rules.chain([(HOME, rbac::own("journey-keys"))]) {
+        let metadata = ObjectMeta {
+            name: Some(USER.to_owned()),
+            ..ObjectMeta::default()
+        };
+        let role = Role {
+            metadata: metadata.clone(),
+            rules: Some(rules),
+        };
+        Api::namespaced(client.clone(), namespace)
+            .create(&PostParams::default(), &role)
+            .await
+            .unwrap();
+        let group = "rbac.authorization.k8s.io".to_owned();
+        let binding = RoleBinding {
+            metadata,
+            role_ref: RoleRef {
+                api_group: group.clone(),
+                kind: "Role".to_owned(),
+                name: USER.to_owned(),
+            },
+            subjects: Some(vec![Subject {
+                api_group: Some(group),
+                kind: "User".to_owned(),
+                name: USER.to_owned(),
+                namespace: None,
+            }]),
+        };
+        Api::namespaced(client.clone(), namespace)
+            .create(&PostParams::default(), &binding)
+            .await
+            .unwrap();
+    }
+}
+
+/// The tester's kubeconfig, speaking as the operator's user.
+fn kubeconfig_of_the_operator() -> String {
+    let path = std::env::var("KUBECONFIG").expect("KUBECONFIG leads to a cluster");
+    let mut config: Value = serde_saphyr::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    for user in config["users"].as_array_mut().into_iter().flatten() {
+        user["user"]["as"] = USER.into();
+    }
+    config.to_string()
 }
 
 /// Runs tests/cluster/postgres; of `start` the owner's URL comes back.
 fn postgres(action: &str, folder: &Path) -> String {
     let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/cluster/postgres");
-    let output = Command::new(script).arg(action).arg(folder.join("postgres")).output().unwrap();
+    let output = Command::new(script)
+        .arg(action)
+        .arg(folder.join("postgres"))
+        .output()
+        .unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{action}: {text}{}", String::from_utf8_lossy(&output.stderr));
-    text.lines().find_map(|line| line.strip_prefix("owner ")).unwrap_or_default().to_owned()
+    assert!(
+        output.status.success(),
+        "{action}: {text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    text.lines()
+        .find_map(|line| line.strip_prefix("owner "))
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// A Secret with these keys.

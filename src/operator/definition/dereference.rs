@@ -30,9 +30,16 @@ pub async fn read<K: Declared>(context: &Context, namespace: &str, name: &str) -
     let refs = adapter.map(|spec| compile::secrets_of(name, spec)).unwrap_or_default();
     let ready = || {
         let gateway = context.cache.deployments.get(namespace, GATEWAY);
-        gateway.and_then(|gateway| gateway.status.as_ref()?.ready_replicas).is_some_and(|ready| ready > 0)
+        gateway
+            .and_then(|gateway| gateway.status.as_ref()?.ready_replicas)
+            .is_some_and(|ready| ready > 0)
     };
     let gateway_ready = adapter.is_some_and(|spec| spec.http.is_some()).then(ready);
     let secrets = secrets::find(context, namespace, refs).await?;
-    Ok(Facts { name: name.to_owned(), secrets, gateway_ready, snapshot })
+    Ok(Facts {
+        name: name.to_owned(),
+        secrets,
+        gateway_ready,
+        snapshot,
+    })
 }

@@ -52,7 +52,10 @@ pub async fn unreadable<K: Declared>(
     meta: &ObjectMeta,
     why: &str,
 ) -> Result<Next, Error> {
-    let message = format!("{why}; apply the object anew as the CRD asks for it (kubectl explain {})", K::plural(&()));
+    let message = format!(
+        "{why}; apply the object anew as the CRD asks for it (kubectl explain {})",
+        K::plural(&())
+    );
     let accepted = Verdict::new(Subject::Accepted, Truth::False, Reason::Unreadable, message);
     let mut verdicts = whole(&[&accepted], Reason::Ready, "");
     verdicts.insert(0, accepted);
@@ -69,6 +72,9 @@ async fn write<K: Declared>(
     verdicts: &[condition::Verdict],
 ) -> Result<(), Error> {
     let conditions = conditions(&before.conditions, verdicts, meta.generation, clock::now());
-    let status = Status { observed_generation: meta.generation, conditions: conditions.clone() };
+    let status = Status {
+        observed_generation: meta.generation,
+        conditions: conditions.clone(),
+    };
     status::write::<K>(context, unit, meta, before, serde_json::to_value(status)?, &conditions).await
 }

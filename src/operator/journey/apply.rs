@@ -9,12 +9,7 @@ use super::{
 use crate::{
     api::Journey,
     compile,
-    operator::{
-        apply,
-        context::Context,
-        error::Error,
-        namespace::put_settings,
-    },
+    operator::{apply, context::Context, error::Error, namespace::put_settings},
     store::JourneyRow,
 };
 use kube::{
@@ -45,7 +40,9 @@ pub async fn keep_finalizer(context: &Context, journey: &Journey) -> Result<Jour
     let api = Api::<Journey>::namespaced(context.client.clone(), &journey.namespace().unwrap_or_default());
     // The version makes it a compare-and-swap: nobody else's finalizer is lost.
     let patch = json!({"metadata": {"resourceVersion": journey.metadata.resource_version, "finalizers": finalizers}});
-    let patched = context.call(api.patch(&journey.name_any(), &PatchParams::default(), &Patch::Merge(&patch))).await?;
+    let patched = context
+        .call(api.patch(&journey.name_any(), &PatchParams::default(), &Patch::Merge(&patch)))
+        .await?;
     Ok(patched)
 }
 

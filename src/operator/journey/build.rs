@@ -33,11 +33,17 @@ pub fn runner(facts: &Facts, secrets: &Found, ground: &Ground, settings: &Settin
     labels.extend(selector.clone());
     let owner = facts.journey.controller_owner_ref(&()).into_iter().collect();
     let metadata = meta(&facts.namespace, &runner_name(&facts.name), labels.clone(), owner);
-    let selects = LabelSelector { match_labels: Some(selector.clone()), ..Default::default() };
+    let selects = LabelSelector {
+        match_labels: Some(selector.clone()),
+        ..Default::default()
+    };
     let template = pod::template(Role {
         name: "runner",
         image: &settings.image,
-        environment: vec![("JOURNEY_NAMESPACE", facts.namespace.clone()), ("JOURNEY_NAME", facts.name.clone())],
+        environment: vec![
+            ("JOURNEY_NAMESPACE", facts.namespace.clone()),
+            ("JOURNEY_NAME", facts.name.clone()),
+        ],
         labels,
         selector,
         secrets: secrets.versions.keys().cloned().collect(),
@@ -62,7 +68,13 @@ pub fn runner(facts: &Facts, secrets: &Found, ground: &Ground, settings: &Settin
 
 /// Suspended journeys keep their runner: exits and goals count.
 pub fn replicas(facts: &Facts) -> i32 {
-    facts.journey.spec.runner.as_ref().and_then(|runner| runner.replicas).unwrap_or(1)
+    facts
+        .journey
+        .spec
+        .runner
+        .as_ref()
+        .and_then(|runner| runner.replicas)
+        .unwrap_or(1)
 }
 
 fn selector(journey: &str) -> BTreeMap<String, String> {

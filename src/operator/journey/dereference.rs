@@ -71,7 +71,10 @@ pub async fn runner(
 pub async fn last_good(context: &Context, namespace: &str, journey: &str) -> Result<Option<JourneyRow>, Error> {
     // No namespace ever has the version -1: everything comes.
     let programs = context.store()?.programs(namespace, -1).await?.unwrap_or_default();
-    let current = programs.journeys.into_iter().find(|stored| stored.row.journey == journey && stored.current && !stored.stopped);
+    let current = programs
+        .journeys
+        .into_iter()
+        .find(|stored| stored.row.journey == journey && stored.current && !stored.stopped);
     Ok(current.map(|stored| stored.row))
 }
 

@@ -45,7 +45,10 @@ impl Numbers {
 /// The figures as of now, or of less than an interval ago. Where the store does not answer, those that the status has.
 pub async fn read(context: &Context, unit: &Unit, facts: &Facts, judged: &Judged) -> Figures {
     // A little less than the interval, or a pass that comes a moment early would skip a whole one.
-    let fresh = context.settings.status_interval.saturating_sub(Duration::from_millis(500));
+    let fresh = context
+        .settings
+        .status_interval
+        .saturating_sub(Duration::from_millis(500));
     let known = context.numbers.lock().get(unit).cloned();
     if let Some((at, figures)) = known
         && at.elapsed() < fresh
@@ -55,7 +58,10 @@ pub async fn read(context: &Context, unit: &Unit, facts: &Facts, judged: &Judged
     }
     match ask(context, facts, judged).await {
         Ok(figures) => {
-            context.numbers.lock().insert(unit.clone(), (Instant::now(), figures.clone()));
+            context
+                .numbers
+                .lock()
+                .insert(unit.clone(), (Instant::now(), figures.clone()));
             figures
         }
         Err(error) => {
@@ -73,7 +79,12 @@ async fn ask(context: &Context, facts: &Facts, judged: &Judged) -> Result<Figure
         Some(compiled) => measure(&counts, &compiled.program.kpis, &facts.journey.spec.kpis, clock::now()),
         None => told(facts).kpis,
     };
-    let Backlog { active, inbox, outbox, overdue } = backlog;
+    let Backlog {
+        active,
+        inbox,
+        outbox,
+        overdue,
+    } = backlog;
     Ok(Figures {
         population: Some(population(&counts, active)),
         kpis,
@@ -83,12 +94,18 @@ async fn ask(context: &Context, facts: &Facts, judged: &Judged) -> Result<Figure
 
 /// A KPI that was added or dropped is told of at once.
 fn same_kpis(figures: &Figures, facts: &Facts) -> bool {
-    figures.kpis.iter().map(|kpi| kpi.name.as_str()).eq(facts.journey.spec.kpis.iter().map(|kpi| kpi.name.as_str()))
+    figures
+        .kpis
+        .iter()
+        .map(|kpi| kpi.name.as_str())
+        .eq(facts.journey.spec.kpis.iter().map(|kpi| kpi.name.as_str()))
 }
 
 /// What the status says already.
 fn told(facts: &Facts) -> Figures {
-    let Some(status) = &facts.journey.status else { return Figures::default() };
+    let Some(status) = &facts.journey.status else {
+        return Figures::default();
+    };
     Figures {
         population: status.population.clone(),
         kpis: status.kpis.clone(),
@@ -110,14 +127,23 @@ fn population(counts: &Counts, active: i64) -> Population {
 
 fn measure(counts: &Counts, specs: &[KpiSpec], declared: &[Kpi], now: clock::Micros) -> Vec<KpiStatus> {
     let told = |spec: &KpiSpec| {
-        let target = declared.iter().find(|kpi| kpi.name.as_str() == spec.name).and_then(|kpi| kpi.target.as_ref());
+        let target = declared
+            .iter()
+            .find(|kpi| kpi.name.as_str() == spec.name)
+            .and_then(|kpi| kpi.target.as_ref());
         status_of(spec, target, kpi::measure(counts, spec, now))
     };
     specs.iter().map(told).collect()
 }
 
 fn status_of(spec: &KpiSpec, target: Option<&Target>, measure: Measure) -> KpiStatus {
-    let Measure { value, low, high, sample, state } = measure;
+    let Measure {
+        value,
+        low,
+        high,
+        sample,
+        state,
+    } = measure;
     KpiStatus {
         name: spec.name.clone(),
         value: value.map(percent),
@@ -145,7 +171,11 @@ fn percent(fraction: f64) -> String {
     }
     let digits = (1 - percent.abs().log10().floor() as i32).clamp(0, 6) as usize;
     let text = format!("{percent:.digits$}");
-    let text = if digits > 0 { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
+    let text = if digits > 0 {
+        text.trim_end_matches('0').trim_end_matches('.')
+    } else {
+        &text
+    };
     format!("{text}%")
 }
 

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::api::Journey;
 
-/// The finalizer on every Journey: the store is cleaned before the object goes. docs/uninstall.md tells the way out when no operator is left.
+/// The finalizer on every Journey: the store is cleaned before the object goes. docs/deletion.md tells the way out when no operator is left.
 pub const FINALIZER: &str = "journey.dev/store";
 
 /// One pass over one journey.
@@ -66,7 +66,11 @@ pub async fn settle(context: &Context, namespace: &str, name: &str) -> Result<Ne
         apply::Programmed::StoreDown { error, .. } => Err(error),
         apply::Programmed::Now { .. } | apply::Programmed::LastGood { .. } | apply::Programmed::Never => {
             let waits = !facts.secrets.missing.is_empty();
-            Ok(Next::After(if waits { super::SOON } else { context.settings.status_interval }))
+            Ok(Next::After(if waits {
+                super::SOON
+            } else {
+                context.settings.status_interval
+            }))
         }
     }
 }

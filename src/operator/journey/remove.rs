@@ -55,7 +55,10 @@ pub async fn settle(context: &Context, namespace: &str, name: &str, meta: &Objec
     let others: Vec<&String> = finalizers.iter().filter(|finalizer| *finalizer != FINALIZER).collect();
     let patch = json!({"metadata": {"resourceVersion": meta.resource_version, "finalizers": others}});
     let api = Api::<Guarded<Journey>>::namespaced(context.client.clone(), namespace);
-    match context.call(api.patch(name, &PatchParams::default(), &Patch::Merge(&patch))).await {
+    match context
+        .call(api.patch(name, &PatchParams::default(), &Patch::Merge(&patch)))
+        .await
+    {
         Ok(_) => Ok(Next::Rest),
         Err(error) if error.is_not_found() => Ok(Next::Rest),
         // Somebody changed it meanwhile: the watch will show it.
@@ -67,7 +70,9 @@ pub async fn settle(context: &Context, namespace: &str, name: &str, meta: &Objec
 /// Why the object is still there.
 async fn tell(context: &Context, namespace: &str, name: &str, meta: &ObjectMeta, error: &Error) -> Result<(), Error> {
     let unit = Unit::object(Kind::Journey, namespace, name);
-    let Some(object) = context.cache.journeys.get(namespace, name) else { return Ok(()) };
+    let Some(object) = context.cache.journeys.get(namespace, name) else {
+        return Ok(());
+    };
     let Ok(journey) = &object.0 else { return Ok(()) };
     let before = status::before(context, &unit, journey);
     let message = format!(
@@ -75,8 +80,18 @@ async fn tell(context: &Context, namespace: &str, name: &str, meta: &ObjectMeta,
          kubectl -n {namespace} patch journey {name} --type=json -p '[{{\"op\":\"remove\",\"path\":\"/metadata/finalizers\"}}]'"
     );
     let verdicts = [
-        Verdict::new(Subject::Ready, Truth::False, Reason::Deleting, "the journey is being deleted"),
-        Verdict::new(Subject::Programmed, Truth::False, Reason::StoreUnavailable, message.clone()),
+        Verdict::new(
+            Subject::Ready,
+            Truth::False,
+            Reason::Deleting,
+            "the journey is being deleted",
+        ),
+        Verdict::new(
+            Subject::Programmed,
+            Truth::False,
+            Reason::StoreUnavailable,
+            message.clone(),
+        ),
         Verdict::new(Subject::Reconciling, Truth::True, Reason::Deleting, message),
     ];
     let conditions = conditions(&before.conditions, &verdicts, meta.generation, clock::now());

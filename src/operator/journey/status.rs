@@ -36,7 +36,11 @@ pub async fn write(
         Programmed::Never => None,
         Programmed::StoreDown { revision, .. } => revision.clone(),
     };
-    let pods = facts.deployment.as_ref().and_then(|deployment| deployment.status.clone()).unwrap_or_default();
+    let pods = facts
+        .deployment
+        .as_ref()
+        .and_then(|deployment| deployment.status.clone())
+        .unwrap_or_default();
     let status = JourneyStatus {
         observed_generation: meta.generation,
         conditions: conditions.clone(),
@@ -57,13 +61,32 @@ fn verdicts(facts: &Facts, judged: &Judged, programmed: &Programmed, figures: &F
     let programmed = programmed_verdict(programmed);
     let available = runner_verdict(facts.deployment.as_deref(), build::replicas(facts));
     let (good, praise) = if facts.journey.spec.suspend {
-        (Reason::Suspended, "suspended: nobody enters and nothing is sent; exits and goals count")
+        (
+            Reason::Suspended,
+            "suspended: nobody enters and nothing is sent; exits and goals count",
+        )
     } else {
         (Reason::Ready, "customers walk the present spec")
     };
     // A last good revision is programmed, and yet the present spec is not in use: the part that fails says why.
-    let mut ready = whole(&[&judged.accepted, &judged.resolved, &judged.compliant, &programmed, &available], good, praise);
-    let mut all = vec![judged.accepted.clone(), judged.resolved.clone(), judged.compliant.clone(), programmed, available];
+    let mut ready = whole(
+        &[
+            &judged.accepted,
+            &judged.resolved,
+            &judged.compliant,
+            &programmed,
+            &available,
+        ],
+        good,
+        praise,
+    );
+    let mut all = vec![
+        judged.accepted.clone(),
+        judged.resolved.clone(),
+        judged.compliant.clone(),
+        programmed,
+        available,
+    ];
     all.append(&mut ready);
     all.push(objectives(figures));
     all
@@ -72,15 +95,21 @@ fn verdicts(facts: &Facts, judged: &Judged, programmed: &Programmed, figures: &F
 fn programmed_verdict(programmed: &Programmed) -> Verdict {
     let say = |truth, reason, message: String| Verdict::new(Subject::Programmed, truth, reason, message);
     match programmed {
-        Programmed::Now { revision } => {
-            say(Truth::True, Reason::Programmed, format!("revision {revision} is in the store"))
-        }
+        Programmed::Now { revision } => say(
+            Truth::True,
+            Reason::Programmed,
+            format!("revision {revision} is in the store"),
+        ),
         Programmed::LastGood { row } => say(
             Truth::True,
             Reason::LastGoodRevision,
             format!("revision {} runs on; the present spec is not in use", row.revision),
         ),
-        Programmed::Never => say(Truth::False, Reason::NotProgrammed, "nothing runs until the present spec can".into()),
+        Programmed::Never => say(
+            Truth::False,
+            Reason::NotProgrammed,
+            "nothing runs until the present spec can".into(),
+        ),
         Programmed::StoreDown { error, .. } => say(
             Truth::False,
             Reason::StoreUnavailable,
@@ -95,20 +124,35 @@ fn runner_verdict(deployment: Option<&Deployment>, wanted: i32) -> Verdict {
         return say(Truth::False, Reason::NoRunner, "there is no Deployment yet".into());
     };
     if wanted == 0 {
-        return say(Truth::False, Reason::ScaledToZero, "spec.runner.replicas is 0: nobody moves".into());
+        return say(
+            Truth::False,
+            Reason::ScaledToZero,
+            "spec.runner.replicas is 0: nobody moves".into(),
+        );
     }
-    let DeploymentStatus { ready_replicas, conditions, .. } = deployment.status.clone().unwrap_or_default();
+    let DeploymentStatus {
+        ready_replicas,
+        conditions,
+        ..
+    } = deployment.status.clone().unwrap_or_default();
     if ready_replicas.unwrap_or(0) > 0 {
         // Not how many: the number is in status.runner, and a rollout would write one message after the other.
         return say(Truth::True, Reason::RunnerReady, "at least one runner is ready".into());
     }
-    let failing = conditions.iter().flatten().find(|condition| match condition.type_.as_str() {
-        "ReplicaFailure" => condition.status == "True",
-        "Progressing" => condition.status == "False",
-        _ => false,
-    });
+    let failing = conditions
+        .iter()
+        .flatten()
+        .find(|condition| match condition.type_.as_str() {
+            "ReplicaFailure" => condition.status == "True",
+            "Progressing" => condition.status == "False",
+            _ => false,
+        });
     match failing {
-        Some(failing) => say(Truth::False, Reason::RunnerFailing, failing.message.clone().unwrap_or_default()),
+        Some(failing) => say(
+            Truth::False,
+            Reason::RunnerFailing,
+            failing.message.clone().unwrap_or_default(),
+        ),
         None => say(Truth::False, Reason::RunnerStarting, "no runner is ready yet".into()),
     }
 }
@@ -117,17 +161,32 @@ fn objectives(figures: &Figures) -> Verdict {
     let aims: Vec<_> = figures.kpis.iter().filter(|kpi| kpi.target.is_some()).collect();
     let named = |state: KpiState| {
         let of_state = aims.iter().filter(|kpi| kpi.state == state);
-        of_state.map(|kpi| format!("{} {}", kpi.name, kpi.target.as_deref().unwrap_or_default())).collect::<Vec<_>>().join(", ")
+        of_state
+            .map(|kpi| format!("{} {}", kpi.name, kpi.target.as_deref().unwrap_or_default()))
+            .collect::<Vec<_>>()
+            .join(", ")
     };
     let say = |truth, reason, message: String| Verdict::new(Subject::ObjectivesMet, truth, reason, message);
     if aims.is_empty() {
         say(Truth::Unknown, Reason::NoObjectives, "no KPI has a target".into())
     } else if aims.iter().any(|kpi| kpi.state == KpiState::Missed) {
-        say(Truth::False, Reason::ObjectiveMissed, format!("missed: {}", named(KpiState::Missed)))
+        say(
+            Truth::False,
+            Reason::ObjectiveMissed,
+            format!("missed: {}", named(KpiState::Missed)),
+        )
     } else if aims.iter().any(|kpi| kpi.state == KpiState::Unknown) {
-        say(Truth::Unknown, Reason::NotEnoughData, format!("not enough data yet: {}", named(KpiState::Unknown)))
+        say(
+            Truth::Unknown,
+            Reason::NotEnoughData,
+            format!("not enough data yet: {}", named(KpiState::Unknown)),
+        )
     } else {
-        say(Truth::True, Reason::ObjectivesMet, format!("met: {}", named(KpiState::Met)))
+        say(
+            Truth::True,
+            Reason::ObjectivesMet,
+            format!("met: {}", named(KpiState::Met)),
+        )
     }
 }
 
@@ -138,21 +197,44 @@ mod tests {
     use k8s_openapi::api::apps::v1::DeploymentCondition;
 
     fn kpi(target: Option<&str>, state: KpiState) -> KpiStatus {
-        KpiStatus { name: "conversion".into(), value: None, low: None, high: None, sample: 0, target: target.map(Into::into), state }
+        KpiStatus {
+            name: "conversion".into(),
+            value: None,
+            low: None,
+            high: None,
+            sample: 0,
+            target: target.map(Into::into),
+            state,
+        }
     }
 
     fn met(kpis: Vec<KpiStatus>) -> (Truth, Reason) {
-        let verdict = objectives(&Figures { kpis, ..Figures::default() });
+        let verdict = objectives(&Figures {
+            kpis,
+            ..Figures::default()
+        });
         (verdict.truth, verdict.reason)
     }
 
     #[test]
     fn objectives_are_unknown_until_all_are_known_and_one_that_is_missed_decides() {
         let aim = Some(">= 8%");
-        assert_eq!(met(vec![kpi(None, KpiState::Unknown)]), (Truth::Unknown, Reason::NoObjectives));
-        assert_eq!(met(vec![kpi(aim, KpiState::Met), kpi(aim, KpiState::Unknown)]), (Truth::Unknown, Reason::NotEnoughData));
-        assert_eq!(met(vec![kpi(aim, KpiState::Missed), kpi(aim, KpiState::Unknown)]), (Truth::False, Reason::ObjectiveMissed));
-        assert_eq!(met(vec![kpi(aim, KpiState::Met), kpi(None, KpiState::Unknown)]), (Truth::True, Reason::ObjectivesMet));
+        assert_eq!(
+            met(vec![kpi(None, KpiState::Unknown)]),
+            (Truth::Unknown, Reason::NoObjectives)
+        );
+        assert_eq!(
+            met(vec![kpi(aim, KpiState::Met), kpi(aim, KpiState::Unknown)]),
+            (Truth::Unknown, Reason::NotEnoughData)
+        );
+        assert_eq!(
+            met(vec![kpi(aim, KpiState::Missed), kpi(aim, KpiState::Unknown)]),
+            (Truth::False, Reason::ObjectiveMissed)
+        );
+        assert_eq!(
+            met(vec![kpi(aim, KpiState::Met), kpi(None, KpiState::Unknown)]),
+            (Truth::True, Reason::ObjectivesMet)
+        );
     }
 
     #[test]
@@ -163,11 +245,23 @@ mod tests {
             message: Some("exceeded quota".into()),
             ..Default::default()
         };
-        let status = DeploymentStatus { conditions: Some(vec![condition]), ..Default::default() };
-        let failing = Deployment { status: Some(status), ..Default::default() };
+        let status = DeploymentStatus {
+            conditions: Some(vec![condition]),
+            ..Default::default()
+        };
+        let failing = Deployment {
+            status: Some(status),
+            ..Default::default()
+        };
         let verdict = runner_verdict(Some(&failing), 1);
-        assert_eq!((verdict.reason, verdict.message.as_str()), (Reason::RunnerFailing, "exceeded quota"));
-        assert_eq!(runner_verdict(Some(&Deployment::default()), 1).reason, Reason::RunnerStarting);
+        assert_eq!(
+            (verdict.reason, verdict.message.as_str()),
+            (Reason::RunnerFailing, "exceeded quota")
+        );
+        assert_eq!(
+            runner_verdict(Some(&Deployment::default()), 1).reason,
+            Reason::RunnerStarting
+        );
         assert_eq!(runner_verdict(Some(&failing), 0).reason, Reason::ScaledToZero);
         assert_eq!(runner_verdict(None, 1).reason, Reason::NoRunner);
     }

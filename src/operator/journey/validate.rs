@@ -27,14 +27,28 @@ pub fn judge(facts: &Facts) -> Judged {
         Ok(compiled) => (Some(compiled), Vec::new()),
         Err(diagnostics) => (None, diagnostics),
     };
-    let condition::Judged { mut accepted, resolved, compliant } = condition::judge(&diagnostics);
+    let condition::Judged {
+        mut accepted,
+        resolved,
+        compliant,
+    } = condition::judge(&diagnostics);
     if let Some(compiled) = &compiled
         && !compiled.warnings.is_empty()
     {
-        let warnings: Vec<String> = compiled.warnings.iter().take(5).map(|w| format!("{}: {}", w.path, w.message)).collect();
+        let warnings: Vec<String> = compiled
+            .warnings
+            .iter()
+            .take(5)
+            .map(|w| format!("{}: {}", w.path, w.message))
+            .collect();
         let message = format!("it compiles, with warnings: {}", warnings.join("; "));
         accepted = Verdict::new(accepted.subject, accepted.truth, accepted.reason, message);
     }
     let resolved = condition::lacking(resolved, &facts.secrets.missing);
-    Judged { accepted, resolved, compliant, compiled }
+    Judged {
+        accepted,
+        resolved,
+        compliant,
+        compiled,
+    }
 }

@@ -78,9 +78,16 @@ impl Grounds {
 pub async fn prepare(context: &Context, namespace: &str) -> Result<Ground, Error> {
     let lock = context.lock_of(namespace);
     let _held = lock.lock().await;
-    if context.grounds.get(namespace).secret.is_none_or(|at| at.elapsed() > SECRET_GOOD_FOR) {
+    if context
+        .grounds
+        .get(namespace)
+        .secret
+        .is_none_or(|at| at.elapsed() > SECRET_GOOD_FOR)
+    {
         keep_secret(context, namespace).await?;
-        context.grounds.change(namespace, |known| known.secret = Some(Instant::now()));
+        context
+            .grounds
+            .change(namespace, |known| known.secret = Some(Instant::now()));
     }
     Ok(ground(context, namespace))
 }
@@ -98,7 +105,9 @@ pub async fn put_settings(context: &Context, namespace: &str) -> Result<(), Erro
     let known = context.grounds.get(namespace).settings;
     if known.is_none_or(|(put, at)| put != mark || at.elapsed() > SETTINGS_GOOD_FOR) {
         context.store()?.put_settings(namespace, &settings).await?;
-        context.grounds.change(namespace, |known| known.settings = Some((mark, Instant::now())));
+        context
+            .grounds
+            .change(namespace, |known| known.settings = Some((mark, Instant::now())));
     }
     Ok(())
 }
@@ -107,9 +116,20 @@ fn ground(context: &Context, namespace: &str) -> Ground {
     let settings = &context.settings;
     let derive = |master| keys::derive(master, namespace);
     let keys = Keys::new(&derive(&context.master.seal), &derive(&context.master.mac));
-    let address = format!("{}\n{}", settings.data_database.expose(), settings.database_ca.as_deref().unwrap_or_default());
-    let mark = keys.sign(address.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
-    Ground { has_ca: settings.database_ca.is_some(), mark }
+    let address = format!(
+        "{}\n{}",
+        settings.data_database.expose(),
+        settings.database_ca.as_deref().unwrap_or_default()
+    );
+    let mark = keys
+        .sign(address.as_bytes())
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    Ground {
+        has_ca: settings.database_ca.is_some(),
+        mark,
+    }
 }
 
 /// Read before it is written: what is right is left alone.
@@ -118,18 +138,34 @@ async fn keep_secret(context: &Context, namespace: &str) -> Result<(), Error> {
     let api = Api::<Secret>::namespaced(context.client.clone(), namespace);
     let live = context.call(api.get_opt(STORE_SECRET)).await?;
     let right = live.is_some_and(|live| {
-        let labels = desired.metadata.labels.iter().flatten().all(|(key, value)| live.labels().get(key) == Some(value));
+        let labels = desired
+            .metadata
+            .labels
+            .iter()
+            .flatten()
+            .all(|(key, value)| live.labels().get(key) == Some(value));
         labels && live.data == desired.data
     });
     if !right {
-        context.call(api.patch(STORE_SECRET, &PatchParams::apply(MANAGER).force(), &Patch::Apply(&desired))).await?;
+        context
+            .call(api.patch(
+                STORE_SECRET,
+                &PatchParams::apply(MANAGER).force(),
+                &Patch::Apply(&desired),
+            ))
+            .await?;
     }
     Ok(())
 }
 
 pub async fn gateway(context: &Context, facts: &Facts, gateway: Option<Gateway>) -> Result<(), Error> {
     let delete = DeleteParams::background();
-    let Some(Gateway { deployment, service, budget }) = gateway else {
+    let Some(Gateway {
+        deployment,
+        service,
+        budget,
+    }) = gateway
+    else {
         apply::remove(context, facts.deployment.as_ref(), &delete).await?;
         apply::remove(context, facts.service.as_ref(), &delete).await?;
         return apply::remove(context, facts.budget.as_ref(), &delete).await;

@@ -44,7 +44,10 @@ pub fn labels(component: &str) -> BTreeMap<String, String> {
         ("app.kubernetes.io/part-of", "journey-operator"),
         (MANAGED_BY, MANAGER),
     ];
-    pairs.into_iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    pairs
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .collect()
 }
 
 pub fn gateway(facts: &Facts, ground: &Ground, settings: &Settings) -> Option<Gateway> {
@@ -68,7 +71,10 @@ pub fn gateway(facts: &Facts, ground: &Ground, settings: &Settings) -> Option<Ga
         checksum: ground.checksum(&facts.secrets),
         door: Some(DOOR),
     });
-    let selects = LabelSelector { match_labels: Some(selector.clone()), ..Default::default() };
+    let selects = LabelSelector {
+        match_labels: Some(selector.clone()),
+        ..Default::default()
+    };
     Some(Gateway {
         deployment: Deployment {
             metadata: metadata.clone(),

@@ -34,7 +34,11 @@ pub async fn read(context: &Context, namespace: &str, snapshot: Arc<Snapshot>) -
         adapter.0.as_ref().ok()?.owner_ref(&())
     };
     // All adapters, not only those by which events come in: `journey send-test` runs in the gateway's pod.
-    let refs = snapshot.manifests.adapters.iter().flat_map(|(name, spec)| compile::secrets_of(name, spec));
+    let refs = snapshot
+        .manifests
+        .adapters
+        .iter()
+        .flat_map(|(name, spec)| compile::secrets_of(name, spec));
     Ok(Facts {
         namespace: namespace.to_owned(),
         owners: snapshot.doors().filter_map(owner).collect(),

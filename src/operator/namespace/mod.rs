@@ -36,5 +36,9 @@ pub async fn settle(context: &Arc<Context>, namespace: &str) -> Result<Next, Err
     // Last, so that a store that is down keeps no gateway from being repaired.
     put_settings(context, namespace).await?;
     // A Secret that is missing may come: it changes the pods.
-    Ok(Next::After(if facts.secrets.missing.is_empty() { AGAIN } else { super::SOON }))
+    Ok(Next::After(if facts.secrets.missing.is_empty() {
+        AGAIN
+    } else {
+        super::SOON
+    }))
 }
