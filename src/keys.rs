@@ -58,9 +58,22 @@ impl fmt::Display for CustomerKey {
 pub struct MessageKey(pub [u8; 16]);
 
 impl MessageKey {
-    pub fn of(namespace: &str, journey: &str, customer: CustomerKey, enrollment: i64, step: &str, occurrence: u32) -> Self {
+    pub fn of(
+        namespace: &str,
+        journey: &str,
+        customer: CustomerKey,
+        enrollment: i64,
+        step: &str,
+        occurrence: u32,
+    ) -> Self {
         let mut hash = digest::Context::new(&digest::SHA256);
-        for part in [namespace.as_bytes(), journey.as_bytes(), &customer.0, &enrollment.to_be_bytes(), step.as_bytes()] {
+        for part in [
+            namespace.as_bytes(),
+            journey.as_bytes(),
+            &customer.0,
+            &enrollment.to_be_bytes(),
+            step.as_bytes(),
+        ] {
             hash.update(&(part.len() as u64).to_be_bytes());
             hash.update(part);
         }
@@ -110,8 +123,10 @@ impl Keys {
     pub fn read(folder: &Path) -> Result<Self, KeyError> {
         let key = |name: &'static str| {
             let path = folder.join(name);
-            let text = std::fs::read_to_string(&path)
-                .map_err(|source| KeyError::Unreadable { path: path.display().to_string(), source })?;
+            let text = std::fs::read_to_string(&path).map_err(|source| KeyError::Unreadable {
+                path: path.display().to_string(),
+                source,
+            })?;
             decode(&text).ok_or(KeyError::Malformed { name })
         };
         Ok(Self::new(&key("seal")?, &key("mac")?))
@@ -144,7 +159,11 @@ impl Keys {
         }
         let nonce = Nonce::try_assume_unique_for_key(&head[1..]).map_err(|_| KeyError::DoesNotOpen)?;
         let mut body = body.to_vec();
-        let plain = self.seal.open_in_place(nonce, Aad::from(context), &mut body).map_err(|_| KeyError::DoesNotOpen)?.len();
+        let plain = self
+            .seal
+            .open_in_place(nonce, Aad::from(context), &mut body)
+            .map_err(|_| KeyError::DoesNotOpen)?
+            .len();
         body.truncate(plain);
         Ok(body)
     }
@@ -203,7 +222,9 @@ pub fn decode(text: &str) -> Option<[u8; KEY_LEN]> {
 
 fn random<const N: usize>() -> [u8; N] {
     let mut bytes = [0; N];
-    SystemRandom::new().fill(&mut bytes).expect("the system has random numbers");
+    SystemRandom::new()
+        .fill(&mut bytes)
+        .expect("the system has random numbers");
     bytes
 }
 
@@ -244,7 +265,13 @@ mod tests {
     #[test]
     fn the_parts_of_an_identifier_do_not_run_into_each_other() {
         let keys = Keys::ephemeral();
-        assert_ne!(keys.customer("shop", "userId", "1"), keys.customer("sho", "puserId", "1"));
-        assert_eq!(keys.customer("shop", "userId", "1"), keys.customer("shop", "userId", "1"));
+        assert_ne!(
+            keys.customer("shop", "userId", "1"),
+            keys.customer("sho", "puserId", "1")
+        );
+        assert_eq!(
+            keys.customer("shop", "userId", "1"),
+            keys.customer("shop", "userId", "1")
+        );
     }
 }

@@ -4,20 +4,20 @@
 //! runners move customers and speak through channels, the operator keeps the cluster as declared.
 
 pub mod api;
-pub mod clock;
-pub mod personal;
-pub mod keys;
-pub mod link;
-pub mod status_server;
-pub mod expression;
-pub mod template;
-pub mod engine;
-pub mod policy;
-pub mod kpi;
-pub mod compile;
-pub mod store;
 pub mod channel;
-pub mod gateway;
-pub mod runner;
-pub mod operator;
 pub mod cli;
+pub mod clock;
+pub mod compile;
+pub mod engine;
+pub mod expression;
+pub mod gateway;
+pub mod keys;
+pub mod kpi;
+pub mod link;
+pub mod operator;
+pub mod personal;
+pub mod policy;
+pub mod runner;
+pub mod status_server;
+pub mod store;
+pub mod template;

@@ -17,34 +17,114 @@ const PURE: &[&str] = &["expression", "template", "engine", "policy", "kpi"];
 const RULES: &[Rule] = &[
     Rule {
         rooms: PURE,
-        never: &["tokio", "kube::", "k8s_openapi", "tokio_postgres", "deadpool", "axum", "reqwest", "lettre", "uuid::", "std::fs", "std::net", "std::env"],
+        never: &[
+            "tokio",
+            "kube::",
+            "k8s_openapi",
+            "tokio_postgres",
+            "deadpool",
+            "axum",
+            "reqwest",
+            "lettre",
+            "uuid::",
+            "std::fs",
+            "std::net",
+            "std::env",
+        ],
         why: "pure rooms have no I/O, no cluster, no database and no randomness",
     },
     Rule {
         rooms: &["expression", "template", "engine", "policy", "kpi", "compile"],
-        never: &["crate::store", "crate::channel", "crate::gateway", "crate::runner", "crate::operator", "crate::keys", "clock::now", "SystemClock", "Instant::now", "Timestamp::now"],
+        never: &[
+            "crate::store",
+            "crate::channel",
+            "crate::gateway",
+            "crate::runner",
+            "crate::operator",
+            "crate::keys",
+            "clock::now",
+            "SystemClock",
+            "Instant::now",
+            "Timestamp::now",
+        ],
         why: "what decides knows neither who carries it out nor what time it is",
     },
     Rule {
         rooms: &["compile"],
-        never: &["tokio", "tokio_postgres", "axum", "reqwest", "lettre", "std::fs", "kube::Client", "kube::Api"],
+        never: &[
+            "tokio",
+            "tokio_postgres",
+            "axum",
+            "reqwest",
+            "lettre",
+            "std::fs",
+            "kube::Client",
+            "kube::Api",
+        ],
         why: "the compiler takes values and gives values",
     },
     Rule {
-        rooms: &["store", "channel", "gateway", "runner", "link.rs", "keys.rs", "status_server.rs"],
+        rooms: &[
+            "store",
+            "channel",
+            "gateway",
+            "runner",
+            "link.rs",
+            "keys.rs",
+            "status_server.rs",
+        ],
         never: &["kube::", "k8s_openapi", "crate::operator"],
         why: "only the operator knows Kubernetes",
     },
-    Rule { rooms: &["store"], never: &["crate::channel", "crate::gateway", "crate::runner"], why: "the store knows nobody who uses it" },
-    Rule { rooms: &["channel"], never: &["crate::store", "crate::policy", "crate::gateway", "crate::runner"], why: "a channel hands over what it is given" },
-    Rule { rooms: &["gateway"], never: &["crate::channel", "crate::runner", "crate::policy::decide"], why: "the gateway takes in and never sends" },
     Rule {
-        rooms: &["api", "expression", "template", "engine", "policy", "kpi", "compile", "store", "channel", "gateway", "runner", "operator"],
+        rooms: &["store"],
+        never: &["crate::channel", "crate::gateway", "crate::runner"],
+        why: "the store knows nobody who uses it",
+    },
+    Rule {
+        rooms: &["channel"],
+        never: &["crate::store", "crate::policy", "crate::gateway", "crate::runner"],
+        why: "a channel hands over what it is given",
+    },
+    Rule {
+        rooms: &["gateway"],
+        never: &["crate::channel", "crate::runner", "crate::policy::decide"],
+        why: "the gateway takes in and never sends",
+    },
+    Rule {
+        rooms: &[
+            "api",
+            "expression",
+            "template",
+            "engine",
+            "policy",
+            "kpi",
+            "compile",
+            "store",
+            "channel",
+            "gateway",
+            "runner",
+            "operator",
+        ],
         never: &["crate::cli", "anyhow", "clap::"],
         why: "nobody imports the command line, and errors are enums below it",
     },
     Rule {
-        rooms: &["api", "expression", "template", "engine", "policy", "kpi", "compile", "store", "channel", "gateway", "runner", "operator", "cli"],
+        rooms: &[
+            "api",
+            "expression",
+            "template",
+            "engine",
+            "policy",
+            "kpi",
+            "compile",
+            "store",
+            "channel",
+            "gateway",
+            "runner",
+            "operator",
+            "cli",
+        ],
         never: &["Timestamp::now", "SystemTime::now", "Zoned::now"],
         why: "the time is read in clock.rs only",
     },
@@ -63,7 +143,12 @@ fn every_room_keeps_to_its_rules() {
             assert!(!files.is_empty(), "the rule for {room} watches nothing");
             for file in files {
                 for (line, text) in code(&file) {
-                    breaches.extend(rule.never.iter().filter(|word| mentions(&text, word)).map(|word| format!("{}:{line}: {word}: {}", file.display(), rule.why)));
+                    breaches.extend(
+                        rule.never
+                            .iter()
+                            .filter(|word| mentions(&text, word))
+                            .map(|word| format!("{}:{line}: {word}: {}", file.display(), rule.why)),
+                    );
                 }
             }
         }
@@ -76,24 +161,41 @@ fn only_the_dispatcher_and_send_test_hand_messages_over() {
     let calls: Vec<String> = sources(Path::new("src"))
         .iter()
         .filter(|file| !file.starts_with("src/channel") && !HANDS_OVER.iter().any(|allowed| file.ends_with(allowed)))
-        .flat_map(|file| code(file).into_iter().filter(|(_, text)| text.contains(".hand_over(")).map(|(line, _)| format!("{}:{line}", file.display())))
+        .flat_map(|file| {
+            code(file)
+                .into_iter()
+                .filter(|(_, text)| text.contains(".hand_over("))
+                .map(|(line, _)| format!("{}:{line}", file.display()))
+        })
         .collect();
-    assert!(calls.is_empty(), "a message is handed over outside the choke point: {calls:?}");
+    assert!(
+        calls.is_empty(),
+        "a message is handed over outside the choke point: {calls:?}"
+    );
 }
 
 /// A word, not the end of another: `tokio` in `tokio::spawn`, not in `my_tokio`.
 fn mentions(text: &str, word: &str) -> bool {
-    text.match_indices(word).any(|(at, _)| !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_'))
+    text.match_indices(word)
+        .any(|(at, _)| !text[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_'))
 }
 
 /// The lines of a file that are code: no comments, and nothing from `#[cfg(test)]` on, which stands last in a file.
 fn code(file: &Path) -> Vec<(usize, String)> {
     let text = fs::read_to_string(file).unwrap();
-    if file.file_name().is_some_and(|name| name == "tests.rs") || file.components().any(|part| part.as_os_str() == "tests") {
+    if file.file_name().is_some_and(|name| name == "tests.rs")
+        || file.components().any(|part| part.as_os_str() == "tests")
+    {
         return Vec::new();
     }
-    let lines = text.lines().enumerate().take_while(|(_, line)| !line.contains("#[cfg(test)]"));
-    lines.filter(|(_, line)| !line.trim_start().starts_with("//")).map(|(n, line)| (n + 1, line.to_owned())).collect()
+    let lines = text
+        .lines()
+        .enumerate()
+        .take_while(|(_, line)| !line.contains("#[cfg(test)]"));
+    lines
+        .filter(|(_, line)| !line.trim_start().starts_with("//"))
+        .map(|(n, line)| (n + 1, line.to_owned()))
+        .collect()
 }
 
 fn sources(root: &Path) -> Vec<PathBuf> {

@@ -2,7 +2,7 @@
 //! channel's answers are the test's own.
 
 use journey::{
-    clock::{HOUR, MINUTE, Micros, SECOND, ManualClock},
+    clock::{HOUR, MINUTE, ManualClock, Micros, SECOND},
     compile::{self, Manifests},
     engine::Outcome,
     keys::{CustomerKey, Keys},
@@ -130,7 +130,12 @@ impl World {
             store,
             clock,
             keys: Keys::ephemeral(),
-            hold: Hold { namespace: NS.into(), journey: "cart".into(), owner: Uuid::new_v4(), shards: vec![] },
+            hold: Hold {
+                namespace: NS.into(),
+                journey: "cart".into(),
+                owner: Uuid::new_v4(),
+                shards: vec![],
+            },
             retries_unknown: false,
             room: 100,
             claims: vec![],
@@ -143,10 +148,16 @@ impl World {
     }
 
     async fn put(&mut self, yaml: &str) {
-        let mut manifests = Manifests { namespace: NS.into(), ..Manifests::default() };
+        let mut manifests = Manifests {
+            namespace: NS.into(),
+            ..Manifests::default()
+        };
         manifests.read(yaml, "test").unwrap();
         let compiled = compile::journey(&manifests, "cart").unwrap();
-        self.store.put_settings(NS, &serde_json::to_value(compile::settings(&manifests)).unwrap()).await.unwrap();
+        self.store
+            .put_settings(NS, &serde_json::to_value(compile::settings(&manifests)).unwrap())
+            .await
+            .unwrap();
         let row = JourneyRow {
             journey: "cart".into(),
             revision: compile::revision(&manifests, "cart"),
@@ -160,7 +171,11 @@ impl World {
     /// Another process takes all shards, as after a kill -9: nothing of the old one's memory is left.
     async fn take_over(&mut self) {
         self.clock.advance(10 * SECOND);
-        self.hold = self.store.join(NS, "cart", Uuid::new_v4(), Duration::from_secs(5)).await.unwrap();
+        self.hold = self
+            .store
+            .join(NS, "cart", Uuid::new_v4(), Duration::from_secs(5))
+            .await
+            .unwrap();
         self.in_flight.clear();
         self.claims.clear();
     }
@@ -175,7 +190,18 @@ impl World {
             key: self.key(user),
             id: user.to_owned().into(),
             attributes: Personal::new(attributes.as_object().unwrap().clone()),
-            consents: granted.map(|granted| ("marketing".to_owned(), Consent { granted, at: START - HOUR })).into_iter().collect(),
+            consents: granted
+                .map(|granted| {
+                    (
+                        "marketing".to_owned(),
+                        Consent {
+                            granted,
+                            at: START - HOUR,
+                        },
+                    )
+                })
+                .into_iter()
+                .collect(),
             evidence: BTreeMap::new(),
         };
         self.store.import(NS, &[imported], user, 1).await.unwrap();
@@ -209,17 +235,32 @@ impl World {
 
     /// One round with the outcomes given; claims are remembered.
     async fn round(&mut self, outcomes: Vec<Handed>) -> RoundResult {
-        self.hold = self.store.join(NS, "cart", self.hold.owner, Duration::from_secs(5)).await.unwrap();
+        self.hold = self
+            .store
+            .join(NS, "cart", self.hold.owner, Duration::from_secs(5))
+            .await
+            .unwrap();
         let stored = self.store.programs(NS, -1).await.unwrap().unwrap();
         let loaded = programs::compile_all(&stored, "cart").unwrap();
-        let adapter = Adapter { needs_address: true, retries_unknown: self.retries_unknown, room: self.room };
-        let request = RoundRequest { limit: 100, contacts_since: 0, outcomes: outcomes.clone(), in_flight: self.in_flight.clone() };
+        let adapter = Adapter {
+            needs_address: true,
+            retries_unknown: self.retries_unknown,
+            room: self.room,
+        };
+        let request = RoundRequest {
+            limit: 100,
+            contacts_since: 0,
+            outcomes: outcomes.clone(),
+            in_flight: self.in_flight.clone(),
+        };
         let in_flight = self.in_flight.clone();
         let mut turn = Turn {
             programs: &loaded.programs,
             keys: &self.keys,
             hold: &self.hold,
-            adapters: Adapters { open: [("mail".to_owned(), adapter)].into() },
+            adapters: Adapters {
+                open: [("mail".to_owned(), adapter)].into(),
+            },
             in_flight: &in_flight,
         };
         let mut claims = Vec::new();
@@ -250,7 +291,12 @@ impl World {
     /// The channel's answer to the oldest claim.
     async fn answer(&mut self, fate: Fate) -> Claim {
         let claim = self.claims.remove(0);
-        self.round(vec![Handed { key: claim.key, customer: claim.customer, fate }]).await;
+        self.round(vec![Handed {
+            key: claim.key,
+            customer: claim.customer,
+            fate,
+        }])
+        .await;
         claim
     }
 
@@ -262,10 +308,18 @@ impl World {
     async fn the_books_balance(&self) {
         let counts = self.store.counts(NS, "cart").await.unwrap();
         let backlog = self.store.backlog(NS, "cart").await.unwrap();
-        assert_eq!(counts.total_of("event:") + backlog.inbox, i64::from(self.events), "{counts:#?}");
+        assert_eq!(
+            counts.total_of("event:") + backlog.inbox,
+            i64::from(self.events),
+            "{counts:#?}"
+        );
         let ended = counts.total_of("sent:") + counts.total_of("skipped:") + counts.total_of("failed:");
         assert_eq!(counts.total_of("requested:"), ended + backlog.outbox, "{counts:#?}");
-        assert_eq!(counts.total("entered"), counts.total_of("ended:") + backlog.active, "{counts:#?}");
+        assert_eq!(
+            counts.total("entered"),
+            counts.total_of("ended:") + backlog.active,
+            "{counts:#?}"
+        );
     }
 }
 
@@ -284,7 +338,11 @@ async fn a_customer_who_never_consented_gets_nothing_and_is_counted() {
     world.later(HOUR).await;
     assert!(world.claims.is_empty());
     assert_eq!(world.count("skipped:reminder:NoConsent").await, 1);
-    assert_eq!(world.count("ended:Failed").await, 1, "the step's otherwise leads to `missed`");
+    assert_eq!(
+        world.count("ended:Failed").await,
+        1,
+        "the step's otherwise leads to `missed`"
+    );
     world.the_books_balance().await;
 }
 
@@ -299,9 +357,22 @@ async fn a_customer_who_consented_gets_the_mail_rendered_and_moves_on_once_it_is
     world.later(SECOND).await;
     let claim = world.answer(SENT).await;
     assert_eq!(claim.message.text("subject").unwrap(), "Ada, cart c1");
-    assert!(claim.message.text("text").unwrap().contains("https://events.shop.example/l/"));
-    assert!(claim.message.unsubscribe.is_some(), "a consent purpose carries the unsubscribe page");
-    assert_eq!(world.claims.len(), 1, "the second step speaks only after the first one's outcome");
+    assert!(
+        claim
+            .message
+            .text("text")
+            .unwrap()
+            .contains("https://events.shop.example/l/")
+    );
+    assert!(
+        claim.message.unsubscribe.is_some(),
+        "a consent purpose carries the unsubscribe page"
+    );
+    assert_eq!(
+        world.claims.len(),
+        1,
+        "the second step speaks only after the first one's outcome"
+    );
     world.answer(SENT).await;
     assert_eq!(world.count("ended:Completed").await, 1);
     assert_eq!(world.count("sent:reminder").await, 2);
@@ -314,10 +385,20 @@ async fn withdrawal_before_the_claim_wins() {
     world.import("u1", Some(true)).await;
     world.event("u1", "cart-updated", cart("u1")).await;
     world.round(vec![]).await;
-    let withdrawn = Consent { granted: false, at: world.clock_now() };
-    world.event_with("u1", "consent/withdrawn", json!({"purpose": "marketing"}), &|_, customer: &mut Customer| {
-        customer.hear_consent("marketing", withdrawn);
-    }).await;
+    let withdrawn = Consent {
+        granted: false,
+        at: world.clock_now(),
+    };
+    world
+        .event_with(
+            "u1",
+            "consent/withdrawn",
+            json!({"purpose": "marketing"}),
+            &|_, customer: &mut Customer| {
+                customer.hear_consent("marketing", withdrawn);
+            },
+        )
+        .await;
     world.later(HOUR).await;
     assert!(world.claims.is_empty());
     assert_eq!(world.count("skipped:reminder:NoConsent").await, 1);
@@ -336,7 +417,9 @@ async fn quiet_hours_hold_a_message_until_they_end_and_an_exit_withdraws_it() {
     world.round(vec![]).await;
     world.later(HOUR).await;
     assert!(world.claims.is_empty());
-    world.event("u2", "order-placed", json!({"userId": "u2", "cartId": "c1"})).await;
+    world
+        .event("u2", "order-placed", json!({"userId": "u2", "cartId": "c1"}))
+        .await;
     world.round(vec![]).await;
     assert_eq!(world.count("skipped:reminder:Withdrawn").await, 1);
     assert_eq!(world.count("goal:bought").await, 1);
@@ -353,7 +436,13 @@ async fn a_cap_counts_across_enrollments_and_a_definite_failure_is_refunded() {
     let mut world = World::new().await;
     world.import("u1", Some(true)).await;
     for cart in ["a", "b"] {
-        world.event("u1", "cart-updated", json!({"userId": "u1", "cartId": cart, "items": 1})).await;
+        world
+            .event(
+                "u1",
+                "cart-updated",
+                json!({"userId": "u1", "cartId": cart, "items": 1}),
+            )
+            .await;
     }
     world.round(vec![]).await;
     world.later(HOUR).await;
@@ -365,7 +454,9 @@ async fn a_cap_counts_across_enrollments_and_a_definite_failure_is_refunded() {
     world.answer(SENT).await;
     assert_eq!(world.count("failed:reminder:Http404").await, 1);
     assert_eq!(world.count("skipped:reminder:Capped").await, 0);
-    world.event("u1", "cart-updated", json!({"userId": "u1", "cartId": "c", "items": 1})).await;
+    world
+        .event("u1", "cart-updated", json!({"userId": "u1", "cartId": "c", "items": 1}))
+        .await;
     world.round(vec![]).await;
     world.later(HOUR).await;
     assert!(world.claims.is_empty());
@@ -413,12 +504,27 @@ async fn a_message_that_was_not_accepted_is_asked_of_the_policy_again_before_its
     world.round(vec![]).await;
     world.later(HOUR).await;
     let due = world.clock_now() + MINUTE;
-    world.answer(Fate::Retry { due, reason: "TryLater".into() }).await;
+    world
+        .answer(Fate::Retry {
+            due,
+            reason: "TryLater".into(),
+        })
+        .await;
     assert!(world.claims.is_empty());
-    let withdrawn = Consent { granted: false, at: world.clock_now() };
-    world.event_with("u1", "consent/withdrawn", json!({"purpose": "marketing"}), &|_, customer: &mut Customer| {
-        customer.hear_consent("marketing", withdrawn);
-    }).await;
+    let withdrawn = Consent {
+        granted: false,
+        at: world.clock_now(),
+    };
+    world
+        .event_with(
+            "u1",
+            "consent/withdrawn",
+            json!({"purpose": "marketing"}),
+            &|_, customer: &mut Customer| {
+                customer.hear_consent("marketing", withdrawn);
+            },
+        )
+        .await;
     world.later(MINUTE).await;
     assert!(world.claims.is_empty());
     assert_eq!(world.count("skipped:reminder:NoConsent").await, 1);
@@ -446,12 +552,16 @@ async fn a_suspended_journey_lets_nobody_in_and_sends_nothing_but_counts_goals()
     world.import("u2", Some(true)).await;
     world.event("u1", "cart-updated", cart("u1")).await;
     world.round(vec![]).await;
-    world.put(&MANIFESTS.replace("spec:\n  entry:", "spec:\n  suspend: true\n  entry:")).await;
+    world
+        .put(&MANIFESTS.replace("spec:\n  entry:", "spec:\n  suspend: true\n  entry:"))
+        .await;
     world.event("u2", "cart-updated", cart("u2")).await;
     world.later(2 * HOUR).await;
     assert!(world.claims.is_empty());
     assert_eq!(world.count("event:ignored:Suspended").await, 1);
-    world.event("u1", "order-placed", json!({"userId": "u1", "cartId": "c1"})).await;
+    world
+        .event("u1", "order-placed", json!({"userId": "u1", "cartId": "c1"}))
+        .await;
     world.round(vec![]).await;
     assert_eq!(world.count("ended:Converted").await, 1);
     assert_eq!(world.count("goal:bought").await, 1);
@@ -468,9 +578,16 @@ async fn attributes_set_by_a_step_are_kept() {
     world.answer(SENT).await;
     world.answer(SENT).await;
     let seen = std::sync::Mutex::new(Value::Null);
-    world.event_with("u1", "order-placed", json!({"userId": "u1"}), &|_, customer: &mut Customer| {
-        *seen.lock().unwrap() = customer.attributes.expose().get("points").cloned().unwrap_or_default();
-    }).await;
+    world
+        .event_with(
+            "u1",
+            "order-placed",
+            json!({"userId": "u1"}),
+            &|_, customer: &mut Customer| {
+                *seen.lock().unwrap() = customer.attributes.expose().get("points").cloned().unwrap_or_default();
+            },
+        )
+        .await;
     assert_eq!(*seen.lock().unwrap(), json!(10));
 }
 
@@ -484,6 +601,10 @@ async fn what_became_of_a_message_is_a_signal_for_the_wait_behind_it() {
     world.round(vec![]).await;
     world.later(HOUR).await;
     assert_eq!(world.count("skipped:reminder:NoConsent").await, 1);
-    assert_eq!(world.count("ended:Failed").await, 1, "the wait was ended by the news at once");
+    assert_eq!(
+        world.count("ended:Failed").await,
+        1,
+        "the wait was ended by the news at once"
+    );
     world.the_books_balance().await;
 }

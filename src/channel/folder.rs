@@ -12,7 +12,10 @@ pub struct Folder {
 impl Folder {
     /// Writes into `folder`, which must exist.
     pub fn new(folder: impl Into<PathBuf>, from: impl Into<String>) -> Self {
-        Self { folder: folder.into(), from: from.into() }
+        Self {
+            folder: folder.into(),
+            from: from.into(),
+        }
     }
 }
 
@@ -26,7 +29,10 @@ impl Channel for Folder {
         let path = self.folder.join(format!("{}.eml", message.key));
         match tokio::fs::write(path, mail.formatted()).await {
             Ok(()) => Reply::Sent,
-            Err(error) => Reply::TryLater { reason: format!("the mail folder cannot be written: {}", error.kind()), after: None },
+            Err(error) => Reply::TryLater {
+                reason: format!("the mail folder cannot be written: {}", error.kind()),
+                after: None,
+            },
         }
     }
 

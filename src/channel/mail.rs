@@ -11,7 +11,9 @@ use lettre::{
 
 /// Builds the mail, or says why it cannot be one; the reason has no personal data.
 pub fn build(message: &Message, from: &str) -> Result<Email, String> {
-    let from: Mailbox = from.parse().map_err(|_| "the adapter's `from` is not an address".to_owned())?;
+    let from: Mailbox = from
+        .parse()
+        .map_err(|_| "the adapter's `from` is not an address".to_owned())?;
     let to = message.to.as_ref().ok_or("no address")?;
     let to: Mailbox = to.expose().trim().parse().map_err(|_| "BadAddress".to_owned())?;
     let domain = from.email.domain().to_owned();
@@ -22,8 +24,14 @@ pub fn build(message: &Message, from: &str) -> Result<Email, String> {
         .subject(one_line(&message.text("subject").unwrap_or_default()));
     if let Some(page) = &message.unsubscribe {
         builder = builder
-            .raw_header(HeaderValue::new(name("List-Unsubscribe"), format!("<{}>", page.expose())))
-            .raw_header(HeaderValue::new(name("List-Unsubscribe-Post"), "List-Unsubscribe=One-Click".into()));
+            .raw_header(HeaderValue::new(
+                name("List-Unsubscribe"),
+                format!("<{}>", page.expose()),
+            ))
+            .raw_header(HeaderValue::new(
+                name("List-Unsubscribe-Post"),
+                "List-Unsubscribe=One-Click".into(),
+            ));
     }
     let email = match (message.text("text"), message.text("html")) {
         (Some(text), Some(html)) => builder.multipart(MultiPart::alternative_plain_html(text, html)),
@@ -51,17 +59,26 @@ mod tests {
     fn a_mail_of_a_consent_purpose_carries_the_one_click_headers() {
         let mail = build(&message(), "Shop <hello@shop.example>").unwrap();
         let text = String::from_utf8(mail.formatted()).unwrap();
-        assert!(text.contains("List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"), "{text}");
+        assert!(
+            text.contains("List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n"),
+            "{text}"
+        );
         // A reader unfolds a header's continuation lines before it takes the address.
         let unfolded = text.replace("\r\n ", " ");
-        assert!(unfolded.contains("List-Unsubscribe: <http://127.0.0.1:8080/u/token>") , "{text}");
+        assert!(
+            unfolded.contains("List-Unsubscribe: <http://127.0.0.1:8080/u/token>"),
+            "{text}"
+        );
         assert!(text.contains("multipart/alternative"));
     }
 
     #[test]
     fn a_subject_cannot_bring_a_header_of_its_own() {
         let mut message = message();
-        message.content.insert("subject".into(), Rendered::Text("Hello\r\nBcc: eve@example.com".into()).into());
+        message.content.insert(
+            "subject".into(),
+            Rendered::Text("Hello\r\nBcc: eve@example.com".into()).into(),
+        );
         let text = String::from_utf8(build(&message, "hello@shop.example").unwrap().formatted()).unwrap();
         assert!(!text.contains("\r\nBcc:"), "{text}");
     }

@@ -60,7 +60,10 @@ impl Message {
             Rendered::Text(text) => text.clone().into(),
             Rendered::Number(number) => (*number).into(),
         };
-        self.content.iter().map(|(field, rendered)| (field.clone(), value(rendered.expose()))).collect()
+        self.content
+            .iter()
+            .map(|(field, rendered)| (field.clone(), value(rendered.expose())))
+            .collect()
     }
 }
 
@@ -71,7 +74,10 @@ pub enum Reply {
     /// Definitely not accepted, and never will be (bad address, 4xx/5xx for good); the reason has no personal data.
     Refused(String),
     /// Definitely not accepted now: connection refused, 4yz greeting, 429, 503; `after` is the provider's Retry-After.
-    TryLater { reason: String, after: Option<Duration> },
+    TryLater {
+        reason: String,
+        after: Option<Duration>,
+    },
     /// It may or may not have been accepted: the connection broke after the body, a time-out while waiting for the answer.
     Unknown(String),
 }
@@ -102,10 +108,14 @@ pub(crate) mod tests {
             customer_id: "u1".to_owned().into(),
             to: Some("ada@example.com".to_owned().into()),
             with: Personal::default(),
-            content: [("subject", text("Your cart")), ("text", text("It waits.")), ("html", text("<p>It waits.</p>"))]
-                .into_iter()
-                .map(|(field, value)| (field.to_owned(), value))
-                .collect(),
+            content: [
+                ("subject", text("Your cart")),
+                ("text", text("It waits.")),
+                ("html", text("<p>It waits.</p>")),
+            ]
+            .into_iter()
+            .map(|(field, value)| (field.to_owned(), value))
+            .collect(),
             unsubscribe: Some("http://127.0.0.1:8080/u/token".to_owned().into()),
         }
     }

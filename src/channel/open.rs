@@ -33,7 +33,9 @@ pub struct Reads {
 }
 
 pub fn open(spec: &ChannelAdapterSpec, secrets: &Secrets, reads: Reads) -> Result<Arc<dyn Channel>, OpenError> {
-    let timeout = spec.timeout.as_ref().map_or(TIMEOUT, |timeout| Duration::from_micros(span(&timeout.0).unsigned_abs()));
+    let timeout = spec.timeout.as_ref().map_or(TIMEOUT, |timeout| {
+        Duration::from_micros(span(&timeout.0).unsigned_abs())
+    });
     if let Some(smtp) = &spec.smtp {
         return Ok(Arc::new(Smtp::new(smtp.clone(), secrets.clone(), timeout)));
     }
@@ -50,14 +52,24 @@ pub fn open(spec: &ChannelAdapterSpec, secrets: &Secrets, reads: Reads) -> Resul
             }
         }
         let client = client.build().map_err(|error| OpenError::Client(error.to_string()))?;
-        let place = template::Place { with: reads.with, content: reads.content, to: true, ..template::Place::default() };
-        let body = webhook.body.as_ref().map(|body| template::compile(&body.0, &place)).transpose().map_err(|mistakes| {
-            let first = mistakes.into_iter().next();
-            OpenError::Body {
-                line: first.as_ref().map_or(1, |mistake| mistake.line),
-                message: first.map_or_else(|| "it does not compile".into(), |mistake| mistake.message),
-            }
-        })?;
+        let place = template::Place {
+            with: reads.with,
+            content: reads.content,
+            to: true,
+            ..template::Place::default()
+        };
+        let body = webhook
+            .body
+            .as_ref()
+            .map(|body| template::compile(&body.0, &place))
+            .transpose()
+            .map_err(|mistakes| {
+                let first = mistakes.into_iter().next();
+                OpenError::Body {
+                    line: first.as_ref().map_or(1, |mistake| mistake.line),
+                    message: first.map_or_else(|| "it does not compile".into(), |mistake| mistake.message),
+                }
+            })?;
         return Ok(Arc::new(Webhook::new(webhook.clone(), secrets.clone(), client, body)));
     }
     match spec.log {

@@ -39,7 +39,10 @@ impl Secrets {
     }
 
     fn read(&self, file: &str) -> Result<Vec<u8>, SecretError> {
-        std::fs::read(self.folder.join(file)).map_err(|error| SecretError { file: file.to_owned(), why: error.kind() })
+        std::fs::read(self.folder.join(file)).map_err(|error| SecretError {
+            file: file.to_owned(),
+            why: error.kind(),
+        })
     }
 }
 
@@ -61,9 +64,24 @@ mod tests {
         std::fs::create_dir(folder.path().join("desk")).unwrap();
         std::fs::write(folder.path().join("desk/token"), "s3cret\n").unwrap();
         let secrets = Secrets::new(folder.path());
-        let value = SecretValue { secret_ref: SecretKeyRef { name: SecretName::from("desk"), key: None } };
+        let value = SecretValue {
+            secret_ref: SecretKeyRef {
+                name: SecretName::from("desk"),
+                key: None,
+            },
+        };
         assert_eq!(secrets.text(&value, "token").unwrap(), "s3cret");
-        let login = Credentials { secret_ref: SecretRef { name: SecretName::from("desk") } };
-        assert!(secrets.login(&login).unwrap_err().to_string().starts_with("desk/username"));
+        let login = Credentials {
+            secret_ref: SecretRef {
+                name: SecretName::from("desk"),
+            },
+        };
+        assert!(
+            secrets
+                .login(&login)
+                .unwrap_err()
+                .to_string()
+                .starts_with("desk/username")
+        );
     }
 }

@@ -40,13 +40,28 @@ pub struct Smtp {
 
 impl Smtp {
     pub fn new(spec: Spec, secrets: Secrets, timeout: Duration) -> Self {
-        Self { spec, secrets, timeout, clear: false, kept: Mutex::default() }
+        Self {
+            spec,
+            secrets,
+            timeout,
+            clear: false,
+            kept: Mutex::default(),
+        }
     }
 
     /// In the clear and without login, to `host`:`port`: a mail catcher beside `journey dev`.
     pub fn in_the_clear(spec: Spec, host: &str, port: u16) -> Self {
-        let spec = Spec { host: host.to_owned(), port: port.into(), credentials: None, ca: None, ..spec };
-        Self { clear: true, ..Self::new(spec, Secrets::new(""), Duration::from_secs(10)) }
+        let spec = Spec {
+            host: host.to_owned(),
+            port: port.into(),
+            credentials: None,
+            ca: None,
+            ..spec
+        };
+        Self {
+            clear: true,
+            ..Self::new(spec, Secrets::new(""), Duration::from_secs(10))
+        }
     }
 
     fn kept(&self) -> MutexGuard<'_, Vec<(AsyncSmtpConnection, Instant)>> {
@@ -80,18 +95,27 @@ impl Smtp {
             Security::Tls => Some(tls.clone()),
             Security::StartTls => None,
         };
-        let mut connection = AsyncSmtpConnection::connect_tokio1(server.as_str(), Some(self.timeout), &hello, wrapped, None)
-            .await
-            .map_err(|error| not_taken(&error))?;
+        let mut connection =
+            AsyncSmtpConnection::connect_tokio1(server.as_str(), Some(self.timeout), &hello, wrapped, None)
+                .await
+                .map_err(|error| not_taken(&error))?;
         if self.spec.security == Security::StartTls {
             if !connection.can_starttls() {
                 connection.abort().await;
-                return Err(later("the server offers no STARTTLS, and mail is not sent in the clear"));
+                return Err(later(
+                    "the server offers no STARTTLS, and mail is not sent in the clear",
+                ));
             }
-            connection.starttls(tls, &hello).await.map_err(|error| not_taken(&error))?;
+            connection
+                .starttls(tls, &hello)
+                .await
+                .map_err(|error| not_taken(&error))?;
         }
         if let Some(credentials) = &self.spec.credentials {
-            let (user, password) = self.secrets.login(credentials).map_err(|error| later(&error.to_string()))?;
+            let (user, password) = self
+                .secrets
+                .login(credentials)
+                .map_err(|error| later(&error.to_string()))?;
             let login = Credentials::new(user, password);
             // A refused login is the operator's to mend, not a property of this message: it is tried again.
             connection
@@ -105,11 +129,16 @@ impl Smtp {
     fn tls(&self) -> Result<TlsParameters, Reply> {
         let mut builder = TlsParameters::builder(self.spec.host.clone());
         if let Some(ca) = &self.spec.ca {
-            let pem = self.secrets.bytes(ca, CA_KEY).map_err(|error| later(&error.to_string()))?;
+            let pem = self
+                .secrets
+                .bytes(ca, CA_KEY)
+                .map_err(|error| later(&error.to_string()))?;
             let certificate = Certificate::from_pem(&pem).map_err(|_| later("the adapter's ca is not PEM"))?;
             builder = builder.add_root_certificate(certificate);
         }
-        builder.build_rustls().map_err(|error| later(&format!("TLS cannot be set up: {error}")))
+        builder
+            .build_rustls()
+            .map_err(|error| later(&format!("TLS cannot be set up: {error}")))
     }
 
     async fn send(&self, message: &Message) -> Reply {
@@ -159,7 +188,11 @@ impl Smtp {
 
 /// What an error means while the server has not taken the mail. Only the reply code is told: a server's text may name the address.
 fn not_taken(error: &Error) -> Reply {
-    if error.is_permanent() { Reply::Refused(format!("Smtp{}", code(error))) } else { later(&format!("smtp {}", code(error))) }
+    if error.is_permanent() {
+        Reply::Refused(format!("Smtp{}", code(error)))
+    } else {
+        later(&format!("smtp {}", code(error)))
+    }
 }
 
 fn code(error: &Error) -> String {
@@ -172,7 +205,10 @@ fn code(error: &Error) -> String {
 }
 
 fn later(reason: &str) -> Reply {
-    Reply::TryLater { reason: reason.to_owned(), after: None }
+    Reply::TryLater {
+        reason: reason.to_owned(),
+        after: None,
+    }
 }
 
 #[async_trait]

@@ -22,7 +22,12 @@ pub struct Webhook {
 
 impl Webhook {
     pub fn new(spec: Spec, secrets: Secrets, client: Client, body: Option<Template>) -> Self {
-        Self { spec, secrets, client, body }
+        Self {
+            spec,
+            secrets,
+            client,
+            body,
+        }
     }
 
     fn request(&self, message: &Message) -> Result<RequestBuilder, Reply> {
@@ -35,7 +40,10 @@ impl Webhook {
             Method::Put => reqwest::Method::PUT,
             Method::Patch => reqwest::Method::PATCH,
         };
-        let mut request = self.client.request(method, &self.spec.url.0).header("idempotency-key", message.key.to_string());
+        let mut request = self
+            .client
+            .request(method, &self.spec.url.0)
+            .header("idempotency-key", message.key.to_string());
         let own = self.spec.headers.iter().flatten();
         if !own.clone().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
             request = request.header("content-type", kind);
@@ -45,7 +53,11 @@ impl Webhook {
         }
         if let Some(auth) = &self.spec.auth {
             if let Some(token) = &auth.bearer {
-                request = request.bearer_auth(self.secrets.text(token, BEARER_KEY).map_err(|error| unreadable(&error))?);
+                request = request.bearer_auth(
+                    self.secrets
+                        .text(token, BEARER_KEY)
+                        .map_err(|error| unreadable(&error))?,
+                );
             }
             if let Some(login) = &auth.basic {
                 let (user, password) = self.secrets.login(login).map_err(|error| unreadable(&error))?;
@@ -53,8 +65,17 @@ impl Webhook {
             }
         }
         if let Some(key) = &self.spec.signature {
-            let key = self.secrets.text(key, SIGNATURE_KEY).map_err(|error| unreadable(&error))?;
-            request = sign(request, &key, &message.key.to_string(), clock::now() / clock::SECOND, &body)?;
+            let key = self
+                .secrets
+                .text(key, SIGNATURE_KEY)
+                .map_err(|error| unreadable(&error))?;
+            request = sign(
+                request,
+                &key,
+                &message.key.to_string(),
+                clock::now() / clock::SECOND,
+                &body,
+            )?;
         }
         Ok(request.body(body))
     }
@@ -75,7 +96,10 @@ impl Webhook {
 }
 
 fn unreadable(error: &SecretError) -> Reply {
-    Reply::TryLater { reason: error.to_string(), after: None }
+    Reply::TryLater {
+        reason: error.to_string(),
+        after: None,
+    }
 }
 
 fn cloud_event(message: &Message) -> String {
@@ -100,9 +124,10 @@ fn cloud_event(message: &Message) -> String {
 /// Standard Webhooks 1.0: `v1,` and the HMAC-SHA-256 of `id.timestamp.body`, keyed by what follows `whsec_` in base64 (or by the secret as it is).
 fn sign(request: RequestBuilder, secret: &str, id: &str, seconds: i64, body: &str) -> Result<RequestBuilder, Reply> {
     let key = match secret.strip_prefix("whsec_") {
-        Some(encoded) => STANDARD
-            .decode(encoded)
-            .map_err(|_| Reply::TryLater { reason: "the signing key after whsec_ is not base64".into(), after: None })?,
+        Some(encoded) => STANDARD.decode(encoded).map_err(|_| Reply::TryLater {
+            reason: "the signing key after whsec_ is not base64".into(),
+            after: None,
+        })?,
         None => secret.as_bytes().to_vec(),
     };
     Ok(request
@@ -112,7 +137,10 @@ fn sign(request: RequestBuilder, secret: &str, id: &str, seconds: i64, body: &st
 }
 
 fn signature(key: &[u8], id: &str, seconds: i64, body: &str) -> String {
-    let tag = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), format!("{id}.{seconds}.{body}").as_bytes());
+    let tag = hmac::sign(
+        &hmac::Key::new(hmac::HMAC_SHA256, key),
+        format!("{id}.{seconds}.{body}").as_bytes(),
+    );
     format!("v1,{}", STANDARD.encode(tag))
 }
 
@@ -124,10 +152,26 @@ impl Channel for Webhook {
             Err(reply) => return reply,
         };
         match request.send().await {
-            Ok(response) => judge(response.status(), response.headers().get(RETRY_AFTER).and_then(|after| after.to_str().ok())),
-            Err(error) if error.is_connect() => Reply::TryLater { reason: "connection failed".into(), after: None },
+            Ok(response) => judge(
+                response.status(),
+                response
+                    .headers()
+                    .get(RETRY_AFTER)
+                    .and_then(|after| after.to_str().ok()),
+            ),
+            Err(error) if error.is_connect() => Reply::TryLater {
+                reason: "connection failed".into(),
+                after: None,
+            },
             Err(error) if error.is_builder() => Reply::Refused("BadRequest".into()),
-            Err(error) => Reply::Unknown(if error.is_timeout() { "timeout" } else { "the connection broke" }.into()),
+            Err(error) => Reply::Unknown(
+                if error.is_timeout() {
+                    "timeout"
+                } else {
+                    "the connection broke"
+                }
+                .into(),
+            ),
         }
     }
 
@@ -143,10 +187,15 @@ impl Channel for Webhook {
 /// 2xx: taken. 408, 425, 429, 503: not now (RFC 9110, RFC 8470, RFC 6585). Other 5xx: something went wrong over there, perhaps after taking it.
 fn judge(status: StatusCode, retry_after: Option<&str>) -> Reply {
     // Only the form in seconds: dates are rare, and without one our own back-off serves.
-    let after = retry_after.and_then(|seconds| seconds.trim().parse().ok()).map(Duration::from_secs);
+    let after = retry_after
+        .and_then(|seconds| seconds.trim().parse().ok())
+        .map(Duration::from_secs);
     match status.as_u16() {
         200..=299 => Reply::Sent,
-        408 | 425 | 429 | 503 => Reply::TryLater { reason: format!("http {}", status.as_u16()), after },
+        408 | 425 | 429 | 503 => Reply::TryLater {
+            reason: format!("http {}", status.as_u16()),
+            after,
+        },
         500..=599 => Reply::Unknown(format!("http {}", status.as_u16())),
         _ => Reply::Refused(format!("Http{}", status.as_u16())),
     }
@@ -160,7 +209,13 @@ mod tests {
     fn answers_are_told_apart() {
         let of = |code, after| judge(StatusCode::from_u16(code).unwrap(), after);
         assert_eq!(of(202, None), Reply::Sent);
-        assert_eq!(of(429, Some("7")), Reply::TryLater { reason: "http 429".into(), after: Some(Duration::from_secs(7)) });
+        assert_eq!(
+            of(429, Some("7")),
+            Reply::TryLater {
+                reason: "http 429".into(),
+                after: Some(Duration::from_secs(7))
+            }
+        );
         assert_eq!(of(500, None), Reply::Unknown("http 500".into()));
         assert_eq!(of(302, None), Reply::Refused("Http302".into()));
         assert_eq!(of(404, None), Reply::Refused("Http404".into()));
@@ -171,7 +226,12 @@ mod tests {
         // The example of the Standard Webhooks specification's libraries.
         let key = STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
         assert_eq!(
-            signature(&key, "msg_p5jXN8AQM9LWM0D4loKWxJek", 1_614_265_330, r#"{"test": 2432232314}"#),
+            signature(
+                &key,
+                "msg_p5jXN8AQM9LWM0D4loKWxJek",
+                1_614_265_330,
+                r#"{"test": 2432232314}"#
+            ),
             "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
         );
     }

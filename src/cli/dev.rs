@@ -50,10 +50,13 @@ pub struct Args {
 }
 
 pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(args.listen).await.with_context(|| format!("cannot listen at {}; give another --listen", args.listen))?;
+    let listener = TcpListener::bind(args.listen)
+        .await
+        .with_context(|| format!("cannot listen at {}; give another --listen", args.listen))?;
     let address = listener.local_addr()?;
     if args.smtp.is_none() {
-        std::fs::create_dir_all(&args.mail_to).with_context(|| format!("cannot make the mail folder {}", args.mail_to.display()))?;
+        std::fs::create_dir_all(&args.mail_to)
+            .with_context(|| format!("cannot make the mail folder {}", args.mail_to.display()))?;
     }
     let mut dev = Dev {
         store: Arc::new(Memory::new(Arc::new(SystemClock))),
@@ -96,7 +99,10 @@ impl Dev {
     /// Reads the folder anew. What is wrong is told, and what compiled before goes on as it was.
     async fn reload(&mut self) -> anyhow::Result<Manifests> {
         let files = super::check::yaml_files(std::slice::from_ref(&self.args.folder))?;
-        let mut manifests = Manifests { namespace: NAMESPACE.into(), ..Manifests::default() };
+        let mut manifests = Manifests {
+            namespace: NAMESPACE.into(),
+            ..Manifests::default()
+        };
         let mut sound = true;
         for file in &files {
             let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
@@ -168,7 +174,8 @@ impl Dev {
             open: Box::new(move |spec, reads| open(spec, &secrets, reads, &folder, smtp.as_deref())),
         };
         let store = self.store.clone();
-        self.tasks.spawn(async move { Ok(runner::run(options, store, stop).await?) });
+        self.tasks
+            .spawn(async move { Ok(runner::run(options, store, stop).await?) });
     }
 
     fn start_gateway(&mut self, listener: TcpListener) {
@@ -182,7 +189,8 @@ impl Dev {
             reachable: Flag::lowered("store"),
         };
         let (store, keys, shutdown) = (self.store.clone(), self.keys.clone(), self.shutdown.clone());
-        self.tasks.spawn(async move { Ok(gateway::serve(options, store, keys, shutdown).await?) });
+        self.tasks
+            .spawn(async move { Ok(gateway::serve(options, store, keys, shutdown).await?) });
     }
 
     /// Until told to stop: reloads when a file changes, reports when a number changes.
@@ -247,11 +255,20 @@ impl Dev {
             intake.total("duplicate"),
             reasons(&intake, "quarantined:")
         );
-        Ok(format!("{}\n{events}", table(&["JOURNEY", "ENTERED", "ACTIVE", "ENDED", "SENT", "SKIPPED", "FAILED"], &rows)))
+        Ok(format!(
+            "{}\n{events}",
+            table(
+                &["JOURNEY", "ENTERED", "ACTIVE", "ENDED", "SENT", "SKIPPED", "FAILED"],
+                &rows
+            )
+        ))
     }
 
     fn say_hello(&self, manifests: &Manifests) {
-        println!("events:  POST http://{}/v1/events (CloudEvents), /v1/track, /v1/batch (Segment)", self.address);
+        println!(
+            "events:  POST http://{}/v1/events (CloudEvents), /v1/track, /v1/batch (Segment)",
+            self.address
+        );
         for (name, adapter) in &manifests.adapters {
             if let Some(http) = &adapter.http {
                 let key = http.auth.secret_ref.file(HTTP_KEY);
@@ -315,9 +332,20 @@ fn write_secret(folder: &Path, file: &str, value: &str) -> anyhow::Result<()> {
 }
 
 /// Mail goes where the command line says; webhooks and logs are the adapters' own.
-fn open(spec: &ChannelAdapterSpec, secrets: &Secrets, reads: Reads, folder: &Path, server: Option<&str>) -> Result<Arc<dyn Channel>, OpenError> {
-    let Some(smtp) = &spec.smtp else { return channel::open(spec, secrets, reads) };
-    match server.and_then(|server| server.rsplit_once(':')).and_then(|(host, port)| Some((host, port.parse().ok()?))) {
+fn open(
+    spec: &ChannelAdapterSpec,
+    secrets: &Secrets,
+    reads: Reads,
+    folder: &Path,
+    server: Option<&str>,
+) -> Result<Arc<dyn Channel>, OpenError> {
+    let Some(smtp) = &spec.smtp else {
+        return channel::open(spec, secrets, reads);
+    };
+    match server
+        .and_then(|server| server.rsplit_once(':'))
+        .and_then(|(host, port)| Some((host, port.parse().ok()?)))
+    {
         Some((host, port)) => Ok(Arc::new(Smtp::in_the_clear(smtp.clone(), host, port))),
         None => Ok(Arc::new(Folder::new(folder, smtp.from.0.clone()))),
     }
@@ -333,7 +361,10 @@ fn reasons(counts: &crate::kpi::Counts, prefix: &str) -> String {
     if by.is_empty() {
         return "0".into();
     }
-    by.iter().map(|(reason, n)| format!("{reason} {n}")).collect::<Vec<_>>().join(", ")
+    by.iter()
+        .map(|(reason, n)| format!("{reason} {n}"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn tell(diagnostics: &[Diagnostic]) {

@@ -18,10 +18,20 @@ pub struct GatewayArgs {
     #[arg(long, env = "JOURNEY_LISTEN", default_value = "0.0.0.0:8080", value_name = "ADDRESS")]
     listen: String,
     /// Where probes and Prometheus reach it
-    #[arg(long, env = "JOURNEY_STATUS_ADDRESS", default_value = "0.0.0.0:9090", value_name = "ADDRESS")]
+    #[arg(
+        long,
+        env = "JOURNEY_STATUS_ADDRESS",
+        default_value = "0.0.0.0:9090",
+        value_name = "ADDRESS"
+    )]
     status_address: String,
     /// Folder with the adapters' secrets: SECRETNAME/KEY
-    #[arg(long, env = "JOURNEY_SECRETS", default_value = "/etc/journey/secrets", value_name = "DIR")]
+    #[arg(
+        long,
+        env = "JOURNEY_SECRETS",
+        default_value = "/etc/journey/secrets",
+        value_name = "DIR"
+    )]
     secrets: PathBuf,
     /// Events a second that one source may send; more are refused with 429
     #[arg(long, env = "JOURNEY_EVENTS_PER_SECOND", default_value = "20000", value_name = "N")]
@@ -37,19 +47,43 @@ pub struct GatewayArgs {
 const CONNECTIONS: usize = 8;
 
 pub async fn run(args: GatewayArgs, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let GatewayArgs { namespace, listen, status_address, secrets, events_per_second, requests, store } = args;
+    let GatewayArgs {
+        namespace,
+        listen,
+        status_address,
+        secrets,
+        events_per_second,
+        requests,
+        store,
+    } = args;
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
     let (programs, reachable) = (Flag::lowered("programs"), Flag::lowered("store"));
     let status = Status::new(registry).ready(programs.clone()).ready(reachable.clone());
-    let probes = tokio::spawn(status_server::serve(status_server::bind(&status_address).await?, status, shutdown.clone()));
+    let probes = tokio::spawn(status_server::serve(
+        status_server::bind(&status_address).await?,
+        status,
+        shutdown.clone(),
+    ));
 
     let listener = status_server::bind(&listen).await?;
     let keys = store.keys()?;
     let store = store.open(keys.clone(), CONNECTIONS)?;
     tracing::info!(namespace, listen, "the gateway listens");
-    let limits = Limits { events_per_second, requests, ..Limits::default() };
-    let options = Options { namespace, listener, secrets, limits, metrics, programs, reachable };
+    let limits = Limits {
+        events_per_second,
+        requests,
+        ..Limits::default()
+    };
+    let options = Options {
+        namespace,
+        listener,
+        secrets,
+        limits,
+        metrics,
+        programs,
+        reachable,
+    };
     let served = gateway::serve(options, store, keys, shutdown.clone()).await;
     shutdown.cancel();
     probes.await??;

@@ -80,12 +80,23 @@ pub async fn run(args: ImportArgs) -> anyhow::Result<ExitCode> {
     let store = args.store.open(keys.clone(), 2)?;
     let summary = customers(store.as_ref(), &keys, &args.namespace, &args.how).await?;
     eprintln!("{summary}");
-    Ok(if summary.rejected == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if summary.rejected == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 /// The customers of a file, with everything as the command leaves it out: what `journey dev` begins with.
 pub async fn file(store: &dyn Store, keys: &Keys, namespace: &str, file: &Path) -> anyhow::Result<()> {
-    let how = How { file: file.to_owned(), format: None, identifier: "userId".into(), skip: vec![], evidence: None, rejected: None };
+    let how = How {
+        file: file.to_owned(),
+        format: None,
+        identifier: "userId".into(),
+        skip: vec![],
+        evidence: None,
+        rejected: None,
+    };
     let summary = customers(store, keys, namespace, &how).await?;
     eprintln!("{summary}");
     Ok(())
@@ -103,7 +114,11 @@ struct Summary {
 
 impl std::fmt::Display for Summary {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} customers imported, {} rows rejected", self.imported, self.rejected)?;
+        write!(
+            f,
+            "{} customers imported, {} rows rejected",
+            self.imported, self.rejected
+        )?;
         if let (Some(file), 1..) = (&self.told_in, self.rejected) {
             write!(f, " (see {})", file.display())?;
         }
@@ -121,7 +136,10 @@ async fn customers(store: &dyn Store, keys: &Keys, namespace: &str, args: &How) 
     let mut rejected = Rejected::open(args, source.is_stdin)?;
     let progress = Progress::new(source.length);
 
-    let mut summary = Summary { skipped: store.import_progress(namespace, &source.hash).await?, ..Summary::default() };
+    let mut summary = Summary {
+        skipped: store.import_progress(namespace, &source.hash).await?,
+        ..Summary::default()
+    };
     for _ in 0..summary.skipped {
         if rows.next_row()?.is_none() {
             break;
@@ -156,9 +174,14 @@ async fn customers(store: &dyn Store, keys: &Keys, namespace: &str, args: &How) 
 
 /// What rows may say, from the namespace's profile and policies.
 async fn rules(store: &dyn Store, namespace: &str, args: &How) -> anyhow::Result<Rules> {
-    let programs = store.programs(namespace, -1).await?.context("the store gave no programs")?;
+    let programs = store
+        .programs(namespace, -1)
+        .await?
+        .context("the store gave no programs")?;
     if programs.settings.is_none() {
-        bail!("namespace {namespace} has no programs in the store: is the operator running, and is a CustomerProfile applied?");
+        bail!(
+            "namespace {namespace} has no programs in the store: is the operator running, and is a CustomerProfile applied?"
+        );
     }
     let manifests = read_settings(&programs).context("the namespace's settings cannot be read")?;
     let (intake, _) = compile::intake(&manifests);
@@ -180,7 +203,10 @@ async fn keep(store: &dyn Store, namespace: &str, batch: &[Imported], file: &str
             kept => return kept.context("the batch was not kept"),
         }
     }
-    store.import(namespace, batch, file, done).await.context("the store is away; run the same command again and it goes on from here")
+    store
+        .import(namespace, batch, file, done)
+        .await
+        .context("the store is away; run the same command again and it goes on from here")
 }
 
 /// The file, opened, with the hash by which an earlier run is found.
@@ -198,12 +224,27 @@ impl Source {
         if file == Path::new("-") {
             // What is read from a pipe cannot be read twice: a run of its own.
             let hash = format!("stdin-{}", clock::now());
-            return Ok(Self { reader: Box::new(io::stdin()), hash, format: None, length: None, is_stdin: true });
+            return Ok(Self {
+                reader: Box::new(io::stdin()),
+                hash,
+                format: None,
+                length: None,
+                is_stdin: true,
+            });
         }
         let open = || File::open(file).with_context(|| format!("cannot read {}", file.display()));
         let (hash, length) = hash(open()?)?;
-        let format = file.extension().and_then(|of| of.to_str()).and_then(Format::of_extension);
-        Ok(Self { reader: Box::new(open()?), hash, format, length: Some(length), is_stdin: false })
+        let format = file
+            .extension()
+            .and_then(|of| of.to_str())
+            .and_then(Format::of_extension);
+        Ok(Self {
+            reader: Box::new(open()?),
+            hash,
+            format,
+            length: Some(length),
+            is_stdin: false,
+        })
     }
 }
 
@@ -219,7 +260,15 @@ fn hash(file: File) -> io::Result<(String, u64)> {
             }
         }
     }
-    Ok((context.finish().as_ref().iter().map(|byte| format!("{byte:02x}")).collect(), length))
+    Ok((
+        context
+            .finish()
+            .as_ref()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect(),
+        length,
+    ))
 }
 
 /// Where bad rows are told of.
@@ -280,7 +329,11 @@ impl Progress {
             }
             None => ProgressBar::new_spinner(),
         });
-        Self { bar, length, told: std::cell::Cell::new(Instant::now()) }
+        Self {
+            bar,
+            length,
+            told: std::cell::Cell::new(Instant::now()),
+        }
     }
 
     fn at(&self, bytes: u64, rows: u64) {

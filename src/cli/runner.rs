@@ -22,7 +22,12 @@ pub struct Args {
     #[arg(long, env = "JOURNEY_SECRETS", default_value = "/etc/journey/secrets")]
     secrets: PathBuf,
     /// Where /livez, /readyz and /metrics are answered
-    #[arg(long, env = "JOURNEY_STATUS_ADDRESS", default_value = "0.0.0.0:9090", value_name = "ADDRESS")]
+    #[arg(
+        long,
+        env = "JOURNEY_STATUS_ADDRESS",
+        default_value = "0.0.0.0:9090",
+        value_name = "ADDRESS"
+    )]
     status_address: String,
     #[command(flatten)]
     store: StoreArgs,
@@ -32,14 +37,24 @@ pub struct Args {
 const CONNECTIONS: usize = 4;
 
 pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> {
-    let Args { namespace, journey, secrets, status_address, store } = args;
+    let Args {
+        namespace,
+        journey,
+        secrets,
+        status_address,
+        store,
+    } = args;
     let keys = store.keys()?;
     let store = store.open(keys.clone(), CONNECTIONS)?;
     let ready = Flag::lowered("rounds");
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);
     let status = Status::new(registry).ready(ready.clone());
-    let probes = tokio::spawn(status_server::serve(status_server::bind(&status_address).await?, status, shutdown.clone()));
+    let probes = tokio::spawn(status_server::serve(
+        status_server::bind(&status_address).await?,
+        status,
+        shutdown.clone(),
+    ));
     let secrets = Secrets::new(secrets);
     let options = Options {
         namespace,

@@ -47,22 +47,36 @@ pub struct Args {
 pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let keys = args.store.keys()?;
     let store = args.store.open(keys.clone(), 1)?;
-    let stored = store.programs(&args.namespace, -1).await?.context("the store gave no programs")?;
+    let stored = store
+        .programs(&args.namespace, -1)
+        .await?
+        .context("the store gave no programs")?;
     let mut programs = Vec::new();
     for journey in &stored.journeys {
         programs.extend(compile_all(&stored, &journey.row.journey)?.programs.current);
     }
-    let Some(program) = programs.iter().find(|program| program.outbound.contains_key(&args.touchpoint)) else {
-        bail!("no running journey of namespace {} sends touchpoint {}", args.namespace, args.touchpoint);
+    let Some(program) = programs
+        .iter()
+        .find(|program| program.outbound.contains_key(&args.touchpoint))
+    else {
+        bail!(
+            "no running journey of namespace {} sends touchpoint {}",
+            args.namespace,
+            args.touchpoint
+        );
     };
     let outbound = &program.outbound[&args.touchpoint];
     let message = render(&keys, program, outbound, &args)?;
-    let spec = program.adapters.get(&outbound.adapter).with_context(|| format!("no adapter {}", outbound.adapter))?;
+    let spec = program
+        .adapters
+        .get(&outbound.adapter)
+        .with_context(|| format!("no adapter {}", outbound.adapter))?;
     let reads = Reads {
         content: outbound.content.keys().cloned().collect(),
         with: message.with.expose().keys().cloned().collect(),
     };
-    let channel = channel::open(spec, &Secrets::new(&args.secrets), reads).with_context(|| format!("adapter {}", outbound.adapter))?;
+    let channel = channel::open(spec, &Secrets::new(&args.secrets), reads)
+        .with_context(|| format!("adapter {}", outbound.adapter))?;
     let told = match channel.hand_over(&message).await {
         Reply::Sent => {
             println!("sent by adapter {}, as message {}", outbound.adapter, message.key);
@@ -79,11 +93,22 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
 fn render(keys: &Keys, program: &Arc<Program>, outbound: &Outbound, args: &Args) -> anyhow::Result<Message> {
     let mut customer = samples(&program.profile);
     customer.extend(args.attributes.iter().cloned());
-    let mut with: Properties = program.gives(&outbound.touchpoint).map(|name| (name.to_owned(), json!(format!("sample {name}")))).collect();
+    let mut with: Properties = program
+        .gives(&outbound.touchpoint)
+        .map(|name| (name.to_owned(), json!(format!("sample {name}"))))
+        .collect();
     with.extend(args.with.iter().cloned());
     let key = MessageKey(*uuid::Uuid::new_v4().as_bytes());
-    let asks = program.policy.purposes.get(&outbound.purpose).is_some_and(|purpose| purpose.basis == Basis::Consent);
-    let unsubscribe = program.public_url.as_deref().filter(|_| asks).map(|url| link::unsubscribe(keys, url, &program.namespace, key));
+    let asks = program
+        .policy
+        .purposes
+        .get(&outbound.purpose)
+        .is_some_and(|purpose| purpose.basis == Basis::Consent);
+    let unsubscribe = program
+        .public_url
+        .as_deref()
+        .filter(|_| asks)
+        .map(|url| link::unsubscribe(keys, url, &program.namespace, key));
     let values = template::Values {
         customer: &customer,
         customer_id: "sample",
@@ -97,7 +122,9 @@ fn render(keys: &Keys, program: &Arc<Program>, outbound: &Outbound, args: &Args)
     for (field, part) in &outbound.content {
         let rendered = match part {
             Content::Number(number) => Rendered::Number(*number),
-            Content::Template(template) => Rendered::Text(template.render(&values).with_context(|| format!("content.{field}"))?),
+            Content::Template(template) => {
+                Rendered::Text(template.render(&values).with_context(|| format!("content.{field}"))?)
+            }
         };
         content.insert(field.clone(), Personal::new(rendered));
     }
@@ -128,12 +155,21 @@ fn samples(profile: &Profile) -> Properties {
         Type::List(_) => json!([]),
         Type::Object(_) | Type::Opaque => Value::Null,
     };
-    let value = |attribute: &crate::engine::program::Attribute| attribute.default.clone().unwrap_or_else(|| sample(&attribute.ty));
-    profile.attributes.iter().map(|(name, attribute)| (name.clone(), value(attribute))).collect()
+    let value = |attribute: &crate::engine::program::Attribute| {
+        attribute.default.clone().unwrap_or_else(|| sample(&attribute.ty))
+    };
+    profile
+        .attributes
+        .iter()
+        .map(|(name, attribute)| (name.clone(), value(attribute)))
+        .collect()
 }
 
 /// `name=value`; a value that reads as JSON is that, else it is text.
 fn assignment(text: &str) -> Result<(String, Value), String> {
     let (name, value) = text.split_once('=').ok_or("write NAME=VALUE")?;
-    Ok((name.to_owned(), serde_json::from_str(value).unwrap_or_else(|_| json!(value))))
+    Ok((
+        name.to_owned(),
+        serde_json::from_str(value).unwrap_or_else(|_| json!(value)),
+    ))
 }

@@ -53,11 +53,21 @@ impl Program {
 
     /// Names that any step gives to a touchpoint's content in `with`.
     pub fn gives<'a>(&'a self, touchpoint: &'a str) -> impl Iterator<Item = &'a str> {
-        self.steps.iter().flat_map(move |step| match &step.action {
-            StepAction::Send { touchpoint: sends, with, .. } if sends == touchpoint => with.as_slice(),
-            StepAction::Send { .. } | StepAction::Wait { .. } | StepAction::Branch { .. } | StepAction::Set(_) | StepAction::Exit(_) => &[],
-        })
-        .map(|(name, _)| name.as_str())
+        self.steps
+            .iter()
+            .flat_map(move |step| match &step.action {
+                StepAction::Send {
+                    touchpoint: sends,
+                    with,
+                    ..
+                } if sends == touchpoint => with.as_slice(),
+                StepAction::Send { .. }
+                | StepAction::Wait { .. }
+                | StepAction::Branch { .. }
+                | StepAction::Set(_)
+                | StepAction::Exit(_) => &[],
+            })
+            .map(|(name, _)| name.as_str())
     }
 
     /// Whether some wait ends by this event.

@@ -32,8 +32,19 @@ pub struct Claim {
 }
 
 /// Renders `row` for the customer as now.
-pub fn claim(keys: &Keys, program: &Program, outbound: &Outbound, row: &OutboxRow, customer: &Customer, to: Option<String>, now: Micros) -> Result<Claim, TurnError> {
-    let page = program.public_url.as_deref().filter(|_| asks_consent(program, outbound));
+pub fn claim(
+    keys: &Keys,
+    program: &Program,
+    outbound: &Outbound,
+    row: &OutboxRow,
+    customer: &Customer,
+    to: Option<String>,
+    now: Micros,
+) -> Result<Claim, TurnError> {
+    let page = program
+        .public_url
+        .as_deref()
+        .filter(|_| asks_consent(program, outbound));
     let unsubscribe = page.map(|url| link::unsubscribe(keys, url, &program.namespace, row.key));
     let view = engine::view(&program.profile, customer.attributes.expose());
     let content = render(keys, program, outbound, row, &view, customer, unsubscribe.as_deref())?;
@@ -59,7 +70,11 @@ pub fn claim(keys: &Keys, program: &Program, outbound: &Outbound, row: &OutboxRo
 }
 
 fn asks_consent(program: &Program, outbound: &Outbound) -> bool {
-    program.policy.purposes.get(&outbound.purpose).is_some_and(|purpose| purpose.basis == Basis::Consent)
+    program
+        .policy
+        .purposes
+        .get(&outbound.purpose)
+        .is_some_and(|purpose| purpose.basis == Basis::Consent)
 }
 
 fn render(

@@ -51,16 +51,25 @@ impl Limits {
             burst: positive(limits.burst),
             concurrency: positive(limits.concurrency).map_or(CONCURRENCY, |n| n.get() as usize),
             attempts: retry.map_or(5, |retry| u32::try_from(retry.attempts).unwrap_or(1)),
-            initial: retry.and_then(|retry| retry.initial.as_ref()).map_or(crate::clock::SECOND, |initial| span(&initial.0)),
-            max: retry.and_then(|retry| retry.max.as_ref()).map_or(10 * crate::clock::MINUTE, |max| span(&max.0)),
-            retries_unknown: spec.unknown_outcome.map_or(deduplicates, |unknown| unknown == UnknownOutcome::Retry),
+            initial: retry
+                .and_then(|retry| retry.initial.as_ref())
+                .map_or(crate::clock::SECOND, |initial| span(&initial.0)),
+            max: retry
+                .and_then(|retry| retry.max.as_ref())
+                .map_or(10 * crate::clock::MINUTE, |max| span(&max.0)),
+            retries_unknown: spec
+                .unknown_outcome
+                .map_or(deduplicates, |unknown| unknown == UnknownOutcome::Retry),
         }
     }
 
     /// The pause after the attempt of that number: doubled each time, between half of it and all of it by chance (`jitter`, 0 to 1), so that
     /// messages that failed together do not come back together.
     pub fn pause(&self, attempt: u32, jitter: f64) -> Micros {
-        let doubled = self.initial.saturating_mul(1i64.checked_shl(attempt.saturating_sub(1).min(40)).unwrap_or(i64::MAX)).min(self.max);
+        let doubled = self
+            .initial
+            .saturating_mul(1i64.checked_shl(attempt.saturating_sub(1).min(40)).unwrap_or(i64::MAX))
+            .min(self.max);
         doubled / 2 + (doubled as f64 / 2.0 * jitter) as Micros
     }
 }
@@ -83,7 +92,13 @@ impl Lanes {
     /// Fates come out of the receiver; there are never more of them than claims, which the lanes bound.
     pub fn new() -> (Self, mpsc::UnboundedReceiver<Handed>) {
         let (fates, heard) = mpsc::unbounded_channel();
-        (Self { lanes: BTreeMap::new(), fates }, heard)
+        (
+            Self {
+                lanes: BTreeMap::new(),
+                fates,
+            },
+            heard,
+        )
     }
 
     pub fn is_open(&self, name: &str, spec: &ChannelAdapterSpec) -> bool {
@@ -96,7 +111,13 @@ impl Lanes {
         let (queue, claims) = mpsc::channel(limits.concurrency * 2);
         let needs_address = channel.needs_address();
         let task = tokio::spawn(work(claims, channel, limits, self.fates.clone()));
-        let lane = Lane { spec: spec.clone(), queue, needs_address, retries_unknown: limits.retries_unknown, task };
+        let lane = Lane {
+            spec: spec.clone(),
+            queue,
+            needs_address,
+            retries_unknown: limits.retries_unknown,
+            task,
+        };
         self.lanes.insert(name.to_owned(), lane);
     }
 
@@ -111,13 +132,23 @@ impl Lanes {
             retries_unknown: lane.retries_unknown,
             room: lane.queue.capacity(),
         };
-        self.lanes.iter().map(|(name, lane)| (name.clone(), state(lane))).collect()
+        self.lanes
+            .iter()
+            .map(|(name, lane)| (name.clone(), state(lane)))
+            .collect()
     }
 
     /// Puts a committed claim into its lane; when that is gone or full, the claim is given back.
     pub fn put(&self, claim: Claim) {
-        let returned = Handed { key: claim.key, customer: claim.customer, fate: Fate::Returned };
-        let taken = self.lanes.get(&claim.adapter).is_some_and(|lane| lane.queue.try_send((claim, Instant::now())).is_ok());
+        let returned = Handed {
+            key: claim.key,
+            customer: claim.customer,
+            fate: Fate::Returned,
+        };
+        let taken = self
+            .lanes
+            .get(&claim.adapter)
+            .is_some_and(|lane| lane.queue.try_send((claim, Instant::now())).is_ok());
         if !taken {
             // The receiver lives as long as the pump, which calls this.
             let _pump_is_gone = self.fates.send(returned);
@@ -137,12 +168,21 @@ impl Lanes {
     }
 }
 
-async fn work(mut claims: mpsc::Receiver<(Claim, Instant)>, channel: Arc<dyn Channel>, limits: Limits, fates: mpsc::UnboundedSender<Handed>) {
-    let rate = limits.per_second.map(|n| Arc::new(RateLimiter::direct(quota(n, limits.burst))));
+async fn work(
+    mut claims: mpsc::Receiver<(Claim, Instant)>,
+    channel: Arc<dyn Channel>,
+    limits: Limits,
+    fates: mpsc::UnboundedSender<Handed>,
+) {
+    let rate = limits
+        .per_second
+        .map(|n| Arc::new(RateLimiter::direct(quota(n, limits.burst))));
     let under_way = Arc::new(Semaphore::new(limits.concurrency));
     let mut handing = JoinSet::new();
     while let Some((claim, committed)) = claims.recv().await {
-        let Ok(permit) = under_way.clone().acquire_owned().await else { break };
+        let Ok(permit) = under_way.clone().acquire_owned().await else {
+            break;
+        };
         if let Some(rate) = &rate {
             until_ready(rate).await;
         }
@@ -150,7 +190,11 @@ async fn work(mut claims: mpsc::Receiver<(Claim, Instant)>, channel: Arc<dyn Cha
         handing.spawn(async move {
             let fate = hand_over(&*channel, &claim, &limits, committed).await;
             drop(permit);
-            let _pump_is_gone = fates.send(Handed { key: claim.key, customer: claim.customer, fate });
+            let _pump_is_gone = fates.send(Handed {
+                key: claim.key,
+                customer: claim.customer,
+                fate,
+            });
         });
         while handing.try_join_next().is_some() {}
     }
@@ -172,7 +216,10 @@ async fn hand_over(channel: &dyn Channel, claim: &Claim, limits: &Limits, commit
     let reply = channel.hand_over(&claim.message).await;
     let again = |reason: &str, after: Micros| {
         let elapsed = Micros::try_from(committed.elapsed().as_micros()).unwrap_or(Micros::MAX);
-        Fate::Retry { due: claim.at.saturating_add(elapsed).saturating_add(after), reason: reason.to_owned() }
+        Fate::Retry {
+            due: claim.at.saturating_add(elapsed).saturating_add(after),
+            reason: reason.to_owned(),
+        }
     };
     let pause = limits.pause(claim.attempt, jitter());
     let last = claim.attempt >= limits.attempts;
@@ -185,19 +232,28 @@ async fn hand_over(channel: &dyn Channel, claim: &Claim, limits: &Limits, commit
         }
         Reply::TryLater { reason, after } => {
             tracing::warn!(adapter = claim.adapter, attempt = claim.attempt, reason, message = %claim.key, "not accepted now; tried again");
-            let asked = after.and_then(|after| Micros::try_from(after.as_micros()).ok()).unwrap_or_default();
+            let asked = after
+                .and_then(|after| Micros::try_from(after.as_micros()).ok())
+                .unwrap_or_default();
             again("TryLater", pause.max(asked))
         }
         Reply::Unknown(reason) => {
             tracing::warn!(adapter = claim.adapter, attempt = claim.attempt, reason, message = %claim.key, "its fate is unknown");
-            if limits.retries_unknown && !last { again(UNKNOWN, pause) } else { Fate::Known(Outcome::Failed(OUTCOME_UNKNOWN.into())) }
+            if limits.retries_unknown && !last {
+                again(UNKNOWN, pause)
+            } else {
+                Fate::Known(Outcome::Failed(OUTCOME_UNKNOWN.into()))
+            }
         }
     }
 }
 
 /// 0 to 1, from the same source as owners' ids: it only spreads retries.
 fn jitter() -> f64 {
-    f64::from(u16::from_be_bytes([uuid::Uuid::new_v4().as_bytes()[0], uuid::Uuid::new_v4().as_bytes()[1]])) / f64::from(u16::MAX)
+    f64::from(u16::from_be_bytes([
+        uuid::Uuid::new_v4().as_bytes()[0],
+        uuid::Uuid::new_v4().as_bytes()[1],
+    ])) / f64::from(u16::MAX)
 }
 
 #[cfg(test)]
@@ -206,9 +262,16 @@ mod tests {
 
     #[test]
     fn pauses_double_up_to_the_longest_one() {
-        let limits = Limits { initial: 1_000, max: 5_000, ..Limits::of(&ChannelAdapterSpec::default(), true) };
+        let limits = Limits {
+            initial: 1_000,
+            max: 5_000,
+            ..Limits::of(&ChannelAdapterSpec::default(), true)
+        };
         let full = |attempt| limits.pause(attempt, 1.0);
-        assert_eq!([full(1), full(2), full(3), full(4), full(60)], [1_000, 2_000, 4_000, 5_000, 5_000]);
+        assert_eq!(
+            [full(1), full(2), full(3), full(4), full(60)],
+            [1_000, 2_000, 4_000, 5_000, 5_000]
+        );
         assert_eq!(limits.pause(2, 0.0), 1_000);
     }
 
@@ -216,7 +279,10 @@ mod tests {
     fn unknown_outcomes_are_tried_again_only_where_the_other_side_deduplicates() {
         assert!(Limits::of(&ChannelAdapterSpec::default(), true).retries_unknown);
         assert!(!Limits::of(&ChannelAdapterSpec::default(), false).retries_unknown);
-        let told = ChannelAdapterSpec { unknown_outcome: Some(UnknownOutcome::Drop), ..ChannelAdapterSpec::default() };
+        let told = ChannelAdapterSpec {
+            unknown_outcome: Some(UnknownOutcome::Drop),
+            ..ChannelAdapterSpec::default()
+        };
         assert!(!Limits::of(&told, true).retries_unknown);
     }
 }

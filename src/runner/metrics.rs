@@ -36,7 +36,9 @@ impl Metrics {
 
     pub fn add(&self, journey: &str, counts: &Counts) {
         for ((name, _), n) in &counts.0 {
-            self.counts.get_or_create(&labels(journey, name)).inc_by(u64::try_from(*n).unwrap_or_default());
+            self.counts
+                .get_or_create(&labels(journey, name))
+                .inc_by(u64::try_from(*n).unwrap_or_default());
         }
     }
 }
@@ -48,7 +50,12 @@ fn labels(journey: &str, count: &str) -> Labels {
         "event" | "ended" => ("", rest),
         _ => rest.split_once(':').unwrap_or((rest, "")),
     };
-    Labels { journey: journey.to_owned(), kind: kind.to_owned(), name: name.to_owned(), reason: reason.to_owned() }
+    Labels {
+        journey: journey.to_owned(),
+        kind: kind.to_owned(),
+        name: name.to_owned(),
+        reason: reason.to_owned(),
+    }
 }
 
 #[cfg(test)]

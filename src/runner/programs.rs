@@ -33,12 +33,19 @@ pub fn compile_all(stored: &NamespacePrograms, journey: &str) -> Result<Loaded> 
         Some(body) => manifests(body)?,
         None => Manifests::default(),
     };
-    let mut loaded = Loaded { version: stored.version, ..Loaded::default() };
+    let mut loaded = Loaded {
+        version: stored.version,
+        ..Loaded::default()
+    };
     for stored in stored.journeys.iter().filter(|stored| stored.row.journey == journey) {
         loaded.alive |= !stored.stopped;
         let manifests = settings.clone().with(manifests(&stored.row.body)?);
         let program = match compile::journey(&manifests, journey) {
-            Ok(compiled) => Program { revision: stored.row.revision.clone(), suspended: stored.row.suspended, ..compiled.program },
+            Ok(compiled) => Program {
+                revision: stored.row.revision.clone(),
+                suspended: stored.row.suspended,
+                ..compiled.program
+            },
             Err(diagnostics) => {
                 for diagnostic in diagnostics {
                     tracing::warn!(journey, revision = stored.row.revision, %diagnostic, "a revision does not compile");
@@ -69,7 +76,9 @@ pub fn open_lanes(lanes: &mut Lanes, programs: &Programs, open: &ChannelOpener) 
         for outbound in program.outbound.values() {
             let reads = reads.entry(&outbound.adapter).or_default();
             reads.content.extend(outbound.content.keys().cloned());
-            reads.with.extend(program.gives(&outbound.touchpoint).map(str::to_owned));
+            reads
+                .with
+                .extend(program.gives(&outbound.touchpoint).map(str::to_owned));
         }
     }
     lanes.keep(&wanted.keys().cloned().collect());

@@ -145,7 +145,12 @@ impl Pump {
         let Options { namespace, journey, .. } = &self.options;
         if let Some(loaded) = programs::load(&*self.store, namespace, journey, self.loaded.version).await? {
             let revision = loaded.programs.current.as_ref().map(|program| program.revision.clone());
-            tracing::info!(version = loaded.version, revision, revisions = loaded.programs.revisions.len(), "programs loaded");
+            tracing::info!(
+                version = loaded.version,
+                revision,
+                revisions = loaded.programs.revisions.len(),
+                "programs loaded"
+            );
             self.loaded = loaded;
         }
         programs::open_lanes(&mut self.lanes, &self.loaded.programs, &self.options.open);
@@ -159,7 +164,11 @@ impl Pump {
         }
         let Options { namespace, journey, .. } = &self.options;
         let hold = self.store.join(namespace, journey, self.owner, LEASE).await?;
-        if self.hold.as_ref().is_none_or(|held| held.shards.len() != hold.shards.len()) {
+        if self
+            .hold
+            .as_ref()
+            .is_none_or(|held| held.shards.len() != hold.shards.len())
+        {
             tracing::info!(shards = hold.shards.len(), "shards held");
         }
         self.hold = Some(hold);
@@ -226,12 +235,17 @@ impl Pump {
 
     fn longest_cap(&self) -> Micros {
         let programs = self.loaded.programs.revisions.values();
-        programs.flat_map(|program| program.policy.caps.iter().map(|cap| cap.per)).max().unwrap_or_default()
+        programs
+            .flat_map(|program| program.policy.caps.iter().map(|cap| cap.per))
+            .max()
+            .unwrap_or_default()
     }
 
     async fn give_back(&mut self) -> Result<(), StoreError> {
         if self.hold.take().is_some() {
-            self.store.leave(&self.options.namespace, &self.options.journey, self.owner).await?;
+            self.store
+                .leave(&self.options.namespace, &self.options.journey, self.owner)
+                .await?;
         }
         Ok(())
     }

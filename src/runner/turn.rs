@@ -3,8 +3,8 @@
 //! For each customer: claims of dead runners and outcomes of messages first, then due waits and events in the order of acceptance (a wait due at or before an event's
 //! acceptance goes first), then messages whose time has come. Every message passes [`policy::decide`] here, in the transaction that claims it.
 
-use super::claim::claim;
 pub use super::claim::Claim;
+use super::claim::claim;
 use crate::{
     clock::{Micros, SECOND},
     engine::{
@@ -76,7 +76,11 @@ impl Turn<'_> {
     }
 
     fn epoch(&self, customer: CustomerKey) -> i64 {
-        self.hold.shards.iter().find(|lease| lease.shard == customer.shard()).map_or(0, |lease| lease.epoch)
+        self.hold
+            .shards
+            .iter()
+            .find(|lease| lease.shard == customer.shard())
+            .map_or(0, |lease| lease.epoch)
     }
 }
 
@@ -104,21 +108,34 @@ struct CustomerTurnRest {
 
 impl<'a, 't> Walk<'a, 't> {
     fn new(turn: &'a mut Turn<'t>, given: CustomerTurn, now: Micros, done: &'a mut Done) -> Self {
-        let CustomerTurn { customer, contacts, enrollments, inbox, outbox, outcomes } = given;
+        let CustomerTurn {
+            customer,
+            contacts,
+            enrollments,
+            inbox,
+            outbox,
+            outcomes,
+        } = given;
         let key = customer.key;
         let mut walk = Self {
             turn,
             done,
             now,
             key,
-            customer: Customer { id: customer.id, attributes: customer.attributes },
+            customer: Customer {
+                id: customer.id,
+                attributes: customer.attributes,
+            },
             attributes_changed: false,
             consents: customer.consents,
             contacts,
             before: enrollments.clone(),
             enrollments,
             outbox: outbox.into_iter().map(|row| (row.key, row)).collect(),
-            given: CustomerTurnRest { inbox: inbox.into(), outcomes },
+            given: CustomerTurnRest {
+                inbox: inbox.into(),
+                outcomes,
+            },
             zone: None,
         };
         walk.see_zone();
@@ -146,7 +163,9 @@ impl<'a, 't> Walk<'a, 't> {
     /// What became of a message that this process handed over.
     fn hear(&mut self, key: MessageKey, fate: Fate) {
         // Heard before: the round that heard it committed, and the answer to the commit was lost.
-        let Some(row) = self.outbox.get(&key).cloned() else { return };
+        let Some(row) = self.outbox.get(&key).cloned() else {
+            return;
+        };
         match fate {
             Fate::Known(outcome) => {
                 if matches!(&outcome, Outcome::Failed(reason) if !is_unknown(reason)) {
@@ -158,7 +177,10 @@ impl<'a, 't> Walk<'a, 't> {
                 if !is_unknown(&reason) {
                     self.done.commit.contacts_gone.push((self.key, key));
                 }
-                self.keep(OutboxRow { state: OutboxState::Held { due, why: reason }, ..row });
+                self.keep(OutboxRow {
+                    state: OutboxState::Held { due, why: reason },
+                    ..row
+                });
             }
             Fate::Returned => self.unclaim(row),
         }
@@ -168,14 +190,23 @@ impl<'a, 't> Walk<'a, 't> {
     fn unclaim(&mut self, row: OutboxRow) {
         self.forget_contact(&row);
         self.done.commit.contacts_gone.push((self.key, row.key));
-        self.keep(OutboxRow { attempts: row.attempts.saturating_sub(1), state: OutboxState::Held { due: self.now, why: "Returned".into() }, ..row });
+        self.keep(OutboxRow {
+            attempts: row.attempts.saturating_sub(1),
+            state: OutboxState::Held {
+                due: self.now,
+                why: "Returned".into(),
+            },
+            ..row
+        });
     }
 
     /// Claims of an owner that died, and claims of ours whose commit was answered by an error although it was made.
     fn adopt_orphans(&mut self) {
         let epoch = self.turn.epoch(self.key);
         for row in self.outbox.values().cloned().collect::<Vec<_>>() {
-            let OutboxState::Claimed { epoch: claimed, .. } = row.state else { continue };
+            let OutboxState::Claimed { epoch: claimed, .. } = row.state else {
+                continue;
+            };
             if claimed == epoch {
                 if !self.turn.in_flight.contains(&row.key) {
                     self.unclaim(row);
@@ -183,7 +214,13 @@ impl<'a, 't> Walk<'a, 't> {
                 continue;
             }
             if self.retries_unknown(&row) {
-                self.keep(OutboxRow { state: OutboxState::Held { due: self.now, why: UNKNOWN.into() }, ..row });
+                self.keep(OutboxRow {
+                    state: OutboxState::Held {
+                        due: self.now,
+                        why: UNKNOWN.into(),
+                    },
+                    ..row
+                });
             } else {
                 self.settle(&row, Outcome::Failed(OUTCOME_UNKNOWN.into()));
             }
@@ -192,7 +229,9 @@ impl<'a, 't> Walk<'a, 't> {
 
     fn retries_unknown(&self, row: &OutboxRow) -> bool {
         let adapter = self.outbound(row).map(|(_, outbound)| outbound.adapter.clone());
-        adapter.and_then(|adapter| self.turn.adapters.open.get(&adapter)).is_some_and(|adapter| adapter.retries_unknown)
+        adapter
+            .and_then(|adapter| self.turn.adapters.open.get(&adapter))
+            .is_some_and(|adapter| adapter.retries_unknown)
     }
 
     /// Waits that end by `at`, the earliest first.
@@ -202,9 +241,17 @@ impl<'a, 't> Walk<'a, 't> {
         }
         // Bounded: each turn ends a wait, and a wait begun now ends after now.
         for _ in 0..1000 {
-            let due = self.enrollments.iter().filter_map(|e| e.due_at().map(|due| (due, e.ordinal))).filter(|(due, _)| *due <= at.min(self.now)).min();
+            let due = self
+                .enrollments
+                .iter()
+                .filter_map(|e| e.due_at().map(|due| (due, e.ordinal)))
+                .filter(|(due, _)| *due <= at.min(self.now))
+                .min();
             let Some((_, enrollment)) = due else { return };
-            let known = self.enrollments.iter().any(|e| e.ordinal == enrollment && self.turn.programs.revisions.contains_key(&e.revision));
+            let known = self
+                .enrollments
+                .iter()
+                .any(|e| e.ordinal == enrollment && self.turn.programs.revisions.contains_key(&e.revision));
             if !known {
                 return;
             }
@@ -218,11 +265,23 @@ impl<'a, 't> Walk<'a, 't> {
         while let Some(input) = inputs.pop_front() {
             // What became of a message is a signal too, seen before its step is left: exits and goals take it, the next wait gets it.
             if let Some(news) = self.news(&input) {
-                let turn = engine::apply(self.turn.programs, &mut self.enrollments, &news, &self.customer, self.now);
+                let turn = engine::apply(
+                    self.turn.programs,
+                    &mut self.enrollments,
+                    &news,
+                    &self.customer,
+                    self.now,
+                );
                 // It was not accepted from outside: the books of events know nothing of it.
                 self.act(turn.actions, &mut inputs);
             }
-            let turn = engine::apply(self.turn.programs, &mut self.enrollments, &input, &self.customer, self.now);
+            let turn = engine::apply(
+                self.turn.programs,
+                &mut self.enrollments,
+                &input,
+                &self.customer,
+                self.now,
+            );
             if let Some(disposition) = turn.disposition {
                 self.count(Count::Event(disposition), self.now);
             }
@@ -233,7 +292,13 @@ impl<'a, 't> Walk<'a, 't> {
     fn act(&mut self, actions: Vec<Action>, inputs: &mut VecDeque<Input>) {
         for action in actions {
             match action {
-                Action::Send { enrollment, step, occurrence, touchpoint, with } => {
+                Action::Send {
+                    enrollment,
+                    step,
+                    occurrence,
+                    touchpoint,
+                    with,
+                } => {
                     inputs.extend(self.request(enrollment, step, occurrence, touchpoint, with));
                 }
                 Action::Withdraw { enrollment } => self.withdraw(enrollment),
@@ -245,11 +310,21 @@ impl<'a, 't> Walk<'a, 't> {
 
     /// TOUCHPOINT/sent, /skipped or /failed, where the revision of the enrollment listens for it.
     fn news(&self, input: &Input) -> Option<Input> {
-        let Input::Outcome { enrollment, step, occurrence, outcome } = input else { return None };
+        let Input::Outcome {
+            enrollment,
+            step,
+            occurrence,
+            outcome,
+        } = input
+        else {
+            return None;
+        };
         let ordinal = *enrollment;
         let enrollment = self.enrollments.iter().find(|e| e.ordinal == ordinal)?;
         let program = self.turn.programs.revisions.get(&enrollment.revision)?;
-        let StepAction::Send { touchpoint, .. } = &program.step(step)?.action else { return None };
+        let StepAction::Send { touchpoint, .. } = &program.step(step)?.action else {
+            return None;
+        };
         let (what, reason) = match outcome {
             Outcome::Sent => ("sent", None),
             Outcome::Skipped(reason) => ("skipped", Some(reason)),
@@ -259,14 +334,31 @@ impl<'a, 't> Walk<'a, 't> {
         if !program.listens.contains(&name) {
             return None;
         }
-        let key = MessageKey::of(&program.namespace, &program.journey, self.key, ordinal, step, *occurrence);
-        let about = About { journey: program.journey.clone(), enrollment: ordinal, step: step.clone(), occurrence: *occurrence };
+        let key = MessageKey::of(
+            &program.namespace,
+            &program.journey,
+            self.key,
+            ordinal,
+            step,
+            *occurrence,
+        );
+        let about = About {
+            journey: program.journey.clone(),
+            enrollment: ordinal,
+            step: step.clone(),
+            occurrence: *occurrence,
+        };
         let event = engine::Event {
             name,
             id: format!("{key}/{what}").into(),
             time: self.now,
             accepted_at: self.now,
-            data: Personal::new(reason.map(|reason| ("reason".to_owned(), reason.clone().into())).into_iter().collect()),
+            data: Personal::new(
+                reason
+                    .map(|reason| ("reason".to_owned(), reason.clone().into()))
+                    .into_iter()
+                    .collect(),
+            ),
             profile: self.customer.attributes.clone(),
             about: Some(about),
         };
@@ -275,10 +367,29 @@ impl<'a, 't> Walk<'a, 't> {
     }
 
     /// A step asks for a message: the policy is asked at once. Gives the outcome when it is known already.
-    fn request(&mut self, enrollment: i64, step: String, occurrence: u32, touchpoint: String, with: Personal<engine::state::Properties>) -> Option<Input> {
-        let revision = self.enrollments.iter().find(|e| e.ordinal == enrollment)?.revision.clone();
+    fn request(
+        &mut self,
+        enrollment: i64,
+        step: String,
+        occurrence: u32,
+        touchpoint: String,
+        with: Personal<engine::state::Properties>,
+    ) -> Option<Input> {
+        let revision = self
+            .enrollments
+            .iter()
+            .find(|e| e.ordinal == enrollment)?
+            .revision
+            .clone();
         let program = self.turn.programs.revisions.get(&revision)?;
-        let key = MessageKey::of(&program.namespace, &program.journey, self.key, enrollment, &step, occurrence);
+        let key = MessageKey::of(
+            &program.namespace,
+            &program.journey,
+            self.key,
+            enrollment,
+            &step,
+            occurrence,
+        );
         let row = OutboxRow {
             key,
             customer: self.key,
@@ -290,7 +401,10 @@ impl<'a, 't> Walk<'a, 't> {
             with,
             requested_at: self.now,
             attempts: 0,
-            state: OutboxState::Held { due: self.now, why: "New".into() },
+            state: OutboxState::Held {
+                due: self.now,
+                why: "New".into(),
+            },
         };
         self.outbox.insert(key, row.clone());
         self.ask(row)
@@ -344,13 +458,21 @@ impl<'a, 't> Walk<'a, 't> {
         if let Some(adapter) = self.turn.adapters.open.get_mut(&outbound.adapter) {
             adapter.room -= 1;
         }
-        let contact = Contact { purpose: outbound.purpose.clone(), channel: outbound.channel.clone(), at: self.now };
+        let contact = Contact {
+            purpose: outbound.purpose.clone(),
+            channel: outbound.channel.clone(),
+            at: self.now,
+        };
         self.contacts.push(contact.clone());
         self.done.commit.contacts_gone.retain(|(_, key)| *key != row.key);
         self.done.commit.contacts.push((self.key, row.key, contact));
         self.done.commit.messages.push(self.message(&row, Some(outbound), None));
         let epoch = self.turn.epoch(self.key);
-        self.keep(OutboxRow { attempts: claim.attempt, state: OutboxState::Claimed { epoch, at: self.now }, ..row });
+        self.keep(OutboxRow {
+            attempts: claim.attempt,
+            state: OutboxState::Claimed { epoch, at: self.now },
+            ..row
+        });
         self.done.claims.push(claim);
     }
 
@@ -360,7 +482,10 @@ impl<'a, 't> Walk<'a, 't> {
             OutboxState::Held { why, .. } if is_unknown(why) => why.clone(),
             OutboxState::Held { .. } | OutboxState::Claimed { .. } => why.to_owned(),
         };
-        self.keep(OutboxRow { state: OutboxState::Held { due, why }, ..row });
+        self.keep(OutboxRow {
+            state: OutboxState::Held { due, why },
+            ..row
+        });
         None
     }
 
@@ -372,13 +497,23 @@ impl<'a, 't> Walk<'a, 't> {
             OutboxState::Held { .. } | OutboxState::Claimed { .. } => outcome,
         };
         self.book(row, outcome.clone());
-        Some(Input::Outcome { enrollment: row.enrollment, step: row.step.clone(), occurrence: row.occurrence, outcome })
+        Some(Input::Outcome {
+            enrollment: row.enrollment,
+            step: row.step.clone(),
+            occurrence: row.occurrence,
+            outcome,
+        })
     }
 
     /// The message is over, and its enrollment hears of it.
     fn settle(&mut self, row: &OutboxRow, outcome: Outcome) {
         self.book(row, outcome.clone());
-        self.apply(Input::Outcome { enrollment: row.enrollment, step: row.step.clone(), occurrence: row.occurrence, outcome });
+        self.apply(Input::Outcome {
+            enrollment: row.enrollment,
+            step: row.step.clone(),
+            occurrence: row.occurrence,
+            outcome,
+        });
     }
 
     /// Writes a message's end into the books: one outcome, counted once.
@@ -390,12 +525,20 @@ impl<'a, 't> Walk<'a, 't> {
         self.count(
             match &outcome {
                 Outcome::Sent => Count::Sent { touchpoint },
-                Outcome::Skipped(reason) => Count::Skipped { touchpoint, reason: reason.clone() },
-                Outcome::Failed(reason) => Count::Failed { touchpoint, reason: reason.clone() },
+                Outcome::Skipped(reason) => Count::Skipped {
+                    touchpoint,
+                    reason: reason.clone(),
+                },
+                Outcome::Failed(reason) => Count::Failed {
+                    touchpoint,
+                    reason: reason.clone(),
+                },
             },
             self.now,
         );
-        let outbound = self.outbound(row).map(|(program, outbound)| (program.clone(), outbound.touchpoint.clone()));
+        let outbound = self
+            .outbound(row)
+            .map(|(program, outbound)| (program.clone(), outbound.touchpoint.clone()));
         let message = match &outbound {
             Some((program, name)) => self.message(row, program.outbound.get(name), Some(outcome)),
             None => self.message(row, None, Some(outcome)),
@@ -406,7 +549,10 @@ impl<'a, 't> Walk<'a, 't> {
 
     /// Whatever of this enrollment has not been handed over is not sent any more.
     fn withdraw(&mut self, enrollment: i64) {
-        let waiting = self.outbox.values().filter(|row| row.enrollment == enrollment && matches!(row.state, OutboxState::Held { .. }));
+        let waiting = self
+            .outbox
+            .values()
+            .filter(|row| row.enrollment == enrollment && matches!(row.state, OutboxState::Held { .. }));
         for row in waiting.cloned().collect::<Vec<_>>() {
             // The enrollment has ended: it needs not hear of it.
             let _ended = self.over(&row, Outcome::Skipped(SkipReason::Withdrawn.name().into()));
@@ -449,10 +595,17 @@ impl<'a, 't> Walk<'a, 't> {
             }
             let program = self.turn.programs.revisions.get(&enrollment.revision);
             let watch_until = program.map_or(Micros::MAX, |program| engine::watch_until(program, enrollment));
-            self.done.commit.enrollments.push(EnrollmentRow { customer: self.key, enrollment: enrollment.clone(), watch_until });
+            self.done.commit.enrollments.push(EnrollmentRow {
+                customer: self.key,
+                enrollment: enrollment.clone(),
+                watch_until,
+            });
         }
         if self.attributes_changed {
-            self.done.commit.attributes.push((self.key, self.customer.attributes.clone()));
+            self.done
+                .commit
+                .attributes
+                .push((self.key, self.customer.attributes.clone()));
         }
     }
 
@@ -464,9 +617,17 @@ impl<'a, 't> Walk<'a, 't> {
 
     /// Takes one contact of this message's kind out of what caps see: it is its own.
     fn forget_contact(&mut self, row: &OutboxRow) {
-        let Some((program, outbound)) = self.outbound(row) else { return };
-        let (purpose, channel) = (&program.outbound[&outbound.touchpoint].purpose, &program.outbound[&outbound.touchpoint].channel);
-        let own = self.contacts.iter().rposition(|contact| contact.purpose == *purpose && contact.channel == *channel);
+        let Some((program, outbound)) = self.outbound(row) else {
+            return;
+        };
+        let (purpose, channel) = (
+            &program.outbound[&outbound.touchpoint].purpose,
+            &program.outbound[&outbound.touchpoint].channel,
+        );
+        let own = self
+            .contacts
+            .iter()
+            .rposition(|contact| contact.purpose == *purpose && contact.channel == *channel);
         if let Some(own) = own {
             self.contacts.remove(own);
         }
@@ -495,11 +656,20 @@ impl<'a, 't> Walk<'a, 't> {
     }
 
     fn suspended(&self) -> bool {
-        self.turn.programs.current.as_ref().is_none_or(|program| program.suspended)
+        self.turn
+            .programs
+            .current
+            .as_ref()
+            .is_none_or(|program| program.suspended)
     }
 
     fn see_zone(&mut self) {
-        self.zone = self.turn.programs.current.as_ref().and_then(|program| engine::zone_of(&program.profile, &self.customer));
+        self.zone = self
+            .turn
+            .programs
+            .current
+            .as_ref()
+            .and_then(|program| engine::zone_of(&program.profile, &self.customer));
     }
 
     fn count(&mut self, count: Count, at: Micros) {

@@ -36,16 +36,36 @@ struct Desk {
 impl Desk {
     async fn open() -> Self {
         let store = Memory::new(Arc::new(SystemClock));
-        let mut manifests = Manifests { namespace: NAMESPACE.into(), ..Manifests::default() };
+        let mut manifests = Manifests {
+            namespace: NAMESPACE.into(),
+            ..Manifests::default()
+        };
         manifests.read(MANIFESTS, "shop.yaml").unwrap();
-        store.put_settings(NAMESPACE, &serde_json::to_value(manifests).unwrap()).await.unwrap();
-        Self { store, keys: Keys::ephemeral(), folder: tempfile::tempdir().unwrap() }
+        store
+            .put_settings(NAMESPACE, &serde_json::to_value(manifests).unwrap())
+            .await
+            .unwrap();
+        Self {
+            store,
+            keys: Keys::ephemeral(),
+            folder: tempfile::tempdir().unwrap(),
+        }
     }
 
     async fn import(&self, file: &str, text: &str, flags: &[&str]) -> anyhow::Result<Summary> {
         let path = self.folder.path().join(file);
         fs::write(&path, text).unwrap();
-        let base = ["import", "customers", path.to_str().unwrap(), "--namespace", NAMESPACE, "--database", "postgres://x", "--keys", "x"];
+        let base = [
+            "import",
+            "customers",
+            path.to_str().unwrap(),
+            "--namespace",
+            NAMESPACE,
+            "--database",
+            "postgres://x",
+            "--keys",
+            "x",
+        ];
         let Parsed { args } = clap::Parser::parse_from(base.iter().chain(flags));
         let What::Customers(args) = args.what;
         customers(&self.store, &self.keys, &args.namespace, &args.how).await
@@ -73,9 +93,16 @@ impl Desk {
             listeners: vec!["spy".into()],
         };
         self.store.accept(NAMESPACE, &[arrival], &|_, _| {}).await.unwrap();
-        let hold = self.store.join(NAMESPACE, "spy", Uuid::new_v4(), Duration::from_secs(60)).await.unwrap();
+        let hold = self
+            .store
+            .join(NAMESPACE, "spy", Uuid::new_v4(), Duration::from_secs(60))
+            .await
+            .unwrap();
         let mut found = None;
-        let request = RoundRequest { limit: 10, ..RoundRequest::default() };
+        let request = RoundRequest {
+            limit: 10,
+            ..RoundRequest::default()
+        };
         self.store
             .round(&hold, &request, &mut |round| {
                 let mut consumed = vec![];
@@ -83,7 +110,10 @@ impl Desk {
                     consumed.extend(inbox.iter().map(|(sequence, _)| *sequence));
                     found = Some(customer);
                 }
-                RoundCommit { consumed, ..RoundCommit::default() }
+                RoundCommit {
+                    consumed,
+                    ..RoundCommit::default()
+                }
             })
             .await
             .unwrap();
@@ -113,9 +143,18 @@ async fn a_csv_file_becomes_customers_with_typed_attributes_and_consents() {
     assert_eq!((summary.imported, summary.rejected), (2, 0));
     let ada = desk.customer("ada").await.unwrap();
     let known = serde_json::Value::Object(ada.attributes.expose().clone());
-    assert_eq!(known, json!({"email": "ada@example.com", "tier": "gold", "orders": 3, "since": "2026-01-02T02:04:05Z"}));
+    assert_eq!(
+        known,
+        json!({"email": "ada@example.com", "tier": "gold", "orders": 3, "since": "2026-01-02T02:04:05Z"})
+    );
     assert!(ada.consents["marketing"].granted);
-    assert_eq!(ada.consents["marketing"].at, "2026-02-01T00:00:00Z".parse::<jiff::Timestamp>().unwrap().as_microsecond());
+    assert_eq!(
+        ada.consents["marketing"].at,
+        "2026-02-01T00:00:00Z"
+            .parse::<jiff::Timestamp>()
+            .unwrap()
+            .as_microsecond()
+    );
     let bob = desk.customer("bob").await.unwrap();
     assert_eq!((bob.attributes.expose().len(), bob.consents), (0, BTreeMap::new()));
 }
@@ -126,9 +165,14 @@ async fn json_lines_say_the_same_and_null_forgets_an_attribute() {
     let text = "{\"userId\":\"ada\",\"attributes\":{\"email\":\"a@example.com\",\"tier\":\"gold\"},\
         \"consents\":{\"marketing\":{\"granted\":true,\"at\":\"2026-02-01T00:00:00Z\",\"evidence\":\"form\"}}}\n\n{\"userId\":\"bob\"}";
     assert_eq!(desk.import("customers.jsonl", text, &[]).await.unwrap().imported, 2);
-    desk.import("more", "{\"userId\":\"ada\",\"attributes\":{\"email\":null}}", &[]).await.unwrap();
+    desk.import("more", "{\"userId\":\"ada\",\"attributes\":{\"email\":null}}", &[])
+        .await
+        .unwrap();
     let ada = desk.customer("ada").await.unwrap();
-    assert_eq!(serde_json::Value::Object(ada.attributes.expose().clone()), json!({"tier": "gold"}));
+    assert_eq!(
+        serde_json::Value::Object(ada.attributes.expose().clone()),
+        json!({"tier": "gold"})
+    );
     assert!(ada.consents["marketing"].granted);
 }
 
@@ -148,10 +192,19 @@ async fn bad_rows_are_told_by_line_and_reason_without_a_value_and_the_rest_goes_
     assert_eq!((summary.imported, summary.rejected), (1, 7));
     assert!(desk.customer("gus").await.is_some());
     let told = desk.rejected("bad.csv");
-    assert_eq!(told.iter().map(|row| row["line"].as_u64().unwrap()).collect::<Vec<_>>(), [2, 3, 4, 5, 6, 7, 8]);
-    for (row, says) in told.iter().zip(
-        ["orders does not fit", "userId is missing", "must be true or false", "at is missing", "evidence is missing", "in the future", "has 2 fields"],
-    ) {
+    assert_eq!(
+        told.iter().map(|row| row["line"].as_u64().unwrap()).collect::<Vec<_>>(),
+        [2, 3, 4, 5, 6, 7, 8]
+    );
+    for (row, says) in told.iter().zip([
+        "orders does not fit",
+        "userId is missing",
+        "must be true or false",
+        "at is missing",
+        "evidence is missing",
+        "in the future",
+        "has 2 fields",
+    ]) {
         let reason = row["reason"].as_str().unwrap();
         assert!(reason.contains(says), "{reason}");
         assert!(!reason.contains("secret") && !reason.contains("many"));
@@ -163,7 +216,10 @@ async fn a_column_that_nobody_knows_stops_the_import_before_it_begins() {
     let desk = Desk::open().await;
     let text = "userId,mail,consent.selling\nada,a@example.com,true\n";
     let error = desk.import("a.csv", text, &[]).await.unwrap_err().to_string();
-    assert!(error.contains("mail, consent.selling") && error.contains("--skip"), "{error}");
+    assert!(
+        error.contains("mail, consent.selling") && error.contains("--skip"),
+        "{error}"
+    );
     assert!(desk.customer("ada").await.is_none());
     let flags = ["--skip", "mail", "--skip", "consent.selling"];
     assert_eq!(desk.import("a.csv", text, &flags).await.unwrap().imported, 1);
@@ -173,7 +229,9 @@ async fn a_column_that_nobody_knows_stops_the_import_before_it_begins() {
 #[tokio::test]
 async fn a_file_that_was_read_is_not_read_again() {
     let desk = Desk::open().await;
-    let text: String = (0..1_203).map(|n| format!("{{\"userId\":\"u{n}\",\"attributes\":{{\"orders\":{n}}}}}\n")).collect();
+    let text: String = (0..1_203)
+        .map(|n| format!("{{\"userId\":\"u{n}\",\"attributes\":{{\"orders\":{n}}}}}\n"))
+        .collect();
     assert_eq!(desk.import("a.jsonl", &text, &[]).await.unwrap().imported, 1_203);
     let again = desk.import("renamed.jsonl", &text, &[]).await.unwrap();
     assert_eq!((again.imported, again.skipped), (0, 1_203));
@@ -185,7 +243,10 @@ async fn a_file_that_was_read_is_not_read_again() {
 async fn evidence_for_a_whole_file_is_a_flag() {
     let desk = Desk::open().await;
     let text = "userId,consent.marketing,consent.marketing.at\nada,true,2026-02-01T00:00:00Z\n";
-    let summary = desk.import("a.csv", text, &["--evidence", "CRM export of 2026-03-01"]).await.unwrap();
+    let summary = desk
+        .import("a.csv", text, &["--evidence", "CRM export of 2026-03-01"])
+        .await
+        .unwrap();
     assert_eq!((summary.imported, summary.rejected), (1, 0));
     assert!(desk.customer("ada").await.unwrap().consents["marketing"].granted);
 }
