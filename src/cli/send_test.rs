@@ -3,9 +3,9 @@
 
 use super::store_args::StoreArgs;
 use crate::{
-    channel::{self, Message, Reads, Rendered, Reply, Secrets},
+    channel::{self, Message, Reads, Reply, Secrets},
     engine::{
-        program::{Content, Outbound, Profile, Program},
+        program::{Outbound, Profile, Program},
         state::Properties,
     },
     expression::Type,
@@ -119,14 +119,9 @@ fn render(keys: &Keys, program: &Arc<Program>, outbound: &Outbound, args: &Args)
         unsubscribe: unsubscribe.as_deref(),
     };
     let mut content = BTreeMap::new();
-    for (field, part) in &outbound.content {
-        let rendered = match part {
-            Content::Number(number) => Rendered::Number(*number),
-            Content::Template(template) => {
-                Rendered::Text(template.render(&values).with_context(|| format!("content.{field}"))?)
-            }
-        };
-        content.insert(field.clone(), Personal::new(rendered));
+    for (field, template) in &outbound.content {
+        let text = template.render(&values).with_context(|| format!("content.{field}"))?;
+        content.insert(field.clone(), Personal::new(text));
     }
     Ok(Message {
         key,
