@@ -241,6 +241,7 @@ pub fn enrollment(customer: CustomerKey, ordinal: i64, revision: &str, standing:
             steps: BTreeMap::new(),
             goals: BTreeMap::new(),
             kept: vec![],
+            arrivals: 0,
         },
         watch_until: 0,
     }
