@@ -2,13 +2,13 @@
 
 mod gateway_support;
 
-use gateway_support::{NAMESPACE, Shop, answer, eventually};
+use gateway_support::{NAMESPACE, Shop, answer, eventually, put};
 use journey::{
     clock::{DAY, SECOND, now},
     gateway::Limits,
     keys::{Keys, MessageKey},
     kpi::IntakeCount,
-    link,
+    link::{self, Leave},
     policy::Consent,
     store::{Imported, MessageRow, memory::Memory},
 };
@@ -580,6 +580,16 @@ async fn with_message() -> Shop {
     shop
 }
 
+/// The unsubscribe link of that message.
+fn leave(shop: &Shop, keys: &Keys) -> String {
+    let leave = Leave {
+        message: MESSAGE,
+        customer: shop.keys.customer(NAMESPACE, "userId", "ada"),
+        purpose: "marketing".into(),
+    };
+    link::unsubscribe(keys, &shop.url, NAMESPACE, &leave)
+}
+
 #[tokio::test]
 async fn a_tracked_link_leads_on_and_its_click_reaches_the_enrollment_that_sent_it() {
     let shop = with_message().await;
@@ -640,7 +650,7 @@ async fn a_link_that_we_did_not_sign_leads_nowhere() {
 #[tokio::test]
 async fn opening_the_unsubscribe_page_changes_nothing_and_one_post_withdraws() {
     let shop = with_message().await;
-    let link = link::unsubscribe(&shop.keys, &shop.url, NAMESPACE, MESSAGE);
+    let link = leave(&shop, &shop.keys);
     let page = shop.http.get(&link).send().await.unwrap();
     let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
     let html = page.text().await.unwrap();
@@ -675,6 +685,37 @@ async fn opening_the_unsubscribe_page_changes_nothing_and_one_post_withdraws() {
 }
 
 #[tokio::test]
+async fn an_unsubscribe_link_works_when_its_journey_and_its_message_are_gone() {
+    let shop = with_message().await;
+    let link = leave(&shop, &shop.keys);
+    shop.store.remove_journey(NAMESPACE, "readers").await.unwrap();
+    assert_eq!(shop.store.message(NAMESPACE, MESSAGE).await.unwrap(), None);
+
+    let page = shop.http.get(&link).send().await.unwrap();
+    assert_eq!(page.status().as_u16(), 200);
+    assert!(page.text().await.unwrap().contains("<strong>marketing</strong>"));
+    let posted = shop.http.post(&link).body(ONE_CLICK).send().await.unwrap();
+    assert_eq!(posted.status().as_u16(), 200);
+
+    put(shop.store.as_ref()).await;
+    let (status, _) = shop.event("web-write-key", viewed("2", json!({"userId": "ada"}))).await;
+    assert_eq!(status, 202);
+    let (_, customer) = &shop.arrived("readers").await[0];
+    assert!(!customer.consents["marketing"].granted);
+}
+
+#[tokio::test]
+async fn an_unsubscribe_link_of_a_customer_who_is_gone_is_answered_and_brings_nobody_back() {
+    let shop = Shop::open().await;
+    for _ in 0..2 {
+        let posted = shop.http.post(leave(&shop, &shop.keys)).body(ONE_CLICK);
+        assert_eq!(posted.send().await.unwrap().status().as_u16(), 200);
+    }
+    assert!(shop.arrived("readers").await.is_empty());
+    assert_eq!(count(&shop, IntakeCount::Accepted).await, 0);
+}
+
+#[tokio::test]
 async fn a_withdrawal_holds_against_a_consent_by_a_clock_that_is_ahead() {
     let shop = with_message().await;
     let key = shop.keys.customer(NAMESPACE, "userId", "ada");
@@ -692,7 +733,7 @@ async fn a_withdrawal_holds_against_a_consent_by_a_clock_that_is_ahead() {
         evidence: BTreeMap::new(),
     };
     shop.store.import(NAMESPACE, &[ahead], "file", 1).await.unwrap();
-    let link = link::unsubscribe(&shop.keys, &shop.url, NAMESPACE, MESSAGE);
+    let link = leave(&shop, &shop.keys);
     let body = "--x\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--x--\r\n";
     let request = shop
         .http
@@ -707,7 +748,7 @@ async fn a_withdrawal_holds_against_a_consent_by_a_clock_that_is_ahead() {
 #[tokio::test]
 async fn a_forged_unsubscribe_link_withdraws_nothing() {
     let shop = with_message().await;
-    let forged = link::unsubscribe(&Keys::ephemeral(), &shop.url, NAMESPACE, MESSAGE);
+    let forged = leave(&shop, &Keys::ephemeral());
     let click = link::tracked(&shop.keys, &shop.url, NAMESPACE, MESSAGE, "https://shop.example/").replace("/l/", "/u/");
     for link in [forged, click] {
         assert_eq!(shop.http.get(&link).send().await.unwrap().status().as_u16(), 404);
@@ -749,11 +790,7 @@ async fn at_shutdown_what_is_under_way_is_finished() {
 #[tokio::test]
 async fn durations_are_measured_by_route_and_no_token_is_a_label() {
     let shop = with_message().await;
-    shop.http
-        .get(link::unsubscribe(&shop.keys, &shop.url, NAMESPACE, MESSAGE))
-        .send()
-        .await
-        .unwrap();
+    shop.http.get(leave(&shop, &shop.keys)).send().await.unwrap();
     eventually(|| shop.metrics().contains(r#"route="/u/{token}",status="200""#)).await;
     assert!(
         shop.metrics()
