@@ -92,6 +92,7 @@ async fn withdraw_for(gateway: &Gateway, leave: &Leave) -> Result<Receipt, Store
                 at: arrival.time.max(known),
             },
         );
+        vec![]
     };
     let receipts = gateway.store.accept(&gateway.namespace, &[arrival], &learn).await?;
     Ok(receipts.first().copied().unwrap_or(Receipt::UnknownCustomer))
