@@ -159,7 +159,20 @@ fn policy(report: &mut Report, world: &World<'_>, spec: &PrivacyPolicySpec) {
     for (n, quiet) in spec.quiet.iter().enumerate() {
         let path = format!("spec.quiet[{n}].hours");
         let zone = quiet.hours.zone.as_str();
-        if zone != "Customer" && time::zone(zone).is_none() {
+        if zone == "Customer" && world.zone_may_be_missing {
+            let zone_rule = world.profile.zone.is_some();
+            let message = if zone_rule {
+                "the CustomerProfile's zone may be missing, and of a customer without one it is quiet at all hours: the message is skipped"
+            } else {
+                "the CustomerProfile gives no zone, and of a customer without one it is quiet at all hours: the message is skipped"
+            };
+            let help = if zone_rule {
+                "give the attribute that it reads a default, or name a zone here"
+            } else {
+                "add zone to the CustomerProfile, or name a zone here"
+            };
+            report.warning(Code::Policy, format!("{path}.zone"), message, help.to_owned());
+        } else if zone != "Customer" && time::zone(zone).is_none() {
             report.error(
                 Code::Value,
                 format!("{path}.zone"),

@@ -183,23 +183,15 @@ impl<'a> Sight<'a> {
 
 fn zone(profile: &Profile, customer_id: &str, attributes: &Properties) -> Option<TimeZone> {
     let rule = profile.zone.as_ref()?;
-    let slots = rule
-        .layout
-        .paths()
-        .iter()
-        .map(|path| match path.segments.split_first() {
+    // A zone is a property of the customer and not of the moment: the compiler refuses a rule that reads the time.
+    let record = Record::fill_with(&rule.layout, 0, TimeZone::UTC, |path| {
+        match path.segments.split_first() {
             Some((root, rest)) if root == "customer" => {
                 customer_value(profile, customer_id, attributes, rest, &path.ty)
             }
             _ => Value::Missing,
-        })
-        .collect();
-    // A zone is a property of the customer and not of the moment: its rule sees no clock.
-    let record = Record {
-        slots,
-        now: 0,
-        zone: TimeZone::UTC,
-    };
+        }
+    });
     match rule.program.eval(&record).ok()? {
         Val::Text(name) => time::zone(&name),
         Val::Bool(_)
