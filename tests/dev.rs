@@ -207,7 +207,9 @@ async fn a_changed_file_is_taken_over_and_a_typo_leaves_running_what_ran() {
     );
     dev.hears("reloaded: 1 journeys");
     // Who entered before the runner has loaded it walks the revision before.
-    wait_for("the new revision", || (dev.said.lock().unwrap().matches("programs loaded").count() == 2).then_some(()));
+    wait_for("the new revision", || {
+        (dev.said.lock().unwrap().matches("programs loaded").count() == 2).then_some(())
+    });
     dev.track("ada", "c1").await;
     let mail = wait_for("the changed mail", || dev.mails().pop());
     assert!(mail.contains("your basket is waiting"), "{mail}");

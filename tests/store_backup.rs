@@ -81,7 +81,10 @@ async fn accept(store: &Postgres, keys: &Keys, see: &(dyn Fn(&Customer) + Send +
         listeners: vec![],
     };
     store
-        .accept(NS, &[arrival], &|_, customer: &mut Customer| see(customer))
+        .accept(NS, &[arrival], &|_, customer: &mut Customer| {
+            see(customer);
+            vec![]
+        })
         .await
         .map(drop)
 }
