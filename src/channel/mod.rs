@@ -34,35 +34,22 @@ pub struct Message {
     /// What the step gave to the content.
     pub with: Personal<Properties>,
     /// Rendered content by field.
-    pub content: BTreeMap<String, Personal<Rendered>>,
+    pub content: BTreeMap<String, Personal<String>>,
     /// The address of the signed one-click unsubscribe page, for purposes whose basis is Consent (RFC 8058).
     pub unsubscribe: Option<Personal<String>>,
-}
-
-#[derive(Debug, Clone, PartialEq)]
-pub enum Rendered {
-    Text(String),
-    Number(i64),
 }
 
 impl Message {
     /// A field of the content as text.
     pub fn text(&self, field: &str) -> Option<String> {
-        self.content.get(field).map(|rendered| match rendered.expose() {
-            Rendered::Text(text) => text.clone(),
-            Rendered::Number(number) => number.to_string(),
-        })
+        self.content.get(field).map(|text| text.expose().clone())
     }
 
     /// The content as JSON, for bodies.
     pub fn properties(&self) -> Properties {
-        let value = |rendered: &Rendered| match rendered {
-            Rendered::Text(text) => text.clone().into(),
-            Rendered::Number(number) => (*number).into(),
-        };
         self.content
             .iter()
-            .map(|(field, rendered)| (field.clone(), value(rendered.expose())))
+            .map(|(field, text)| (field.clone(), text.expose().as_str().into()))
             .collect()
     }
 }
@@ -98,7 +85,7 @@ pub(crate) mod tests {
 
     /// A message with everything.
     pub(crate) fn message() -> Message {
-        let text = |text: &str| Personal::new(Rendered::Text(text.into()));
+        let text = |text: &str| Personal::new(text.to_owned());
         Message {
             key: MessageKey([7; 16]),
             namespace: "shop".into(),

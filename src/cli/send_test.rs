@@ -3,13 +3,13 @@
 
 use super::store_args::StoreArgs;
 use crate::{
-    channel::{self, Message, Reads, Rendered, Reply, Secrets},
+    channel::{self, Message, Reads, Reply, Secrets},
     engine::{
-        program::{Content, Outbound, Profile, Program},
+        program::{Outbound, Profile, Program},
         state::Properties,
     },
     expression::Type,
-    keys::{Keys, MessageKey},
+    keys::{CustomerKey, Keys, MessageKey},
     link,
     personal::Personal,
     policy::Basis,
@@ -99,6 +99,12 @@ fn render(keys: &Keys, program: &Arc<Program>, outbound: &Outbound, args: &Args)
         .collect();
     with.extend(args.with.iter().cloned());
     let key = MessageKey(*uuid::Uuid::new_v4().as_bytes());
+    // The page behind it opens as a customer's would; it is about nobody, so pressing its button changes nothing.
+    let leave = link::Leave {
+        message: key,
+        customer: CustomerKey(*uuid::Uuid::new_v4().as_bytes()),
+        purpose: outbound.purpose.clone(),
+    };
     let asks = program
         .policy
         .purposes
@@ -108,7 +114,7 @@ fn render(keys: &Keys, program: &Arc<Program>, outbound: &Outbound, args: &Args)
         .public_url
         .as_deref()
         .filter(|_| asks)
-        .map(|url| link::unsubscribe(keys, url, &program.namespace, key));
+        .map(|url| link::unsubscribe(keys, url, &program.namespace, &leave));
     let values = template::Values {
         customer: &customer,
         customer_id: "sample",
@@ -119,14 +125,9 @@ fn render(keys: &Keys, program: &Arc<Program>, outbound: &Outbound, args: &Args)
         unsubscribe: unsubscribe.as_deref(),
     };
     let mut content = BTreeMap::new();
-    for (field, part) in &outbound.content {
-        let rendered = match part {
-            Content::Number(number) => Rendered::Number(*number),
-            Content::Template(template) => {
-                Rendered::Text(template.render(&values).with_context(|| format!("content.{field}"))?)
-            }
-        };
-        content.insert(field.clone(), Personal::new(rendered));
+    for (field, template) in &outbound.content {
+        let text = template.render(&values).with_context(|| format!("content.{field}"))?;
+        content.insert(field.clone(), Personal::new(text));
     }
     Ok(Message {
         key,

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     api::touchpoint::{Inbound as InboundSpec, Outbound as OutboundSpec},
-    engine::program::{Content, Outbound},
+    engine::program::Outbound,
     expression::{self, Field, Layout, OnMissing, Place, Scope, Type},
     policy::{Basis, Purpose},
     template,
@@ -299,7 +299,7 @@ pub fn outbound(
                         report.warning(Code::Template, &path, message, "leave it out".to_owned());
                     }
                 }
-                content.insert(name.clone(), Content::Template(template));
+                content.insert(name.clone(), template);
             }
             Err(mistakes) => report.template(&path, mistakes),
         }

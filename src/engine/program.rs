@@ -185,13 +185,7 @@ pub struct Outbound {
     /// CEL in the program's layout that gives the address; None or missing where the channel needs one: skipped NoAddress.
     pub to: Option<expression::Program>,
     /// By field: subject, text, html, or what the adapter reads.
-    pub content: BTreeMap<String, Content>,
+    pub content: BTreeMap<String, Template>,
     /// How long after the step was reached it may still be sent; None: for ever.
     pub time_to_live: Option<Micros>,
-}
-
-#[derive(Debug)]
-pub enum Content {
-    Number(i64),
-    Template(Template),
 }

@@ -2,11 +2,11 @@
 
 use super::turn::TurnError;
 use crate::{
-    channel::{Message, Rendered},
+    channel::Message,
     clock::Micros,
     engine::{
         self,
-        program::{Content, Outbound, Program},
+        program::{Outbound, Program},
         state::{Customer, Properties},
     },
     keys::{CustomerKey, Keys, MessageKey},
@@ -14,7 +14,7 @@ use crate::{
     personal::Personal,
     policy::Basis,
     store::OutboxRow,
-    template,
+    template::{self, Template},
 };
 use std::collections::BTreeMap;
 
@@ -45,7 +45,12 @@ pub fn claim(
         .public_url
         .as_deref()
         .filter(|_| asks_consent(program, outbound));
-    let unsubscribe = page.map(|url| link::unsubscribe(keys, url, &program.namespace, row.key));
+    let leave = link::Leave {
+        message: row.key,
+        customer: row.customer,
+        purpose: outbound.purpose.clone(),
+    };
+    let unsubscribe = page.map(|url| link::unsubscribe(keys, url, &program.namespace, &leave));
     let view = engine::view(&program.profile, customer.attributes.expose());
     let content = render(keys, program, outbound, row, &view, customer, unsubscribe.as_deref())?;
     Ok(Claim {
@@ -85,7 +90,7 @@ fn render(
     view: &Properties,
     customer: &Customer,
     unsubscribe: Option<&str>,
-) -> Result<BTreeMap<String, Personal<Rendered>>, TurnError> {
+) -> Result<BTreeMap<String, Personal<String>>, TurnError> {
     let tracked = |address: &str| match &program.public_url {
         Some(url) => link::tracked(keys, url, &program.namespace, row.key, address),
         None => address.to_owned(),
@@ -99,12 +104,9 @@ fn render(
         link: &tracked,
         unsubscribe,
     };
-    let one = |(field, content): (&String, &Content)| {
-        let rendered = match content {
-            Content::Number(number) => Rendered::Number(*number),
-            Content::Template(template) => Rendered::Text(template.render(&values).map_err(|_| TurnError::Render)?),
-        };
-        Ok((field.clone(), Personal::new(rendered)))
+    let one = |(field, content): (&String, &Template)| {
+        let text = content.render(&values).map_err(|_| TurnError::Render)?;
+        Ok((field.clone(), Personal::new(text)))
     };
     outbound.content.iter().map(one).collect()
 }

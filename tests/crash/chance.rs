@@ -1,10 +1,7 @@
 //! Chance from a seed, which is printed: a failure can be looked for again with CRASH_SEED. (What the kernel makes of it differs each time.)
 
 use super::webhook_sink::spread;
-use std::{
-    ops::Range,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{ops::Range, time::Duration};
 
 pub struct Chance {
     pub seed: u64,
@@ -13,15 +10,9 @@ pub struct Chance {
 
 impl Chance {
     pub fn new() -> Self {
-        let now = || {
-            SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .unwrap()
-                .subsec_nanos()
-                .into()
-        };
+        let any = || u64::from(uuid::Uuid::new_v4().as_fields().0);
         let seed =
-            std::env::var("CRASH_SEED").map_or_else(|_| now(), |seed| seed.parse().expect("CRASH_SEED is a number"));
+            std::env::var("CRASH_SEED").map_or_else(|_| any(), |seed| seed.parse().expect("CRASH_SEED is a number"));
         println!("CRASH_SEED={seed}");
         Self { seed, drawn: 0 }
     }

@@ -106,7 +106,7 @@ impl Bench {
     }
 
     pub async fn accept(&self, batch: &[Arrival]) -> Vec<journey::store::Receipt> {
-        self.store.accept(SHOP, batch, &|_, _| {}).await.unwrap()
+        self.store.accept(SHOP, batch, &|_, _| vec![]).await.unwrap()
     }
 
     /// An arrival of now that `welcome` listens for.
@@ -241,6 +241,7 @@ pub fn enrollment(customer: CustomerKey, ordinal: i64, revision: &str, standing:
             steps: BTreeMap::new(),
             goals: BTreeMap::new(),
             kept: vec![],
+            arrivals: 0,
         },
         watch_until: 0,
     }
