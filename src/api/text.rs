@@ -3,6 +3,7 @@
 //! `must` is a pattern that the API server explains in words (a CEL rule); `pattern` is one that readers of Kubernetes
 //! know by sight.
 
+use crate::{clock::Micros, expression::time::duration};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -51,6 +52,13 @@ macro_rules! text {
             }
         }
     )*};
+}
+
+impl Span {
+    /// Microseconds, above zero: a text that breaks the shape's rule is zero, and the compiler refuses it.
+    pub fn micros(&self) -> Micros {
+        duration(&self.0).map_or(0, |length| length.max(0))
+    }
 }
 
 text! {
@@ -110,4 +118,24 @@ text! {
     SecretName { max: 253, pattern: r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$" }
     /// A key in a Secret, the name of the file it is mounted as.
     SecretKey { max: 253, pattern: r"^[-_a-zA-Z0-9]([-._a-zA-Z0-9]*[-_a-zA-Z0-9])?$" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{DAY, HOUR, MINUTE, SECOND};
+
+    #[test]
+    fn a_span_is_days_of_24_hours_hours_minutes_and_seconds_and_never_below_zero() {
+        for (text, micros) in [
+            ("90s", 90 * SECOND),
+            ("15m", 15 * MINUTE),
+            ("1d12h", 36 * HOUR),
+            ("99999d", 99_999 * DAY),
+            ("soon", 0),
+            ("-1h", 0),
+        ] {
+            assert_eq!(Span::from(text).micros(), micros, "{text}");
+        }
+    }
 }

@@ -3,7 +3,6 @@
 use super::{Channel, SecretError, Secrets, log::Log, smtp::Smtp, webhook::Webhook};
 use crate::{
     api::channel_adapter::{CA_KEY, ChannelAdapterSpec},
-    clock::span,
     template,
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
@@ -34,7 +33,7 @@ pub struct Reads {
 
 pub fn open(spec: &ChannelAdapterSpec, secrets: &Secrets, reads: Reads) -> Result<Arc<dyn Channel>, OpenError> {
     let timeout = spec.timeout.as_ref().map_or(TIMEOUT, |timeout| {
-        Duration::from_micros(span(&timeout.0).unsigned_abs())
+        Duration::from_micros(timeout.micros().unsigned_abs())
     });
     if let Some(smtp) = &spec.smtp {
         return Ok(Arc::new(Smtp::new(smtp.clone(), secrets.clone(), timeout)));

@@ -1,10 +1,6 @@
 //! Channel adapters: what their channel needs of a message, which Secrets they name, and where customers reach the gateway.
 
-use super::{
-    Code, Manifests,
-    report::Report,
-    value::{duration, span},
-};
+use super::{Code, Manifests, report::Report, value::span};
 use crate::{
     api::{
         channel_adapter::{
@@ -14,6 +10,7 @@ use crate::{
         text::SecretName,
         touchpoint::Outbound,
     },
+    clock::{MINUTE, SECOND},
     template,
 };
 use std::collections::BTreeSet;
@@ -199,7 +196,7 @@ pub fn check(report: &mut Report, manifests: &Manifests, name: &str, spec: &Chan
             .as_ref()
             .and_then(|text| span(report, "spec.retry.initial", text));
         let max = retry.max.as_ref().and_then(|text| span(report, "spec.retry.max", text));
-        let (initial, max) = (initial.or(duration("1s")), max.or(duration("10m")));
+        let (initial, max) = (initial.unwrap_or(SECOND), max.unwrap_or(10 * MINUTE));
         if initial > max {
             report.error(
                 Code::Value,

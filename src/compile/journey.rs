@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     api::{
+        PrivacyPolicySpec,
         journey::JourneySpec,
         measure::Side,
         signal::Signal,
@@ -42,12 +43,13 @@ pub fn compile(manifests: &Manifests, name: &str) -> Result<Compiled, Vec<Diagno
         return Err(report.found);
     };
     let world = World::of(manifests);
-    let selecting = manifests
+    let selecting: Vec<(&str, &PrivacyPolicySpec)> = manifests
         .policies
-        .values()
-        .filter(|policy| selector::selects(policy.journey_selector.as_ref(), &manifest.labels));
-    let policy = policy::merge(&selecting.collect::<Vec<_>>());
-    let mut compiler = Compiler::new(&world, &manifest.spec, report, policy);
+        .iter()
+        .filter(|(_, policy)| selector::selects(policy.journey_selector.as_ref(), &manifest.labels))
+        .map(|(name, policy)| (name.as_str(), policy))
+        .collect();
+    let mut compiler = Compiler::new(&world, &manifest.spec, report, selecting);
     let program = compiler.program(name);
     let mut found = compiler.report.found;
     found.append(&mut compiler.elsewhere);
@@ -72,11 +74,18 @@ struct Compiler<'m> {
     /// Attributes that the journey's own expressions read, with the first place that does.
     reads: BTreeMap<String, String>,
     entry: Field,
+    /// The policies that select the journey, by name, and what they say together.
+    selecting: Vec<(&'m str, &'m PrivacyPolicySpec)>,
     policy: EffectivePolicy,
 }
 
 impl<'m> Compiler<'m> {
-    fn new(world: &'m World<'m>, spec: &'m JourneySpec, report: Report, policy: EffectivePolicy) -> Self {
+    fn new(
+        world: &'m World<'m>,
+        spec: &'m JourneySpec,
+        report: Report,
+        selecting: Vec<(&'m str, &'m PrivacyPolicySpec)>,
+    ) -> Self {
         let triggers: Vec<Option<&str>> = spec
             .entry
             .triggers
@@ -96,7 +105,8 @@ impl<'m> Compiler<'m> {
                 may_be_missing: false,
                 ..world.union("entry", &triggers)
             },
-            policy,
+            policy: policy::merge(&selecting.iter().map(|(_, policy)| *policy).collect::<Vec<_>>()),
+            selecting,
         }
     }
 
@@ -563,16 +573,39 @@ impl<'m> Compiler<'m> {
     }
 
     fn no_purpose(&mut self, touchpoint: &str, purpose: &str) {
-        let known: Vec<&str> = self.policy.purposes.keys().map(String::as_str).collect();
-        let (message, help) = if known.is_empty() {
+        let names = |policy: &PrivacyPolicySpec| policy.purposes.iter().any(|one| one.name.as_str() == purpose);
+        let (naming, silent): (Vec<_>, Vec<_>) = self.selecting.iter().partition(|(_, policy)| names(policy));
+        let list = |policies: &[(&str, &PrivacyPolicySpec)]| {
+            let all: Vec<String> = policies.iter().map(|(name, _)| format!("'{name}'")).collect();
+            all.join(", ")
+        };
+        let (message, help) = if self.selecting.is_empty() {
             (
                 "no PrivacyPolicy selects this journey: it may send nothing".to_owned(),
                 "make a PrivacyPolicy whose journeySelector matches its labels".to_owned(),
             )
-        } else {
+        } else if naming.is_empty() {
+            let known = silent
+                .iter()
+                .flat_map(|(_, policy)| &policy.purposes)
+                .map(|one| one.name.as_str());
+            let known: BTreeSet<&str> = known.collect();
             (
                 format!("'{touchpoint}' is sent for purpose '{purpose}', which no PrivacyPolicy of this journey names"),
                 instead(purpose, known, "add the purpose to the PrivacyPolicy"),
+            )
+        } else {
+            (
+                format!(
+                    "'{touchpoint}' is sent for purpose '{purpose}', which PrivacyPolicy {} names and {} does not: \
+                     where several select a journey, only what all of them name is allowed",
+                    list(&naming),
+                    list(&silent)
+                ),
+                format!(
+                    "add the purpose to {} too, or let only one journeySelector match its labels",
+                    list(&silent)
+                ),
             )
         };
         let at = self

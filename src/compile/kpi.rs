@@ -1,10 +1,6 @@
 //! KPIs of a manifest, parsed for measuring.
 
-use super::{
-    Code,
-    report::Report,
-    value::{duration, percent},
-};
+use super::{Code, report::Report, value::percent};
 use crate::{
     api::{
         journey::JourneySpec,
@@ -23,7 +19,7 @@ fn one(kpi: &Kpi) -> Option<KpiSpec> {
         GoalMeasureKind::Rate => Some(KpiSpec {
             name: kpi.name.to_string(),
             goal: kpi.goal.name.to_string(),
-            window: duration(kpi.window.as_str())?,
+            window: Some(kpi.window.micros()).filter(|window| *window > 0)?,
             minimum_sample: kpi.minimum_sample.and_then(|n| u32::try_from(n).ok()),
             target: match &kpi.target {
                 Some(target) => Some(parsed(target)?),

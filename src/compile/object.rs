@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     api::{PrivacyPolicySpec, TouchpointSpec},
-    expression::Layout,
+    expression::{Layout, time},
     policy::Purpose,
 };
 use std::collections::BTreeSet;
@@ -159,7 +159,20 @@ fn policy(report: &mut Report, world: &World<'_>, spec: &PrivacyPolicySpec) {
     for (n, quiet) in spec.quiet.iter().enumerate() {
         let path = format!("spec.quiet[{n}].hours");
         let zone = quiet.hours.zone.as_str();
-        if zone != "Customer" && jiff::tz::TimeZone::get(zone).is_err() {
+        if zone == "Customer" && world.zone_may_be_missing {
+            let zone_rule = world.profile.zone.is_some();
+            let message = if zone_rule {
+                "the CustomerProfile's zone may be missing, and of a customer without one it is quiet at all hours: the message is skipped"
+            } else {
+                "the CustomerProfile gives no zone, and of a customer without one it is quiet at all hours: the message is skipped"
+            };
+            let help = if zone_rule {
+                "give the attribute that it reads a default, or name a zone here"
+            } else {
+                "add zone to the CustomerProfile, or name a zone here"
+            };
+            report.warning(Code::Policy, format!("{path}.zone"), message, help.to_owned());
+        } else if zone != "Customer" && time::zone(zone).is_none() {
             report.error(
                 Code::Value,
                 format!("{path}.zone"),
@@ -168,7 +181,7 @@ fn policy(report: &mut Report, world: &World<'_>, spec: &PrivacyPolicySpec) {
             );
         }
         for (field, clock) in [("from", &quiet.hours.from), ("to", &quiet.hours.to)] {
-            if !is_clock(clock.as_str()) {
+            if time::time_of_day(clock.as_str()).is_none() {
                 report.error(
                     Code::Value,
                     format!("{path}.{field}"),
@@ -181,13 +194,4 @@ fn policy(report: &mut Report, world: &World<'_>, spec: &PrivacyPolicySpec) {
     for (n, cap) in spec.caps.iter().enumerate() {
         span(report, &format!("spec.caps[{n}].per"), &cap.per);
     }
-}
-
-/// HH:MM, 00:00 to 23:59.
-fn is_clock(text: &str) -> bool {
-    let number = |part: &str, below: u8| {
-        part.len() == 2 && part.bytes().all(|c| c.is_ascii_digit()) && part.parse().is_ok_and(|n: u8| n < below)
-    };
-    text.split_once(':')
-        .is_some_and(|(hour, minute)| number(hour, 24) && number(minute, 60))
 }

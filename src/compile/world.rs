@@ -11,8 +11,9 @@ use crate::{
         touchpoint::{Inbound, Outbound},
     },
     engine::program::{Attribute, Profile, Zone},
-    expression::{Field, Layout, OnMissing, Place, Scope, Type},
+    expression::{self, Field, Layout, OnMissing, Place, Record, Scope, Type, time},
 };
+use jiff::tz::TimeZone;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -29,6 +30,8 @@ pub struct World<'m> {
     pub profile: Arc<Profile>,
     /// `customer`, the root.
     pub customer: Field,
+    /// Whether a customer's zone may be unknown, by a profile that is sound.
+    pub zone_may_be_missing: bool,
     /// What is wrong with the profile.
     pub found: Vec<Diagnostic>,
 }
@@ -49,6 +52,7 @@ impl<'m> World<'m> {
     pub fn of(manifests: &'m Manifests) -> Self {
         let mut fields = vec![field("id", Type::TEXT, false)];
         let (mut profile, mut found) = (Profile::default(), vec![]);
+        let mut zone_may_be_missing = manifests.profiles.len() < 2;
         if manifests.profiles.len() > 1 {
             for name in manifests.profiles.keys() {
                 let mut report = Report::new("CustomerProfile", name);
@@ -88,7 +92,15 @@ impl<'m> World<'m> {
                     missing: OnMissing::Missing,
                 };
                 profile.zone = cel(&mut report, "spec.zone", source.as_str(), &place, &mut layout)
-                    .map(|program| Zone { layout, program });
+                    .map(|program| Zone { layout, program })
+                    .filter(|zone| is_timeless(&mut report, zone));
+                let blank = profile.zone.as_ref().and_then(|zone| zone_of_nobody(&profile, zone));
+                zone_may_be_missing = profile.zone.is_some() && blank.is_none();
+                if let Some(name) = blank.filter(|name| time::zone(name).is_none()) {
+                    let message = format!("of a customer nobody knows it is '{name}', and there is no such time zone");
+                    let help = "name an IANA zone such as Europe/Vienna".to_owned();
+                    report.error(Code::Value, "spec.zone", message, help);
+                }
             }
             found = report.found;
         }
@@ -96,6 +108,7 @@ impl<'m> World<'m> {
             manifests,
             profile: Arc::new(profile),
             customer: field("customer", Type::object(fields), false),
+            zone_may_be_missing,
             found,
         }
     }
@@ -258,6 +271,42 @@ impl<'m> World<'m> {
     }
 }
 
+/// Quiet hours, `nextTime()` and `daysBetween()` ask for the zone at any moment and must hear the same.
+fn is_timeless(report: &mut Report, zone: &Zone) -> bool {
+    let reads = if zone.program.reads_now() {
+        "now"
+    } else if zone.program.reads_zone() {
+        "the zone that it is to give"
+    } else {
+        return true;
+    };
+    report.error(
+        Code::Expression,
+        "spec.zone",
+        format!("a zone is the customer's and not the moment's: it cannot read {reads}"),
+        "read attributes of customer only".to_owned(),
+    );
+    false
+}
+
+/// The zone's name where every attribute is its default; None: it is missing.
+fn zone_of_nobody(profile: &Profile, zone: &Zone) -> Option<String> {
+    let record = Record::fill_with(&zone.layout, 0, TimeZone::UTC, |path| match path.segments.as_slice() {
+        [_, id] if id == "id" => expression::Value::Text("".into()),
+        [_, name] => {
+            let default = profile.attributes.get(name).and_then(|of| of.default.as_ref());
+            default.map_or(expression::Value::Missing, |default| {
+                expression::Value::of(default, &path.ty)
+            })
+        }
+        _ => expression::Value::Missing,
+    });
+    match zone.program.eval_json(&record) {
+        Ok(Value::String(name)) => Some(name),
+        Ok(_) | Err(_) => None,
+    }
+}
+
 fn attribute(report: &mut Report, name: &str, spec: &AttributeSpec) -> Attribute {
     let path = format!("spec.attributes.{name}");
     let one = match spec.type_ {
@@ -320,7 +369,7 @@ fn unfit(value: &Value, ty: &Type) -> Option<String> {
     if let (Type::Text(Some(allowed)), Value::String(text)) = (ty, value) {
         return (!allowed.contains(text)).then(|| format!("'{text}' is none of its values: {}", allowed.join(", ")));
     }
-    let fits = crate::expression::Value::of(value, ty) != crate::expression::Value::Missing;
+    let fits = expression::Value::of(value, ty) != expression::Value::Missing;
     (!fits).then(|| match ty {
         Type::Instant => "a timestamp is written like 2026-03-01T09:00:00Z".to_owned(),
         ty => format!("this is no {ty}"),

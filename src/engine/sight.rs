@@ -9,11 +9,11 @@ use super::{
 };
 use crate::{
     clock::Micros,
-    expression::{self, Fault, Layout, ReadPath, Record, Type, Val, Value},
+    expression::{self, Fault, Layout, ReadPath, Record, Type, Val, Value, time},
 };
-use jiff::tz::{TimeZone, TimeZoneDatabase};
+use jiff::tz::TimeZone;
 use serde_json::Value as Json;
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::collections::BTreeMap;
 
 /// The attributes of a customer as expressions and templates see them: what is known, and the profile's defaults for the rest.
 /// Attributes that the profile does not declare are left out.
@@ -140,8 +140,7 @@ impl<'a> Sight<'a> {
 
     /// The value as JSON; never null.
     pub fn value(&self, expression: &expression::Program) -> Result<Json, Fault> {
-        let record = self.record(expression);
-        expression.eval(&record)?.to_json(expression.ty())
+        expression.eval_json(&self.record(expression))
     }
 
     /// Only what the expression can read is looked up: a condition over two paths of a journey with a hundred costs two.
@@ -183,28 +182,18 @@ impl<'a> Sight<'a> {
 }
 
 fn zone(profile: &Profile, customer_id: &str, attributes: &Properties) -> Option<TimeZone> {
-    /// Its own cache makes a second look-up cheap.
-    static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
     let rule = profile.zone.as_ref()?;
-    let slots = rule
-        .layout
-        .paths()
-        .iter()
-        .map(|path| match path.segments.split_first() {
+    // A zone is a property of the customer and not of the moment: the compiler refuses a rule that reads the time.
+    let record = Record::fill_with(&rule.layout, 0, TimeZone::UTC, |path| {
+        match path.segments.split_first() {
             Some((root, rest)) if root == "customer" => {
                 customer_value(profile, customer_id, attributes, rest, &path.ty)
             }
             _ => Value::Missing,
-        })
-        .collect();
-    // A zone is a property of the customer and not of the moment: its rule sees no clock.
-    let record = Record {
-        slots,
-        now: 0,
-        zone: TimeZone::UTC,
-    };
+        }
+    });
     match rule.program.eval(&record).ok()? {
-        Val::Text(name) => ZONES.get(&name).ok(),
+        Val::Text(name) => time::zone(&name),
         Val::Bool(_)
         | Val::Int(_)
         | Val::Number(_)

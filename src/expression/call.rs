@@ -3,6 +3,7 @@
 use super::time::{self, Part, TimeOfDay, Weekdays};
 use super::tree::{Fault, Machine, Node, Out, append};
 use super::value::Val;
+use crate::clock::DAY;
 use jiff::tz::TimeZone;
 use std::borrow::Cow;
 
@@ -126,7 +127,7 @@ pub fn call<'a>(function: &'a Function, args: &'a [Node], m: &mut Machine<'a>) -
             other => Val::Text(other.show()?.into()),
         },
         Function::ToInstant => Val::Instant(time::instant(&text(args, 0, m)?).ok_or(Fault::NotATime)?),
-        Function::Days => Val::Duration(whole(args, 0, m)?.checked_mul(time::DAY).ok_or(Fault::Overflow)?),
+        Function::Days => Val::Duration(whole(args, 0, m)?.checked_mul(DAY).ok_or(Fault::Overflow)?),
         Function::DaysBetween => {
             let (from, to) = (whole(args, 0, m)?, whole(args, 1, m)?);
             Val::Int(time::days_between(from, to, &m.record.zone).ok_or(Fault::NotATime)?)

@@ -1,21 +1,13 @@
 //! Instants, durations and calendar questions. There is no clock: `now` and the zone are arguments. The rules of the zones come from the
 //! tz database that is bundled with the program, so that every replica and every machine answers alike.
 
+use crate::clock::{DAY, HOUR, MINUTE, SECOND};
 use jiff::civil::{Time, Weekday};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use jiff::{Timestamp, ToSpan};
 
-/// 24 hours in microseconds.
-pub const DAY: i64 = 86_400_000_000;
-
 /// Each unit once, the larger first, in microseconds.
-const UNITS: [(&str, i64); 5] = [
-    ("d", DAY),
-    ("h", 3_600_000_000),
-    ("m", 60_000_000),
-    ("s", 1_000_000),
-    ("ms", 1_000),
-];
+const UNITS: [(&str, i64); 5] = [("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND), ("ms", 1_000)];
 
 /// A zone by its IANA name, from the bundled database. None: there is none of this name.
 pub fn zone(name: &str) -> Option<TimeZone> {
@@ -98,6 +90,13 @@ fn decimal(text: &str) -> Option<i128> {
 /// A time of day on a wall clock, to the minute.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct TimeOfDay(Time);
+
+impl TimeOfDay {
+    /// Since midnight, 0 to 1439.
+    pub fn minutes(self) -> u16 {
+        u16::from(self.0.hour().unsigned_abs()) * 60 + u16::from(self.0.minute().unsigned_abs())
+    }
+}
 
 /// Some days of the week; bit 0 is Monday.
 #[derive(Debug, Clone, Copy, PartialEq)]

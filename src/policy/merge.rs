@@ -2,10 +2,12 @@
 
 use super::{Basis, Cap, EffectivePolicy, Purpose, Quiet, QuietThen, QuietZone};
 use crate::{
-    api::privacy_policy::{self, PrivacyPolicySpec},
-    clock,
+    api::{
+        privacy_policy::{self, PrivacyPolicySpec},
+        text::Span,
+    },
+    expression::time,
 };
-use jiff::tz::TimeZoneDatabase;
 use std::cmp::Reverse;
 
 /// Of each rule the strictest: commutative, associative, idempotent. No policy at all allows nothing.
@@ -74,7 +76,7 @@ fn alone(policy: &PrivacyPolicySpec) -> EffectivePolicy {
         } = purpose;
         let this = Purpose {
             basis: basis_of(*basis),
-            expires: expires.as_ref().map(|holds| clock::span(holds.as_str())),
+            expires: expires.as_ref().map(Span::micros),
             attributes: attributes
                 .iter()
                 .map(|attribute| attribute.as_str().to_owned())
@@ -136,25 +138,20 @@ fn cap(cap: &privacy_policy::Cap) -> Cap {
             .as_ref()
             .map(|names| sorted(names.iter().map(|name| name.as_str()))),
         at_most: u32::try_from(*at_most).unwrap_or(0),
-        per: clock::span(per.as_str()),
+        per: per.micros(),
     }
 }
 
 /// `HH:MM`, whose shape the CRD has checked; what is none is midnight.
 fn minutes(clock: &str) -> u16 {
-    let part = |text: &str, below: u16| text.parse().ok().filter(|number| *number < below).unwrap_or(0);
-    clock
-        .split_once(':')
-        .map_or(0, |(hour, minute)| part(hour, 24) * 60 + part(minute, 60))
+    time::time_of_day(clock).map_or(0, time::TimeOfDay::minutes)
 }
 
 /// A zone the bundled tz database does not know (`compile` refuses it) counts as not known at all: the strictest reading.
 fn zone_of(name: &str) -> QuietZone {
     match name {
         "Customer" => QuietZone::Customer,
-        name => TimeZoneDatabase::bundled()
-            .get(name)
-            .map_or(QuietZone::Customer, QuietZone::Fixed),
+        name => time::zone(name).map_or(QuietZone::Customer, QuietZone::Fixed),
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     api::channel_adapter::{ChannelAdapterSpec, UnknownOutcome},
     channel::{Channel, Reply},
-    clock::{Micros, span},
+    clock::Micros,
     engine::Outcome,
     store::{Fate, Handed},
 };
@@ -53,10 +53,10 @@ impl Limits {
             attempts: retry.map_or(5, |retry| u32::try_from(retry.attempts).unwrap_or(1)),
             initial: retry
                 .and_then(|retry| retry.initial.as_ref())
-                .map_or(crate::clock::SECOND, |initial| span(&initial.0)),
+                .map_or(crate::clock::SECOND, |initial| initial.micros()),
             max: retry
                 .and_then(|retry| retry.max.as_ref())
-                .map_or(10 * crate::clock::MINUTE, |max| span(&max.0)),
+                .map_or(10 * crate::clock::MINUTE, |max| max.micros()),
             retries_unknown: spec
                 .unknown_outcome
                 .map_or(deduplicates, |unknown| unknown == UnknownOutcome::Retry),

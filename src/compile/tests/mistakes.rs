@@ -529,6 +529,20 @@ fn adapters_policies_and_the_profile_are_judged_by_themselves() {
             "zone: customer.age",
             "Expression Error spec.zone: a text is needed here, this is an integer",
         ),
+        (
+            "CustomerProfile",
+            "shop",
+            "zone: customer.timezone",
+            "zone: \"now > timestamp('2026-01-01T00:00:00Z') ? 'Europe/Vienna' : 'UTC'\"",
+            "Expression Error spec.zone: a zone is the customer's and not the moment's: it cannot read now; read attributes of customer only",
+        ),
+        (
+            "CustomerProfile",
+            "shop",
+            "timezone: {type: string}",
+            "timezone: {type: string, default: Europe/Wien}",
+            "Value Error spec.zone: of a customer nobody knows it is 'Europe/Wien', and there is no such time zone; name an IANA zone such as Europe/Vienna",
+        ),
     ] {
         let said = said_of(kind, name, &changed(from, to));
         assert!(said.iter().any(|line| line.starts_with(expected)), "{to}\n{said:#?}");
@@ -542,4 +556,58 @@ fn adapters_policies_and_the_profile_are_judged_by_themselves() {
             "Reference Error metadata.name: a namespace has one CustomerProfile, this has other too: none holds; delete all but one"
         ]
     );
+}
+
+#[test]
+fn quiet_hours_in_a_zone_that_may_be_unknown_are_warned_of() {
+    let quiet = |from: &str, to: &str| {
+        let shop = SHOP.replace("zone: Europe/Vienna", "zone: Customer").replace(from, to);
+        said_of("PrivacyPolicy", "shop", &read(&shop))
+    };
+    let said = "Policy Warning spec.quiet[0].hours.zone: the CustomerProfile";
+    let then = "and of a customer without one it is quiet at all hours: the message is skipped";
+    assert_eq!(
+        quiet("", ""),
+        [format!(
+            "{said}'s zone may be missing, {then}; give the attribute that it reads a default, or name a zone here"
+        )]
+    );
+    assert_eq!(
+        quiet("zone: customer.timezone\n", "description: none\n"),
+        [format!(
+            "{said} gives no zone, {then}; add zone to the CustomerProfile, or name a zone here"
+        )]
+    );
+    for sound in [
+        "timezone: {type: string, default: Europe/Vienna}",
+        "timezone: {type: number}",
+    ] {
+        // Of a rule that is wrong itself the profile's own mistake is enough.
+        assert_eq!(quiet("timezone: {type: string}", sound), [""; 0], "{sound}");
+    }
+    let computed = "zone: \"has(customer.timezone) ? customer.timezone : 'UTC'\"";
+    assert_eq!(quiet("zone: customer.timezone", computed), [""; 0]);
+}
+
+#[test]
+fn of_two_policies_that_select_a_journey_the_one_that_leaves_the_purpose_out_is_named() {
+    let second = |purposes: &str| {
+        let policy = format!(
+            "{SHOP}\n---\napiVersion: journey.dev/v1alpha1\nkind: PrivacyPolicy\nmetadata: {{name: other}}\nspec: {{purposes: [{purposes}]}}\n"
+        );
+        said(&read(&policy))
+    };
+    let service = "{name: service, basis: Contract, attributes: [email, firstName, tier, points]}";
+    assert!(
+        second(service).contains(
+            &"Policy Error spec.steps[2].send.touchpoint: 'cart-reminder' is sent for purpose 'marketing', which PrivacyPolicy 'shop' names \
+              and 'other' does not: where several select a journey, only what all of them name is allowed; add the purpose to 'other' too, \
+              or let only one journeySelector match its labels"
+                .to_owned()
+        ),
+        "{:#?}",
+        second(service)
+    );
+    let marketing = "{name: marketing, basis: Consent, attributes: [email, firstName, tier, points]}";
+    assert_eq!(second(&format!("{service}, {marketing}")), [""; 0]);
 }
