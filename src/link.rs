@@ -1,33 +1,21 @@
 //! Signed addresses in messages: tracked links and the unsubscribe page. The runner makes them, the gateway reads them back.
 //!
-//! A token is the message's key and a MAC over the kind of link, the namespace, the message and, for a tracked link, the target: nobody
-//! can make the gateway redirect to an address that no message held (no open redirect, CWE-601), nor turn one kind of link or one
-//! namespace's link into another's. A token tells nobody who the customer is. Knows no store, no HTTP.
+//! A token is what the link is about and a MAC over that, the kind of link and the namespace: nobody can make the gateway redirect to an
+//! address that no message held (no open redirect, CWE-601), nor turn one kind of link or one namespace's link into another's. A tracked
+//! link is about a message and its target; the click on it is news for the message's journey only. An unsubscribe link is about a customer
+//! and a purpose, and has both in it: it works for good, also when the message and its journey have long been deleted. A token tells nobody
+//! who the customer is: it has the pseudonym, never the identifier. Knows no store, no HTTP.
 
-use crate::keys::{Keys, MessageKey};
+use crate::keys::{CustomerKey, Keys, MessageKey};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use url::{Url, form_urlencoded};
 
-/// Bytes of a message key, and of the MAC after it.
+/// Bytes of a message key, of a customer key, and of a MAC.
 const PART: usize = 16;
+/// Bytes of a token, more than any purpose's name needs: longer ones are not looked into.
+const TOKEN_LIMIT: usize = 512;
 /// Bytes of a target that a link carries: mail programs and proxies cut longer addresses.
 const TARGET_LIMIT: usize = 2048;
-
-/// What a link does; its word is part of what the MAC says.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    Tracked,
-    Unsubscribe,
-}
-
-impl Kind {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Tracked => "journey.dev/link/tracked",
-            Self::Unsubscribe => "journey.dev/link/unsubscribe",
-        }
-    }
-}
 
 /// The address that counts a click on `message` and then leads to `to`: `{public_url}/l/TOKEN?to=TARGET`. A target that is not an http or
 /// https address (mailto:, tel:), or longer than 2,048 bytes, cannot be tracked and comes back as it is.
@@ -36,45 +24,91 @@ pub fn tracked(keys: &Keys, public_url: &str, namespace: &str, message: MessageK
         return to.to_owned();
     }
     let encoded: String = form_urlencoded::byte_serialize(to.as_bytes()).collect();
-    let token = token(keys, Kind::Tracked, namespace, message, to);
+    let token = tracked_token(keys, namespace, message, to);
     format!("{}/l/{token}?to={encoded}", public_url.trim_end_matches('/'))
 }
 
-/// The address of the page on which a customer withdraws the consent that `message` was sent by: `{public_url}/u/TOKEN`. A POST to it is
-/// the one-click unsubscription of RFC 8058.
-pub fn unsubscribe(keys: &Keys, public_url: &str, namespace: &str, message: MessageKey) -> String {
-    let token = token(keys, Kind::Unsubscribe, namespace, message, "");
-    format!("{}/u/{token}", public_url.trim_end_matches('/'))
+fn tracked_token(keys: &Keys, namespace: &str, message: MessageKey, to: &str) -> String {
+    let mac = keys.sign(&tracked_claim(namespace, message, to));
+    URL_SAFE_NO_PAD.encode([message.0, mac].concat())
+}
+
+/// Whose consent to what an unsubscribe link withdraws, and the message that it stood in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Leave {
+    pub message: MessageKey,
+    pub customer: CustomerKey,
+    pub purpose: String,
+}
+
+/// The address of the page on which a customer withdraws a consent: `{public_url}/u/TOKEN`. A POST to it is the one-click unsubscription
+/// of RFC 8058.
+pub fn unsubscribe(keys: &Keys, public_url: &str, namespace: &str, leave: &Leave) -> String {
+    let mac = keys.sign(&leave_claim(namespace, leave));
+    let bytes = [&leave.message.0, &leave.customer.0, leave.purpose.as_bytes(), &mac].concat();
+    format!(
+        "{}/u/{}",
+        public_url.trim_end_matches('/'),
+        URL_SAFE_NO_PAD.encode(bytes)
+    )
 }
 
 /// The message that a tracked link stood in; None: forged, of another namespace or kind, or not a web address.
 pub fn read_tracked(keys: &Keys, namespace: &str, token: &str, to: &str) -> Option<MessageKey> {
     is_web_address(to).then_some(())?;
-    read(keys, Kind::Tracked, namespace, token, to)
-}
-
-/// The message that an unsubscribe link stood in; None: forged, or of another namespace or kind.
-pub fn read_unsubscribe(keys: &Keys, namespace: &str, token: &str) -> Option<MessageKey> {
-    read(keys, Kind::Unsubscribe, namespace, token, "")
-}
-
-fn token(keys: &Keys, kind: Kind, namespace: &str, message: MessageKey, to: &str) -> String {
-    let mac = keys.sign(&claim(kind, namespace, message, to));
-    URL_SAFE_NO_PAD.encode([message.0, mac].concat())
-}
-
-fn read(keys: &Keys, kind: Kind, namespace: &str, token: &str, to: &str) -> Option<MessageKey> {
-    let bytes: [u8; 2 * PART] = URL_SAFE_NO_PAD.decode(token).ok()?.try_into().ok()?;
+    let bytes: [u8; 2 * PART] = decode(token)?.try_into().ok()?;
     let (message, mac) = bytes.split_first_chunk::<PART>()?;
     let message = MessageKey(*message);
-    keys.signed(&claim(kind, namespace, message, to), mac)
+    keys.signed(&tracked_claim(namespace, message, to), mac)
         .then_some(message)
 }
 
-/// What the MAC says, each part with its length so that no two claims read the same.
-fn claim(kind: Kind, namespace: &str, message: MessageKey, to: &str) -> Vec<u8> {
+/// What an unsubscribe link withdraws; None: forged, or of another namespace or kind.
+pub fn read_unsubscribe(keys: &Keys, namespace: &str, token: &str) -> Option<Leave> {
+    let bytes = decode(token)?;
+    let (message, rest) = bytes.split_first_chunk::<PART>()?;
+    let (customer, rest) = rest.split_first_chunk::<PART>()?;
+    let (purpose, mac) = rest.split_last_chunk::<PART>()?;
+    let leave = Leave {
+        message: MessageKey(*message),
+        customer: CustomerKey(*customer),
+        purpose: std::str::from_utf8(purpose).ok()?.to_owned(),
+    };
+    keys.signed(&leave_claim(namespace, &leave), mac).then_some(leave)
+}
+
+fn decode(token: &str) -> Option<Vec<u8>> {
+    (token.len() <= TOKEN_LIMIT).then(|| URL_SAFE_NO_PAD.decode(token).ok())?
+}
+
+fn tracked_claim(namespace: &str, message: MessageKey, to: &str) -> Vec<u8> {
+    claim(&[
+        b"journey.dev/link/tracked",
+        namespace.as_bytes(),
+        &message.0,
+        to.as_bytes(),
+    ])
+}
+
+fn leave_claim(namespace: &str, leave: &Leave) -> Vec<u8> {
+    let Leave {
+        message,
+        customer,
+        purpose,
+    } = leave;
+    claim(&[
+        b"journey.dev/link/unsubscribe",
+        namespace.as_bytes(),
+        &message.0,
+        &customer.0,
+        purpose.as_bytes(),
+    ])
+}
+
+/// What the MAC says, each part with its length so that no two claims read the same. The first part is the kind of link.
+fn claim(parts: &[&[u8]]) -> Vec<u8> {
     let mut said = Vec::new();
-    for part in [kind.word().as_bytes(), namespace.as_bytes(), &message.0, to.as_bytes()] {
+    for part in parts {
         said.extend_from_slice(&(part.len() as u64).to_be_bytes());
         said.extend_from_slice(part);
     }
@@ -92,6 +126,14 @@ mod tests {
 
     const MESSAGE: MessageKey = MessageKey([7; 16]);
     const TARGET: &str = "https://shop.example/cart?a=1&b=ü#top";
+
+    fn leave() -> Leave {
+        Leave {
+            message: MESSAGE,
+            customer: CustomerKey([9; 16]),
+            purpose: "marketing".into(),
+        }
+    }
 
     fn parts(link: &str) -> (String, Option<String>) {
         let url = Url::parse(link).unwrap();
@@ -123,15 +165,32 @@ mod tests {
     }
 
     #[test]
+    fn an_unsubscribe_link_says_whose_consent_to_what_it_withdraws() {
+        let keys = Keys::ephemeral();
+        for purpose in ["", "m", "marketing", &"p".repeat(63)] {
+            let leave = Leave {
+                purpose: purpose.into(),
+                ..leave()
+            };
+            let link = unsubscribe(&keys, "https://events.shop.example/", "shop", &leave);
+            assert!(link.starts_with("https://events.shop.example/u/"));
+            assert_eq!(read_unsubscribe(&keys, "shop", &parts(&link).0), Some(leave));
+        }
+    }
+
+    #[test]
     fn forged_and_altered_tokens_are_refused() {
         let keys = Keys::ephemeral();
-        let (token, _) = parts(&unsubscribe(&keys, "https://e.example", "shop", MESSAGE));
-        assert_eq!(read_unsubscribe(&keys, "shop", &token), Some(MESSAGE));
+        let (token, _) = parts(&unsubscribe(&keys, "https://e.example", "shop", &leave()));
+        assert_eq!(read_unsubscribe(&keys, "shop", &token), Some(leave()));
         assert_eq!(read_unsubscribe(&Keys::ephemeral(), "shop", &token), None);
-        for at in 0..2 * PART {
-            let mut bytes = URL_SAFE_NO_PAD.decode(&token).unwrap();
-            bytes[at] ^= 1;
-            assert_eq!(read_unsubscribe(&keys, "shop", &URL_SAFE_NO_PAD.encode(bytes)), None);
+        let bytes = URL_SAFE_NO_PAD.decode(&token).unwrap();
+        for at in 0..bytes.len() {
+            let mut altered = bytes.clone();
+            altered[at] ^= 1;
+            assert_eq!(read_unsubscribe(&keys, "shop", &URL_SAFE_NO_PAD.encode(altered)), None);
+            let shorter = URL_SAFE_NO_PAD.encode(&bytes[at + 1..]);
+            assert_eq!(read_unsubscribe(&keys, "shop", &shorter), None);
         }
         for token in ["", "x", "%00", &token[1..], &format!("{token}AA"), &"A".repeat(100_000)] {
             assert_eq!(read_unsubscribe(&keys, "shop", token), None);
@@ -142,7 +201,7 @@ mod tests {
     fn a_token_of_another_namespace_or_kind_is_refused() {
         let keys = Keys::ephemeral();
         let (click, _) = parts(&tracked(&keys, "https://e.example", "shop", MESSAGE, TARGET));
-        let (leave, _) = parts(&unsubscribe(&keys, "https://e.example", "shop", MESSAGE));
+        let (leave, _) = parts(&unsubscribe(&keys, "https://e.example", "shop", &leave()));
         assert_eq!(read_tracked(&keys, "other", &click, TARGET), None);
         assert_eq!(read_unsubscribe(&keys, "other", &leave), None);
         assert_eq!(read_unsubscribe(&keys, "shop", &click), None);
@@ -160,7 +219,7 @@ mod tests {
             "data:text/html,x",
         ] {
             assert_eq!(tracked(&keys, "https://e.example", "shop", MESSAGE, to), to);
-            let token = token(&keys, Kind::Tracked, "shop", MESSAGE, to);
+            let token = tracked_token(&keys, "shop", MESSAGE, to);
             assert_eq!(read_tracked(&keys, "shop", &token, to), None);
         }
     }

@@ -2,15 +2,15 @@
 
 mod gateway_support;
 
-use gateway_support::{NAMESPACE, Shop, answer, eventually};
+use gateway_support::{NAMESPACE, Shop, answer, eventually, put};
 use journey::{
     clock::{DAY, SECOND, now},
-    gateway::Limits,
+    gateway::{Limits, Replayed, View, replay},
     keys::{Keys, MessageKey},
     kpi::IntakeCount,
-    link,
+    link::{self, Leave},
     policy::Consent,
-    store::{Imported, MessageRow, memory::Memory},
+    store::{Imported, MessageRow, Quarantined, memory::Memory},
 };
 use reqwest::header::{LOCATION, RETRY_AFTER};
 use serde_json::{Value, json};
@@ -513,8 +513,9 @@ async fn consent_follows_the_customers_latest_word_and_journeys_hear_of_changes_
         202
     );
 
-    let mut heard = vec![];
-    eventually_heard(&shop, "welcome", 2, &mut heard).await;
+    // Committed with the events that brought them: there is nothing to wait for.
+    let heard = shop.arrived("welcome").await;
+    assert_eq!(heard.len(), 2);
     assert!(
         heard
             .iter()
@@ -532,22 +533,37 @@ async fn consent_follows_the_customers_latest_word_and_journeys_hear_of_changes_
         readers.iter().map(|(event, _)| event.name.as_str()).collect::<Vec<_>>(),
         ["consent/withdrawn"]
     );
+    assert_eq!(
+        (
+            count(&shop, IntakeCount::Accepted).await,
+            count(&shop, IntakeCount::Followed).await
+        ),
+        (7, 3)
+    );
+    assert!(shop.metrics().contains("journey_events_followed_total 3"));
 }
 
-async fn eventually_heard(
-    shop: &Shop,
-    journey: &str,
-    events: usize,
-    heard: &mut Vec<(journey::engine::Event, journey::store::Customer)>,
-) {
-    for _ in 0..100 {
-        heard.extend(shop.arrived(journey).await);
-        if heard.len() >= events {
-            return;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
-    }
-    panic!("{} of {events} events were heard", heard.len());
+#[tokio::test]
+async fn a_consent_in_an_event_that_was_put_aside_is_heard_when_it_is_replayed() {
+    let shop = Shop::open().await;
+    let row = Quarantined {
+        reason: "SchemaViolation".into(),
+        detail: String::new(),
+        source: "web".into(),
+        at: now(),
+        event: viewed("1", json!({"userId": "ada", "newsletter": true})).into(),
+    };
+    shop.store.quarantine(NAMESPACE, &[row]).await.unwrap();
+    let [(id, _)] = shop.store.quarantined(NAMESPACE, 0, 10).await.unwrap()[..] else {
+        panic!("one row was put aside")
+    };
+    let programs = shop.store.programs(NAMESPACE, -1).await.unwrap().unwrap();
+    let view = View::of_programs(&programs).unwrap();
+    let replayed = replay(shop.store.as_ref(), &shop.keys, NAMESPACE, &view, id).await;
+    assert_eq!(replayed.unwrap(), Replayed::Accepted);
+    let heard = shop.arrived("welcome").await;
+    assert_eq!(heard[0].0.name, "consent/granted");
+    assert!(heard[0].1.consents["marketing"].granted);
 }
 
 /// RFC 8058, section 3.2.
@@ -578,6 +594,16 @@ async fn with_message() -> Shop {
     let arrived = shop.round("readers", vec![message]).await;
     assert!(arrived[0].1.consents["marketing"].granted);
     shop
+}
+
+/// The unsubscribe link of that message.
+fn leave(shop: &Shop, keys: &Keys) -> String {
+    let leave = Leave {
+        message: MESSAGE,
+        customer: shop.keys.customer(NAMESPACE, "userId", "ada"),
+        purpose: "marketing".into(),
+    };
+    link::unsubscribe(keys, &shop.url, NAMESPACE, &leave)
 }
 
 #[tokio::test]
@@ -640,7 +666,7 @@ async fn a_link_that_we_did_not_sign_leads_nowhere() {
 #[tokio::test]
 async fn opening_the_unsubscribe_page_changes_nothing_and_one_post_withdraws() {
     let shop = with_message().await;
-    let link = link::unsubscribe(&shop.keys, &shop.url, NAMESPACE, MESSAGE);
+    let link = leave(&shop, &shop.keys);
     let page = shop.http.get(&link).send().await.unwrap();
     let policy = page.headers()["content-security-policy"].to_str().unwrap().to_owned();
     let html = page.text().await.unwrap();
@@ -675,6 +701,37 @@ async fn opening_the_unsubscribe_page_changes_nothing_and_one_post_withdraws() {
 }
 
 #[tokio::test]
+async fn an_unsubscribe_link_works_when_its_journey_and_its_message_are_gone() {
+    let shop = with_message().await;
+    let link = leave(&shop, &shop.keys);
+    shop.store.remove_journey(NAMESPACE, "readers").await.unwrap();
+    assert_eq!(shop.store.message(NAMESPACE, MESSAGE).await.unwrap(), None);
+
+    let page = shop.http.get(&link).send().await.unwrap();
+    assert_eq!(page.status().as_u16(), 200);
+    assert!(page.text().await.unwrap().contains("<strong>marketing</strong>"));
+    let posted = shop.http.post(&link).body(ONE_CLICK).send().await.unwrap();
+    assert_eq!(posted.status().as_u16(), 200);
+
+    put(shop.store.as_ref()).await;
+    let (status, _) = shop.event("web-write-key", viewed("2", json!({"userId": "ada"}))).await;
+    assert_eq!(status, 202);
+    let (_, customer) = &shop.arrived("readers").await[0];
+    assert!(!customer.consents["marketing"].granted);
+}
+
+#[tokio::test]
+async fn an_unsubscribe_link_of_a_customer_who_is_gone_is_answered_and_brings_nobody_back() {
+    let shop = Shop::open().await;
+    for _ in 0..2 {
+        let posted = shop.http.post(leave(&shop, &shop.keys)).body(ONE_CLICK);
+        assert_eq!(posted.send().await.unwrap().status().as_u16(), 200);
+    }
+    assert!(shop.arrived("readers").await.is_empty());
+    assert_eq!(count(&shop, IntakeCount::Accepted).await, 0);
+}
+
+#[tokio::test]
 async fn a_withdrawal_holds_against_a_consent_by_a_clock_that_is_ahead() {
     let shop = with_message().await;
     let key = shop.keys.customer(NAMESPACE, "userId", "ada");
@@ -692,7 +749,7 @@ async fn a_withdrawal_holds_against_a_consent_by_a_clock_that_is_ahead() {
         evidence: BTreeMap::new(),
     };
     shop.store.import(NAMESPACE, &[ahead], "file", 1).await.unwrap();
-    let link = link::unsubscribe(&shop.keys, &shop.url, NAMESPACE, MESSAGE);
+    let link = leave(&shop, &shop.keys);
     let body = "--x\r\nContent-Disposition: form-data; name=\"List-Unsubscribe\"\r\n\r\nOne-Click\r\n--x--\r\n";
     let request = shop
         .http
@@ -707,7 +764,7 @@ async fn a_withdrawal_holds_against_a_consent_by_a_clock_that_is_ahead() {
 #[tokio::test]
 async fn a_forged_unsubscribe_link_withdraws_nothing() {
     let shop = with_message().await;
-    let forged = link::unsubscribe(&Keys::ephemeral(), &shop.url, NAMESPACE, MESSAGE);
+    let forged = leave(&shop, &Keys::ephemeral());
     let click = link::tracked(&shop.keys, &shop.url, NAMESPACE, MESSAGE, "https://shop.example/").replace("/l/", "/u/");
     for link in [forged, click] {
         assert_eq!(shop.http.get(&link).send().await.unwrap().status().as_u16(), 404);
@@ -749,11 +806,7 @@ async fn at_shutdown_what_is_under_way_is_finished() {
 #[tokio::test]
 async fn durations_are_measured_by_route_and_no_token_is_a_label() {
     let shop = with_message().await;
-    shop.http
-        .get(link::unsubscribe(&shop.keys, &shop.url, NAMESPACE, MESSAGE))
-        .send()
-        .await
-        .unwrap();
+    shop.http.get(leave(&shop, &shop.keys)).send().await.unwrap();
     eventually(|| shop.metrics().contains(r#"route="/u/{token}",status="200""#)).await;
     assert!(
         shop.metrics()

@@ -9,7 +9,7 @@ use journey::{
     gateway::Limits,
     keys::{Keys, MessageKey},
     kpi::IntakeCount,
-    link,
+    link::{self, Leave},
     store::postgres::Postgres,
 };
 use reqwest::header::{LOCATION, RETRY_AFTER};
@@ -60,7 +60,16 @@ async fn while_the_database_is_away_events_are_refused_and_none_is_lost_or_count
         (click.status().as_u16(), click.headers()[LOCATION].to_str().unwrap()),
         (302, target)
     );
-    let leave = link::unsubscribe(&shop.keys, &shop.url, NAMESPACE, MessageKey([1; 16]));
+    let leave = link::unsubscribe(
+        &shop.keys,
+        &shop.url,
+        NAMESPACE,
+        &Leave {
+            message: MessageKey([1; 16]),
+            customer: shop.keys.customer(NAMESPACE, "userId", "ada"),
+            purpose: "marketing".into(),
+        },
+    );
     let page = shop
         .http
         .post(&leave)

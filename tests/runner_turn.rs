@@ -208,7 +208,7 @@ impl World {
     }
 
     async fn event(&mut self, user: &str, name: &str, data: Value) {
-        self.event_with(user, name, data, &|_, _| {}).await;
+        self.event_with(user, name, data, &|_, _| vec![]).await;
     }
 
     async fn event_with(&mut self, user: &str, name: &str, data: Value, learn: journey::store::Learn<'_>) {
@@ -396,6 +396,7 @@ async fn withdrawal_before_the_claim_wins() {
             json!({"purpose": "marketing"}),
             &|_, customer: &mut Customer| {
                 customer.hear_consent("marketing", withdrawn);
+                vec![]
             },
         )
         .await;
@@ -522,6 +523,7 @@ async fn a_message_that_was_not_accepted_is_asked_of_the_policy_again_before_its
             json!({"purpose": "marketing"}),
             &|_, customer: &mut Customer| {
                 customer.hear_consent("marketing", withdrawn);
+                vec![]
             },
         )
         .await;
@@ -585,6 +587,7 @@ async fn attributes_set_by_a_step_are_kept() {
             json!({"userId": "u1"}),
             &|_, customer: &mut Customer| {
                 *seen.lock().unwrap() = customer.attributes.expose().get("points").cloned().unwrap_or_default();
+                vec![]
             },
         )
         .await;

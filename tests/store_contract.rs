@@ -49,6 +49,9 @@ contract! {
         an_unknown_customer_without_an_id_is_refused
         learning_sees_what_earlier_events_taught
         the_later_consent_holds_and_of_two_at_once_the_no
+        what_follows_from_an_event_is_committed_with_it
+        the_books_of_what_was_received_know_nothing_of_what_followed
+        a_follower_that_is_known_already_is_left_out
         namespaces_do_not_see_each_other
         events_of_one_customer_keep_the_order_of_acceptance_under_concurrency
         accepting_and_rounds_lose_no_attribute_change

@@ -87,6 +87,7 @@ async fn no_table_holds_personal_data_in_plain() {
     event.data = properties(json!({"street": "Via Roma 7"}));
     let learn = |_: &_, customer: &mut journey::store::Customer| {
         customer.attributes = properties(json!({"word": "profile-secret"}));
+        vec![]
     };
     bench.store.accept(SHOP, &[event], &learn).await.unwrap();
 
@@ -122,7 +123,7 @@ async fn with_another_key_nothing_opens() {
     let event = bench.arrival(1, person(1)).await;
     bench.accept(std::slice::from_ref(&event)).await;
     let stranger = Postgres::connect(bench.url(), None, 2, Keys::ephemeral()).unwrap();
-    let refused = stranger.accept(SHOP, &[event], &|_, _| {}).await;
+    let refused = stranger.accept(SHOP, &[event], &|_, _| vec![]).await;
     assert!(matches!(refused, Err(StoreError::Unreadable(_))), "{refused:?}");
 }
 
@@ -133,7 +134,7 @@ async fn a_database_that_is_away_is_unavailable_within_seconds_and_used_again_wh
     let store = Postgres::connect(&url, None, 4, Keys::ephemeral()).unwrap();
     let event = arrival(1, person(1), 1);
     let early = store
-        .accept(SHOP, std::slice::from_ref(&event), &|_, _| {})
+        .accept(SHOP, std::slice::from_ref(&event), &|_, _| vec![])
         .await
         .unwrap_err();
     assert!(early.to_string().contains("schema is not there yet"), "{early}");
@@ -148,7 +149,7 @@ async fn a_database_that_is_away_is_unavailable_within_seconds_and_used_again_wh
     server.stop();
     for _ in 0..6 {
         let begun = Instant::now();
-        let refused = store.accept(SHOP, std::slice::from_ref(&event), &|_, _| {}).await;
+        let refused = store.accept(SHOP, std::slice::from_ref(&event), &|_, _| vec![]).await;
         assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
         assert!(matches!(store.ping().await, Err(StoreError::Unavailable(_))));
         assert!(matches!(
@@ -172,7 +173,7 @@ async fn a_database_that_is_away_is_unavailable_within_seconds_and_used_again_wh
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
     assert_eq!(
-        store.accept(SHOP, &[event], &|_, _| {}).await.unwrap(),
+        store.accept(SHOP, &[event], &|_, _| vec![]).await.unwrap(),
         [journey::store::Receipt::Accepted]
     );
     let (gateway, begun) = (
@@ -182,7 +183,7 @@ async fn a_database_that_is_away_is_unavailable_within_seconds_and_used_again_wh
     let comes = async {
         tokio::time::sleep(Duration::from_secs(3)).await;
         gateway
-            .accept(SHOP, &[arrival(2, person(2), 1)], &|_, _| {})
+            .accept(SHOP, &[arrival(2, person(2), 1)], &|_, _| vec![])
             .await
             .unwrap();
     };
@@ -207,7 +208,10 @@ async fn a_stalled_session_holds_nobody_up_for_ever() {
         .unwrap();
     let begun = Instant::now();
     let next = arrival(2, person(1), 1);
-    let refused = bench.store.accept(SHOP, std::slice::from_ref(&next), &|_, _| {}).await;
+    let refused = bench
+        .store
+        .accept(SHOP, std::slice::from_ref(&next), &|_, _| vec![])
+        .await;
     assert!(matches!(refused, Err(StoreError::Unavailable(_))), "{refused:?}");
     assert!(begun.elapsed() < Duration::from_secs(15));
     foreign.batch_execute("ROLLBACK").await.unwrap();
@@ -258,7 +262,7 @@ async fn the_data_role_works_and_cannot_change_the_schema() {
     owner_store.migrate().await.unwrap();
     owner_store.put_journey(SHOP, &revision(WELCOME, "r1")).await.unwrap();
 
-    data.accept(SHOP, &[arrival(1, person(1), 1)], &|_, _| {})
+    data.accept(SHOP, &[arrival(1, person(1), 1)], &|_, _| vec![])
         .await
         .unwrap();
     let hold = data.join(SHOP, WELCOME, owner(1), TTL).await.unwrap();

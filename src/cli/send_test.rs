@@ -11,7 +11,7 @@ use crate::{
         state::Properties,
     },
     expression::Type,
-    keys::{Keys, MessageKey},
+    keys::{CustomerKey, Keys, MessageKey},
     link,
     personal::Personal,
     runner::programs::compile_all,
@@ -111,11 +111,17 @@ fn render(keys: &Keys, program: &Arc<Program>, outbound: &Outbound, args: &Args)
         .collect();
     with.extend(args.with.iter().cloned());
     let key = MessageKey(*uuid::Uuid::new_v4().as_bytes());
+    // The page behind it opens as a customer's would; it is about nobody, so pressing its button changes nothing.
+    let leave = link::Leave {
+        message: key,
+        customer: CustomerKey(*uuid::Uuid::new_v4().as_bytes()),
+        purpose: outbound.purpose.clone(),
+    };
     let unsubscribe = program
         .public_url
         .as_deref()
         .filter(|_| program.asks_consent(outbound))
-        .map(|url| link::unsubscribe(keys, url, &program.namespace, key));
+        .map(|url| link::unsubscribe(keys, url, &program.namespace, &leave));
     let values = template::Values {
         customer: &customer,
         customer_id: "sample",

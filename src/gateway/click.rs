@@ -135,7 +135,10 @@ async fn try_record(gateway: &Gateway, key: MessageKey, to: &str, now: clock::Mi
         return Ok(());
     };
     let arrival = clicked(gateway, message, to, now);
-    gateway.store.accept(&gateway.namespace, &[arrival], &|_, _| {}).await?;
+    gateway
+        .store
+        .accept(&gateway.namespace, &[arrival], &|_, _| vec![])
+        .await?;
     gateway.metrics.received("link", "accepted", "", 1);
     Ok(())
 }

@@ -1,20 +1,12 @@
 //! Many requests, one transaction: while a commit is under way the next group gathers, 1,000 events at most, and each request is answered
 //! after its own group's commit. There is no timer: a lone event is committed at once.
 
-use super::{
-    Gateway,
-    learn::{Heard, Learning, Lesson},
-    metrics::Metrics,
-    refusal::Refusal,
-    view::View,
-};
+use super::{Gateway, learn::Learning, metrics::Metrics, refusal::Refusal, view::View};
 use crate::{
     clock,
-    personal::Personal,
     store::{Arrival, Quarantined, Receipt, StoreError},
 };
-use serde_json::json;
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -26,8 +18,6 @@ const GROUP: usize = 1_000;
 const QUEUE: usize = 1_024;
 /// How long a request waits for its commit; what is committed later is found to be a duplicate when it is sent again.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Consent events that wait for the next transaction.
-const OWED: usize = 10_000;
 
 /// A request's share of a group.
 #[derive(Debug)]
@@ -128,17 +118,14 @@ impl Groups {
 
 /// Commits groups until there are no more.
 pub async fn commit(gateway: Arc<Gateway>, groups: Groups, no_more: CancellationToken) {
-    let mut owed = Vec::new();
     while let Some(group) = groups.gather(&no_more).await {
-        commit_group(&gateway, group, &mut owed).await;
-        settle(&gateway, &mut owed).await;
+        commit_group(&gateway, group).await;
     }
-    settle(&gateway, &mut owed).await;
 }
 
-async fn commit_group(gateway: &Gateway, group: Vec<Ticket>, owed: &mut Vec<Arrival>) {
+async fn commit_group(gateway: &Gateway, group: Vec<Ticket>) {
     let view = gateway.view();
-    match accept(gateway, &view, &group, owed).await {
+    match accept(gateway, &view, &group).await {
         Ok(receipts) => answer(gateway, group, receipts).await,
         Err(StoreError::Unavailable(error)) => {
             tracing::warn!("a group was not committed: {error}");
@@ -151,7 +138,7 @@ async fn commit_group(gateway: &Gateway, group: Vec<Ticket>, owed: &mut Vec<Arri
             tracing::error!("the store cannot read a row that an event touches: {error}");
             for ticket in group {
                 let alone = [ticket];
-                let result = accept(gateway, &view, &alone, owed).await;
+                let result = accept(gateway, &view, &alone).await;
                 let [ticket] = alone;
                 match result {
                     Ok(receipts) => answer(gateway, vec![ticket], receipts).await,
@@ -164,12 +151,7 @@ async fn commit_group(gateway: &Gateway, group: Vec<Ticket>, owed: &mut Vec<Arri
 }
 
 /// One transaction for the arrivals of all tickets.
-async fn accept(
-    gateway: &Gateway,
-    view: &View,
-    group: &[Ticket],
-    owed: &mut Vec<Arrival>,
-) -> Result<Vec<Receipt>, StoreError> {
+async fn accept(gateway: &Gateway, view: &View, group: &[Ticket]) -> Result<Vec<Receipt>, StoreError> {
     let batch: Vec<Arrival> = group
         .iter()
         .flat_map(|ticket| ticket.arrivals.iter().cloned())
@@ -177,16 +159,16 @@ async fn accept(
     if batch.is_empty() {
         return Ok(vec![]);
     }
-    let learning = Learning::new(view, clock::now());
+    let learning = Learning::new(view, &gateway.keys, clock::now());
     let receipts = gateway
         .store
         .accept(&gateway.namespace, &batch, &|arrival, customer| {
             learning.learn(arrival, customer)
         })
         .await?;
-    let lessons = learning.into_lessons();
-    gateway.metrics.left(lessons.values().map(|lesson| lesson.left).sum());
-    owe(gateway, view, &batch, &lessons, owed);
+    let outcome = learning.outcome();
+    gateway.metrics.left(outcome.left);
+    gateway.metrics.followed(outcome.followers);
     Ok(receipts)
 }
 
@@ -216,56 +198,5 @@ async fn answer(gateway: &Gateway, group: Vec<Ticket>, receipts: Vec<Receipt>) {
         };
         // Who asked may have gone; what is committed stays.
         let _gone = answer.send(answered);
-    }
-}
-
-/// Makes events of what was heard of consent, for the journeys that listen.
-fn owe(
-    gateway: &Gateway,
-    view: &View,
-    batch: &[Arrival],
-    lessons: &BTreeMap<[u8; 16], Lesson>,
-    owed: &mut Vec<Arrival>,
-) {
-    for arrival in batch {
-        let heard = lessons.get(&arrival.key).map_or(&[][..], |lesson| &lesson.heard);
-        for Heard { purpose, granted } in heard {
-            let name = if *granted {
-                "consent/granted"
-            } else {
-                "consent/withdrawn"
-            };
-            let listeners = view.listening(name);
-            if listeners.is_empty() || owed.len() >= OWED {
-                continue;
-            }
-            let key: String = arrival.key.iter().map(|byte| format!("{byte:02x}")).collect();
-            let id = format!("{key}/{purpose}");
-            owed.push(Arrival {
-                key: gateway.keys.event(&gateway.namespace, "consent", &id),
-                id: id.into(),
-                name: name.to_owned(),
-                customer: arrival.customer,
-                customer_id: None,
-                time: arrival.time,
-                data: Personal::new([("purpose".to_owned(), json!(purpose))].into_iter().collect()),
-                about: None,
-                listeners,
-            });
-        }
-    }
-}
-
-/// Commits the consent events that earlier groups brought about; while the store is away they wait.
-async fn settle(gateway: &Gateway, owed: &mut Vec<Arrival>) {
-    if owed.is_empty() {
-        return;
-    }
-    match gateway.store.accept(&gateway.namespace, owed, &|_, _| {}).await {
-        Ok(_) => {
-            gateway.metrics.received("consent", "accepted", "", owed.len() as u64);
-            owed.clear();
-        }
-        Err(error) => tracing::warn!(waiting = owed.len(), "consent events wait for the store: {error}"),
     }
 }

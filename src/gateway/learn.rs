@@ -1,5 +1,6 @@
-//! What an event teaches of its customer: attributes by the touchpoint's expressions, consent by its rules. Pure, and called inside the
-//! store's transaction with the customer's row locked; it may be called again when the transaction is tried again.
+//! What an event teaches of its customer: attributes by the touchpoint's expressions, consent by its rules; a change of consent is an event
+//! of its own, which the store commits together with the one it follows from. Pure, and called inside the store's transaction with the
+//! customer's row locked; it may be called again when the transaction is tried again.
 
 use super::{attribute, incoming::instant_text, view::View};
 use crate::{
@@ -7,6 +8,7 @@ use crate::{
     compile::Inbound,
     engine::{self, program::Profile, state::Properties},
     expression::{self, Fault, Record, Val, Value},
+    keys::Keys,
     policy::Consent,
     store::{Arrival, Customer},
 };
@@ -17,41 +19,37 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-/// A change of consent that an event made.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Heard {
-    pub purpose: String,
-    pub granted: bool,
-}
-
 /// Learns from the events of one transaction, and remembers what came of it.
 pub struct Learning<'a> {
     view: &'a View,
+    keys: &'a Keys,
     now: Micros,
     lessons: Mutex<BTreeMap<[u8; 16], Lesson>>,
 }
 
 /// What came of one event.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Lesson {
-    pub heard: Vec<Heard>,
+    /// Events that follow from it.
+    pub followers: u64,
     /// Values that did not fit their attribute, and expressions that failed: the attribute was left as it was.
     pub left: u64,
 }
 
 impl<'a> Learning<'a> {
-    pub fn new(view: &'a View, now: Micros) -> Self {
+    pub fn new(view: &'a View, keys: &'a Keys, now: Micros) -> Self {
         Self {
             view,
+            keys,
             now,
             lessons: Mutex::default(),
         }
     }
 
-    /// Changes the customer as the event's touchpoint says. Events of no inbound touchpoint teach nothing.
-    pub fn learn(&self, arrival: &Arrival, customer: &mut Customer) {
+    /// Changes the customer as the event's touchpoint says, and gives the events that follow. Events of no inbound touchpoint teach nothing.
+    pub fn learn(&self, arrival: &Arrival, customer: &mut Customer) -> Vec<Arrival> {
         let Some(inbound) = self.view.touchpoints.get(&arrival.name) else {
-            return;
+            return vec![];
         };
         let mut lesson = Lesson::default();
         let before = Sight {
@@ -60,16 +58,52 @@ impl<'a> Learning<'a> {
             attributes: customer.attributes.expose().clone(),
         };
         self.teach_attributes(inbound, arrival, &before, customer, &mut lesson);
-        self.teach_consent(inbound, arrival, &before, customer, &mut lesson);
+        let heard = self.teach_consent(inbound, arrival, &before, customer, &mut lesson);
+        let followers: Vec<Arrival> = heard.iter().filter_map(|heard| self.follower(arrival, heard)).collect();
+        lesson.followers = followers.len() as u64;
         self.lessons
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .insert(arrival.key, lesson);
+        followers
     }
 
-    /// By the key of the event.
-    pub fn into_lessons(self) -> BTreeMap<[u8; 16], Lesson> {
-        self.lessons.into_inner().unwrap_or_else(PoisonError::into_inner)
+    /// What came of all events together, once they are committed.
+    pub fn outcome(self) -> Lesson {
+        let lessons = self.lessons.into_inner().unwrap_or_else(PoisonError::into_inner);
+        lessons.values().fold(Lesson::default(), |sum, lesson| Lesson {
+            followers: sum.followers + lesson.followers,
+            left: sum.left + lesson.left,
+        })
+    }
+
+    /// The event that tells journeys of a change of consent; None: nobody listens for it.
+    fn follower(&self, arrival: &Arrival, heard: &Heard) -> Option<Arrival> {
+        let name = if heard.granted {
+            "consent/granted"
+        } else {
+            "consent/withdrawn"
+        };
+        let listeners = self.view.listening(name);
+        if listeners.is_empty() {
+            return None;
+        }
+        let key: String = arrival.key.iter().map(|byte| format!("{byte:02x}")).collect();
+        let id = format!("{key}/{}", heard.purpose);
+        Some(Arrival {
+            key: self.keys.event(&self.view.intake.namespace, "consent", &id),
+            id: id.into(),
+            name: name.to_owned(),
+            customer: arrival.customer,
+            customer_id: None,
+            time: arrival.time,
+            data: [("purpose".to_owned(), Json::from(heard.purpose.as_str()))]
+                .into_iter()
+                .collect::<Properties>()
+                .into(),
+            about: None,
+            listeners,
+        })
     }
 
     /// All expressions see the profile as it was before the event, also those after the first.
@@ -108,7 +142,8 @@ impl<'a> Learning<'a> {
         before: &Sight<'_>,
         customer: &mut Customer,
         lesson: &mut Lesson,
-    ) {
+    ) -> Vec<Heard> {
+        let mut heard = vec![];
         for rule in &inbound.consent {
             if !self.view.intake.purposes.contains(&rule.purpose) {
                 lesson.left += 1;
@@ -135,13 +170,20 @@ impl<'a> Learning<'a> {
                 },
             );
             if holds && known != granted {
-                lesson.heard.push(Heard {
+                heard.push(Heard {
                     purpose: rule.purpose.clone(),
                     granted,
                 });
             }
         }
+        heard
     }
+}
+
+/// A change of consent that an event made.
+struct Heard {
+    purpose: String,
+    granted: bool,
 }
 
 /// The customer as the event's expressions see it: before the event.

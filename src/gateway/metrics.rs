@@ -15,7 +15,7 @@ use std::{sync::Arc, time::Instant};
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Received {
-    /// An adapter, `link`, `consent`, or empty while nobody knows whose request it is.
+    /// An adapter, `link`, or empty while nobody knows whose request it is.
     source: String,
     /// accepted, duplicate, quarantined, refused.
     result: &'static str,
@@ -36,6 +36,7 @@ pub struct Metrics {
     durations: Family<Answered, Histogram, fn() -> Histogram>,
     queue: Gauge,
     programs: Gauge,
+    followed: Counter,
     left: Counter,
     clicks_lost: Counter,
 }
@@ -54,6 +55,7 @@ impl Metrics {
             durations: Family::new_with_constructor(seconds),
             queue: Gauge::default(),
             programs: Gauge::default(),
+            followed: Counter::default(),
             left: Counter::default(),
             clicks_lost: Counter::default(),
         };
@@ -61,6 +63,11 @@ impl Metrics {
             "journey_events_received",
             "Events by source, result and reason; a refused request counts once",
             metrics.received.clone(),
+        );
+        registry.register(
+            "journey_events_followed",
+            "Events that followed from accepted ones, such as consent/granted, for the journeys that listen",
+            metrics.followed.clone(),
         );
         registry.register(
             "journey_gateway_request_duration_seconds",
@@ -112,6 +119,10 @@ impl Metrics {
 
     pub fn programs(&self, version: i64) {
         self.programs.set(version);
+    }
+
+    pub fn followed(&self, events: u64) {
+        self.followed.inc_by(events);
     }
 
     pub fn left(&self, values: u64) {

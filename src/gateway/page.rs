@@ -22,11 +22,8 @@ h1{font-size:1.6rem;line-height:1.3}button{font:inherit;padding:.7rem 1.4rem;bor
 button:focus-visible{outline:3px solid Highlight;outline-offset:3px}";
 
 /// Asks whether the customer means it.
-pub fn ask(purpose: Option<&str>) -> Response {
-    let what = purpose.map_or_else(
-        || "these messages".to_owned(),
-        |purpose| format!("messages about <strong>{}</strong>", escape(purpose)),
-    );
+pub fn ask(purpose: &str) -> Response {
+    let what = format!("messages about <strong>{}</strong>", escape(purpose));
     let body = format!(
         "<h1>Unsubscribe?</h1><p>Press the button and you will no longer receive {what} from us.</p>\
 <form method=\"post\"><input type=\"hidden\" name=\"List-Unsubscribe\" value=\"One-Click\"><button type=\"submit\">Unsubscribe</button></form>\
@@ -45,7 +42,7 @@ A message that is already on its way may still arrive.</p>",
     show(StatusCode::OK, "You are unsubscribed", &body)
 }
 
-/// For links that are forged, cut off, or whose message is gone.
+/// For links that are forged or cut off.
 pub fn unknown_link() -> Response {
     let body = "<h1>This link does not work</h1><p>It may have been cut off on its way, or it is no longer valid. \
 Please open it from the message once more. If that does not help, answer the message and tell us what you want.</p>";

@@ -62,7 +62,7 @@ async fn offer_again(
     });
     match offer(view, keys, &row.source, offered, clock::now()) {
         Offer::Arrival(arrival) => {
-            let learning = Learning::new(view, clock::now());
+            let learning = Learning::new(view, keys, clock::now());
             let receipts = store
                 .accept(namespace, &[*arrival], &|arrival, customer| {
                     learning.learn(arrival, customer)

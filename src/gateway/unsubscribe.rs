@@ -3,9 +3,10 @@
 
 use super::{Gateway, page, refusal::Refusal};
 use crate::{
-    clock, link,
+    clock,
+    link::{self, Leave},
     policy::Consent,
-    store::{Arrival, MessageRow, StoreError},
+    store::{Arrival, Customer, Receipt, StoreError},
 };
 use axum::{
     body::{Body, to_bytes},
@@ -17,35 +18,27 @@ use std::sync::Arc;
 /// Bytes of the form.
 const FORM_LIMIT: usize = 16 * 1024;
 
-/// GET: asks.
+/// GET: asks. The link itself says what it withdraws, so that this works whatever has become of the message, the journey or the store.
 pub async fn ask(State(gateway): State<Arc<Gateway>>, Path(token): Path<String>) -> Response {
-    let Some(key) = link::read_unsubscribe(&gateway.keys, &gateway.namespace, &token) else {
-        return page::unknown_link();
-    };
-    match gateway.store.message(&gateway.namespace, key).await {
-        Ok(Some(message)) => page::ask(Some(&message.purpose)),
-        Ok(None) => page::unknown_link(),
-        // The question can be asked without the store; the answer needs it.
-        Err(_) => page::ask(None),
+    match link::read_unsubscribe(&gateway.keys, &gateway.namespace, &token) {
+        Some(leave) => page::ask(&leave.purpose),
+        None => page::unknown_link(),
     }
 }
 
 /// POST: withdraws. The body is `List-Unsubscribe=One-Click` (RFC 8058, 3.2), as a form or as multipart.
 pub async fn withdraw(State(gateway): State<Arc<Gateway>>, Path(token): Path<String>, body: Body) -> Response {
-    let Some(key) = link::read_unsubscribe(&gateway.keys, &gateway.namespace, &token) else {
+    let Some(leave) = link::read_unsubscribe(&gateway.keys, &gateway.namespace, &token) else {
         return page::unknown_link();
     };
     let meant = to_bytes(body, FORM_LIMIT).await.is_ok_and(|body| says_one_click(&body));
-    let result = match gateway.store.message(&gateway.namespace, key).await {
-        Ok(Some(message)) if meant => withdraw_for(&gateway, message).await,
-        Ok(Some(message)) => return page::ask(Some(&message.purpose)),
-        Ok(None) => return page::unknown_link(),
-        Err(error) => Err(error),
-    };
-    match result {
-        Ok(purpose) => {
-            gateway.metrics.received("link", "accepted", "", 1);
-            page::withdrawn(&purpose)
+    if !meant {
+        return page::ask(&leave.purpose);
+    }
+    match withdraw_for(&gateway, &leave).await {
+        Ok(receipt) => {
+            tell(&gateway, receipt);
+            page::withdrawn(&leave.purpose)
         }
         Err(error) => {
             tracing::error!("a withdrawal of consent was not kept: {error}");
@@ -55,42 +48,52 @@ pub async fn withdraw(State(gateway): State<Arc<Gateway>>, Path(token): Path<Str
     }
 }
 
+fn tell(gateway: &Gateway, receipt: Receipt) {
+    match receipt {
+        Receipt::Accepted => gateway.metrics.received("link", "accepted", "", 1),
+        Receipt::Duplicate => gateway.metrics.received("link", "duplicate", "", 1),
+        // Everything of this customer was deleted, or it was a test: there is no consent, and unknown is a no.
+        Receipt::UnknownCustomer => {}
+    }
+}
+
 fn says_one_click(body: &[u8]) -> bool {
     let body = String::from_utf8_lossy(body).to_ascii_lowercase();
     body.contains("list-unsubscribe") && body.contains("one-click")
 }
 
-/// Withdraws the consent to the message's purpose. What the customer says now is the latest word, also when a clock elsewhere is ahead.
-async fn withdraw_for(gateway: &Gateway, message: MessageRow) -> Result<String, StoreError> {
+/// Withdraws. What the customer says now is the latest word, also when a clock elsewhere is ahead.
+async fn withdraw_for(gateway: &Gateway, leave: &Leave) -> Result<Receipt, StoreError> {
     let name = "consent/withdrawn";
     let now = clock::now();
     // To the second: a withdrawal after a new consent is a new event, and a POST that is sent again is not.
-    let id = format!("{}/{}", message.key, now.div_euclid(clock::SECOND));
+    let id = format!("{}/{}", leave.message, now.div_euclid(clock::SECOND));
+    let purpose = leave.purpose.as_str();
     let arrival = Arrival {
         key: gateway.keys.event(&gateway.namespace, "unsubscribe", &id),
         id: id.into(),
         name: name.to_owned(),
-        customer: message.customer,
+        customer: leave.customer,
         customer_id: None,
         time: now,
-        data: [("purpose".to_owned(), serde_json::Value::from(message.purpose.as_str()))]
+        data: [("purpose".to_owned(), serde_json::Value::from(purpose))]
             .into_iter()
             .collect::<serde_json::Map<_, _>>()
             .into(),
         about: None,
         listeners: gateway.view().listening(name),
     };
-    let purpose = message.purpose;
-    let learn = |arrival: &Arrival, customer: &mut crate::store::Customer| {
-        let known = customer.consents.get(&purpose).map_or(i64::MIN, |consent| consent.at);
+    let learn = |arrival: &Arrival, customer: &mut Customer| {
+        let known = customer.consents.get(purpose).map_or(i64::MIN, |consent| consent.at);
         customer.hear_consent(
-            &purpose,
+            purpose,
             Consent {
                 granted: false,
                 at: arrival.time.max(known),
             },
         );
+        vec![]
     };
-    gateway.store.accept(&gateway.namespace, &[arrival], &learn).await?;
-    Ok(purpose)
+    let receipts = gateway.store.accept(&gateway.namespace, &[arrival], &learn).await?;
+    Ok(receipts.first().copied().unwrap_or(Receipt::UnknownCustomer))
 }

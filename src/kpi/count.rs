@@ -56,12 +56,16 @@ impl Count {
     }
 }
 
-/// A count of the gateway: received = accepted + duplicate + quarantined.
+/// A count of the gateway: received = accepted + duplicate + quarantined, and the events kept are accepted + followed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum IntakeCount {
     Accepted,
     Duplicate,
-    Quarantined { reason: String },
+    Quarantined {
+        reason: String,
+    },
+    /// What followed from accepted events (`consent/granted`): journeys get it, but nobody sent it.
+    Followed,
 }
 
 impl IntakeCount {
@@ -70,6 +74,7 @@ impl IntakeCount {
             Self::Accepted => "accepted".into(),
             Self::Duplicate => "duplicate".into(),
             Self::Quarantined { reason } => format!("quarantined:{reason}"),
+            Self::Followed => "followed".into(),
         }
     }
 }

@@ -41,7 +41,12 @@ pub fn claim(
     now: Micros,
 ) -> Result<Claim, TurnError> {
     let page = program.public_url.as_deref().filter(|_| program.asks_consent(outbound));
-    let unsubscribe = page.map(|url| link::unsubscribe(keys, url, &program.namespace, row.key));
+    let leave = link::Leave {
+        message: row.key,
+        customer: row.customer,
+        purpose: outbound.purpose.clone(),
+    };
+    let unsubscribe = page.map(|url| link::unsubscribe(keys, url, &program.namespace, &leave));
     let view = engine::view(&program.profile, customer.attributes.expose());
     let content = render(keys, program, outbound, row, &view, customer, unsubscribe.as_deref())?;
     Ok(Claim {

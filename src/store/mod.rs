@@ -29,8 +29,9 @@ pub enum StoreError {
 pub type Result<T> = std::result::Result<T, StoreError>;
 
 /// What a gateway gives to [`Store::accept`] to learn from each event: called inside the transaction with the customer's row locked, in the
-/// order of the batch, only for events that are new. Changes the row's attributes and consents in place.
-pub type Learn<'a> = &'a (dyn Fn(&Arrival, &mut Customer) + Send + Sync);
+/// order of the batch, only for events that are new. Changes the row's attributes and consents in place, and gives the events that follow
+/// from this one (`consent/granted`), of the same customer. A follower's key is made from its event's, so that it is as new as that is.
+pub type Learn<'a> = &'a (dyn Fn(&Arrival, &mut Customer) -> Vec<Arrival> + Send + Sync);
 
 /// What a runner gives to [`Store::round`]: called once inside the transaction with every row locked; returns what to write.
 pub type Work<'a> = &'a mut (dyn FnMut(Round) -> RoundCommit + Send);
@@ -64,6 +65,10 @@ pub trait Store: Send + Sync + 'static {
     /// profiles and consents, gives each listening journey that exists and is not stopped an inbox row, counts accepted and duplicate.
     /// Receipts in the order of the batch. `learn` is given the arrival with its time capped. Whatever it does to consents, they obey
     /// [`Customer::hear_consent`], and none is forgotten.
+    ///
+    /// What follows from an event is committed with it: it is appended and delivered next after its event, with the profile that the event
+    /// left. Nobody learns from it. It has no receipt and was not received: accepted and duplicate say nothing of it, it is counted as
+    /// followed. A follower whose key is known already is left out.
     async fn accept(&self, namespace: &str, batch: &[Arrival], learn: Learn<'_>) -> Result<Vec<Receipt>>;
     /// Puts events aside with their reasons and counts them.
     async fn quarantine(&self, namespace: &str, rows: &[Quarantined]) -> Result<()>;
@@ -72,7 +77,7 @@ pub trait Store: Send + Sync + 'static {
     /// Removes a row from the quarantine, and takes it back from the count of its reason: it is about to be offered anew. (Rows that a round
     /// put aside were accepted, and stay counted so.)
     async fn release(&self, namespace: &str, id: i64) -> Result<Option<Quarantined>>;
-    /// Gateway counts (accepted, duplicate, quarantined:REASON) by name and hour.
+    /// Gateway counts (accepted, duplicate, quarantined:REASON, followed) by name and hour.
     async fn intake_counts(&self, namespace: &str) -> Result<Counts>;
     /// A message by its key, whether its outcome is known or not.
     async fn message(&self, namespace: &str, key: MessageKey) -> Result<Option<MessageRow>>;

@@ -1,10 +1,11 @@
 //! The rules that both stores follow to the letter. Pure: whoever keeps the rows calls them with rows in hand.
 
-use super::{Arrival, Customer, CustomerTurn, Learn};
+use super::{Arrival, Customer, CustomerTurn, Learn, Receipt};
 use crate::{
     clock::{DAY, Micros, SECOND},
     engine::state::{Enrollment, Event, Properties},
     keys::CustomerKey,
+    kpi::{Counts, IntakeCount},
 };
 use std::{borrow::Cow, collections::BTreeSet};
 use uuid::Uuid;
@@ -32,17 +33,23 @@ pub fn capped(arrival: &Arrival, now: Micros) -> Cow<'_, Arrival> {
     }
 }
 
-/// Lets `learn` change the customer, and holds it to the rule of consent: it can add to what is known, not take it back.
-pub fn teach(learn: Learn<'_>, arrival: &Arrival, customer: &mut Customer) {
+/// Lets `learn` change the customer, and holds it to the rule of consent: it can add to what is known, not take it back. Gives what
+/// follows from the event: of the same customer, and not from the future either.
+pub fn teach(learn: Learn<'_>, arrival: &Arrival, customer: &mut Customer, now: Micros) -> Vec<Arrival> {
     let known = customer.consents.clone();
     let (key, id) = (customer.key, customer.id.clone());
-    learn(arrival, customer);
+    let mut followers = learn(arrival, customer);
     let heard = std::mem::replace(&mut customer.consents, known);
     for (purpose, consent) in heard {
         customer.hear_consent(&purpose, consent);
     }
     customer.key = key;
     customer.id = id;
+    for follower in &mut followers {
+        follower.customer = key;
+        follower.time = follower.time.min(now);
+    }
+    followers
 }
 
 /// The event as journeys see it: with the profile as of its acceptance.
@@ -56,6 +63,21 @@ pub fn event(arrival: &Arrival, customer: &Customer, accepted_at: Micros) -> Eve
         profile: customer.attributes.clone(),
         about: arrival.about.clone(),
     }
+}
+
+/// What the intake counts of a batch: received events by their receipts, and what followed from them apart.
+pub fn tally(receipts: &[Receipt], followed: usize, now: Micros) -> Counts {
+    let mut counts = Counts::default();
+    let mut add = |count: IntakeCount, n: usize| {
+        if n > 0 {
+            counts.add(count.name(), now, i64::try_from(n).unwrap_or(i64::MAX));
+        }
+    };
+    let many = |which: Receipt| receipts.iter().filter(|receipt| **receipt == which).count();
+    add(IntakeCount::Accepted, many(Receipt::Accepted));
+    add(IntakeCount::Duplicate, many(Receipt::Duplicate));
+    add(IntakeCount::Followed, followed);
+    counts
 }
 
 /// What an import does to attributes: each replaces the one of its name, null removes it, the others stay.

@@ -106,7 +106,7 @@ impl Bench {
     }
 
     pub async fn accept(&self, batch: &[Arrival]) -> Vec<journey::store::Receipt> {
-        self.store.accept(SHOP, batch, &|_, _| {}).await.unwrap()
+        self.store.accept(SHOP, batch, &|_, _| vec![]).await.unwrap()
     }
 
     /// An arrival of now that `welcome` listens for.

@@ -17,7 +17,7 @@ use std::{
 };
 
 /// Counts events in an attribute: each change depends on the one before.
-fn count_up(_: &Arrival, customer: &mut Customer) {
+fn count_up(_: &Arrival, customer: &mut Customer) -> Vec<Arrival> {
     let seen = customer
         .attributes
         .expose()
@@ -25,6 +25,7 @@ fn count_up(_: &Arrival, customer: &mut Customer) {
         .and_then(|seen| seen.as_i64())
         .unwrap_or(0);
     customer.attributes.expose_mut().insert("seen".into(), json!(seen + 1));
+    vec![]
 }
 
 pub async fn an_event_is_accepted_once_whatever_batch_brings_it(bench: Bench) {
@@ -64,6 +65,7 @@ pub async fn an_event_from_the_future_happened_now(bench: Bench) {
     let learn = |arrival: &Arrival, customer: &mut Customer| {
         learned.store(arrival.time as u64, Ordering::SeqCst);
         customer.hear_consent("news", consent(true, arrival.time));
+        vec![]
     };
     bench.store.accept(SHOP, &[event], &learn).await.unwrap();
     let hold = bench.join(owner(1)).await;
@@ -129,6 +131,7 @@ pub async fn the_later_consent_holds_and_of_two_at_once_the_no(bench: Bench) {
         let event = bench.arrival(number, person(1)).await;
         let force = |_: &Arrival, customer: &mut Customer| {
             customer.consents = BTreeMap::from([("news".to_owned(), consent(granted, at))]);
+            vec![]
         };
         bench.store.accept(SHOP, &[event], &force).await.unwrap();
         let mut granted = None;
@@ -143,7 +146,10 @@ pub async fn the_later_consent_holds_and_of_two_at_once_the_no(bench: Bench) {
     let event = bench.arrival(100, person(1)).await;
     bench
         .store
-        .accept(SHOP, &[event], &|_, customer| customer.consents.clear())
+        .accept(SHOP, &[event], &|_, customer| {
+            customer.consents.clear();
+            vec![]
+        })
         .await
         .unwrap();
     let round = bench.look(&hold, &request()).await.unwrap();
@@ -152,6 +158,97 @@ pub async fn the_later_consent_holds_and_of_two_at_once_the_no(bench: Bench) {
         consent(false, 51),
         "nothing takes it back"
     );
+}
+
+/// As a gateway that hears of consent: one event follows for the journeys `listeners`.
+fn hear(listeners: &[&str]) -> impl Fn(&Arrival, &mut Customer) -> Vec<Arrival> + Send + Sync + use<> {
+    let listeners: Vec<String> = listeners.iter().map(|name| (*name).to_owned()).collect();
+    move |arrival, customer| {
+        count_up(arrival, customer);
+        let mut key = arrival.key;
+        key[0] ^= 0xff;
+        vec![Arrival {
+            key,
+            name: "consent/granted".into(),
+            // The store knows whose it is and what time it is; it takes nobody's word for that.
+            customer: person(63),
+            customer_id: None,
+            time: arrival.time + 365 * DAY,
+            data: properties(json!({"purpose": "news"})),
+            listeners: listeners.clone(),
+            ..arrival.clone()
+        }]
+    }
+}
+
+pub async fn what_follows_from_an_event_is_committed_with_it(bench: Bench) {
+    let bench = bench.with_journey().await;
+    bench.store.put_journey(SHOP, &revision("letter", "r1")).await.unwrap();
+    let batch = [
+        bench.arrival(1, person(1)).await,
+        bench.arrival(2, person(1)).await,
+        bench.arrival(3, person(2)).await,
+    ];
+    let learn = hear(&[WELCOME, "letter", "nobody"]);
+    assert_eq!(
+        bench.store.accept(SHOP, &batch, &learn).await.unwrap(),
+        [Receipt::Accepted; 3],
+        "followers have no receipts"
+    );
+    let hold = bench.join(owner(1)).await;
+    let round = bench.look(&hold, &request()).await.unwrap();
+    let heard: Vec<_> = round.customers[0]
+        .inbox
+        .iter()
+        .map(|(_, event)| (event.name.as_str(), event.profile.expose()["seen"].as_i64().unwrap()))
+        .collect();
+    assert_eq!(
+        heard,
+        [
+            ("order-placed", 1),
+            ("consent/granted", 1),
+            ("order-placed", 2),
+            ("consent/granted", 2)
+        ],
+        "each next after its event, with the profile that it left"
+    );
+    let follower = &round.customers[0].inbox[1].1;
+    assert_eq!(follower.data, properties(json!({"purpose": "news"})));
+    assert!(follower.time <= follower.accepted_at);
+    assert_eq!(bench.store.backlog(SHOP, WELCOME).await.unwrap().inbox, 6);
+    assert_eq!(bench.store.backlog(SHOP, "letter").await.unwrap().inbox, 3);
+}
+
+pub async fn the_books_of_what_was_received_know_nothing_of_what_followed(bench: Bench) {
+    let bench = bench.with_journey().await;
+    let (one, two) = (bench.arrival(1, person(1)).await, bench.arrival(2, person(2)).await);
+    let learn = hear(&[WELCOME]);
+    let batch = [one.clone(), two.clone(), one.clone()];
+    bench.store.accept(SHOP, &batch, &learn).await.unwrap();
+    bench.store.accept(SHOP, &[two, one], &learn).await.unwrap();
+    let counts = bench.store.intake_counts(SHOP).await.unwrap();
+    let totals = ["accepted", "duplicate", "followed"].map(|name| counts.total(name));
+    assert_eq!(totals, [2, 3, 2], "five were received; a duplicate has no followers");
+    assert_eq!(bench.store.backlog(SHOP, WELCOME).await.unwrap().inbox, 4);
+}
+
+pub async fn a_follower_that_is_known_already_is_left_out(bench: Bench) {
+    let bench = bench.with_journey().await;
+    let batch = [bench.arrival(1, person(1)).await, bench.arrival(2, person(1)).await];
+    let learn = |arrival: &Arrival, _: &mut Customer| {
+        let name = "consent/granted".to_owned();
+        vec![Arrival {
+            key: [9; 16],
+            name,
+            ..arrival.clone()
+        }]
+    };
+    bench.store.accept(SHOP, &batch, &learn).await.unwrap();
+    let again = [bench.arrival(3, person(1)).await];
+    bench.store.accept(SHOP, &again, &learn).await.unwrap();
+    let counts = bench.store.intake_counts(SHOP).await.unwrap();
+    assert_eq!((counts.total("accepted"), counts.total("followed")), (3, 1));
+    assert_eq!(bench.store.backlog(SHOP, WELCOME).await.unwrap().inbox, 4);
 }
 
 pub async fn namespaces_do_not_see_each_other(bench: Bench) {
@@ -402,7 +499,10 @@ pub async fn an_import_replaces_by_name_and_obeys_consent(bench: Bench) {
     let count = calls.clone();
     bench
         .store
-        .accept(SHOP, &[], &move |_, _| *count.lock().unwrap() += 1)
+        .accept(SHOP, &[], &move |_, _| {
+            *count.lock().unwrap() += 1;
+            vec![]
+        })
         .await
         .unwrap();
     assert_eq!(*calls.lock().unwrap(), 0);

@@ -237,7 +237,7 @@ pub async fn a_removed_namespace_leaves_nothing_and_others_whole(bench: Bench) {
     let event = bench.arrival(1, person(1)).await;
     bench
         .store
-        .accept("bank", std::slice::from_ref(&event), &|_, _| {})
+        .accept("bank", std::slice::from_ref(&event), &|_, _| vec![])
         .await
         .unwrap();
     bench.accept(std::slice::from_ref(&event)).await;

@@ -426,7 +426,7 @@ pub async fn waiting_ends_when_there_is_work_or_time_is_over(bench: Bench) {
     let begun = Instant::now();
     let comes = async {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        gateway.accept(SHOP, &[event], &|_, _| {}).await.unwrap();
+        gateway.accept(SHOP, &[event], &|_, _| vec![]).await.unwrap();
     };
     tokio::join!(bench.store.wait(SHOP, WELCOME, long), comes);
     assert!(begun.elapsed() < long, "an event woke it");

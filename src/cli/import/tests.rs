@@ -92,7 +92,7 @@ impl Desk {
             about: None,
             listeners: vec!["spy".into()],
         };
-        self.store.accept(NAMESPACE, &[arrival], &|_, _| {}).await.unwrap();
+        self.store.accept(NAMESPACE, &[arrival], &|_, _| vec![]).await.unwrap();
         let hold = self
             .store
             .join(NAMESPACE, "spy", Uuid::new_v4(), Duration::from_secs(60))

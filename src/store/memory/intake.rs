@@ -21,6 +21,7 @@ pub(super) fn accept(
     let mut customers: BTreeMap<_, Customer> = BTreeMap::new();
     let mut seen = HashSet::new();
     let (mut receipts, mut events, mut woken) = (Vec::with_capacity(batch.len()), Vec::new(), BTreeSet::new());
+    let mut followed = 0;
 
     for arrival in batch {
         let arrival = rules::capped(arrival, now);
@@ -38,33 +39,37 @@ pub(super) fn accept(
             receipts.push(Receipt::UnknownCustomer);
             continue;
         };
-        let mark = (rules::day(arrival.time), arrival.key);
-        if space.seen.contains(&mark) || !seen.insert(mark) {
+        let mut is_new = |arrival: &Arrival| {
+            let mark = (rules::day(arrival.time), arrival.key);
+            !space.seen.contains(&mark) && seen.insert(mark)
+        };
+        if !is_new(&arrival) {
             receipts.push(Receipt::Duplicate);
             continue;
         }
-        rules::teach(learn, &arrival, &mut customer);
-        let event = rules::event(&arrival, &customer, now);
-        let live: BTreeSet<&String> = arrival
-            .listeners
-            .iter()
-            .filter(|name| space.journeys.get(*name).is_some_and(|journey| !journey.stopped))
-            .collect();
-        for journey in live {
-            sequence += 1;
-            events.push((journey.clone(), sequence, arrival.customer, event.clone()));
-            woken.insert(journey.clone());
+        let mut followers = rules::teach(learn, &arrival, &mut customer, now);
+        followers.retain(is_new);
+        followed += followers.len();
+        for arrival in std::iter::once(&*arrival).chain(&followers) {
+            let event = rules::event(arrival, &customer, now);
+            let live: BTreeSet<&String> = arrival
+                .listeners
+                .iter()
+                .filter(|name| space.journeys.get(*name).is_some_and(|journey| !journey.stopped))
+                .collect();
+            for journey in live {
+                sequence += 1;
+                events.push((journey.clone(), sequence, arrival.customer, event.clone()));
+                woken.insert(journey.clone());
+            }
         }
         customers.insert(arrival.customer, customer);
         receipts.push(Receipt::Accepted);
     }
 
-    for receipt in &receipts {
-        match receipt {
-            Receipt::Accepted => space.intake.add(IntakeCount::Accepted.name(), now, 1),
-            Receipt::Duplicate => space.intake.add(IntakeCount::Duplicate.name(), now, 1),
-            Receipt::UnknownCustomer => {}
-        }
+    let counts = rules::tally(&receipts, followed, now);
+    for ((name, hour), n) in counts.0 {
+        *space.intake.0.entry((name, hour)).or_default() += n;
     }
     space.seen.extend(seen);
     space.customers.extend(customers);

@@ -29,11 +29,19 @@ struct SealedEvent<'a> {
     data: &'a Personal<Properties>,
 }
 
-/// An inbox row before it has its number.
-struct Delivery {
-    journey: String,
-    customer: CustomerKey,
+/// An event that is new, as journeys see it.
+struct Taken<'a> {
+    arrival: Cow<'a, Arrival>,
     event: Event,
+    /// Not of the batch: it follows from the one before.
+    follows: bool,
+}
+
+/// An inbox row before it has its number.
+struct Delivery<'a> {
+    journey: &'a String,
+    customer: CustomerKey,
+    event: &'a Event,
 }
 
 /// Gives the receipts, and the journeys that have something to do now.
@@ -64,10 +72,9 @@ pub(super) async fn accept(
         .filter(|arrival| before.contains_key(&arrival.customer) && within.insert(mark(arrival)))
         .collect();
     let mut fresh = append(&tx, keys, namespace, &offered, now).await?;
-    let live = live(&tx, namespace, batch).await?;
 
     let mut after = before.clone();
-    let (mut receipts, mut deliveries) = (Vec::with_capacity(batch.len()), Vec::new());
+    let (mut receipts, mut taken) = (Vec::with_capacity(batch.len()), Vec::new());
     for arrival in &arrivals {
         let Some(customer) = after.get_mut(&arrival.customer) else {
             receipts.push(Receipt::UnknownCustomer);
@@ -77,34 +84,42 @@ pub(super) async fn accept(
             receipts.push(Receipt::Duplicate);
             continue;
         }
-        rules::teach(learn, arrival, customer);
-        let event = rules::event(arrival, customer, now);
-        for journey in arrival
-            .listeners
-            .iter()
-            .filter(|name| live.contains(*name))
-            .collect::<BTreeSet<_>>()
-        {
-            deliveries.push(Delivery {
-                journey: journey.clone(),
-                customer: arrival.customer,
-                event: event.clone(),
-            });
-        }
+        let followers = rules::teach(learn, arrival, customer, now);
+        let event = |arrival: &Arrival| rules::event(arrival, customer, now);
+        taken.push(Taken {
+            event: event(arrival),
+            arrival: Cow::Borrowed(&**arrival),
+            follows: false,
+        });
+        taken.extend(followers.into_iter().map(|arrival| Taken {
+            event: event(&arrival),
+            arrival: Cow::Owned(arrival),
+            follows: true,
+        }));
         receipts.push(Receipt::Accepted);
     }
+
+    // Followers are appended after their events. Two transactions can meet at a follower only if they met at its event before.
+    let followers: Vec<&Arrival> = taken
+        .iter()
+        .filter(|taken| taken.follows && within.insert(mark(&taken.arrival)))
+        .map(|taken| taken.arrival.as_ref())
+        .collect();
+    let mut fresh = append(&tx, keys, namespace, &followers, now).await?;
+    let followed = fresh.len();
+    taken.retain(|taken| !taken.follows || fresh.remove(&mark(&taken.arrival)));
+
     let changed: Vec<Change<'_>> = after
         .values()
         .filter_map(|new| Change::between(&before[&new.key], new))
         .collect();
     customers::write(&tx, keys, namespace, &changed).await?;
+    let deliveries = deliveries(&tx, namespace, &taken).await?;
     deliver(&tx, keys, namespace, &deliveries).await?;
-    sql::count(&tx, namespace, "", &tally(&receipts, now)).await?;
+    sql::count(&tx, namespace, "", &rules::tally(&receipts, followed, now)).await?;
     tx.commit().await?;
-    Ok((
-        receipts,
-        deliveries.into_iter().map(|delivery| delivery.journey).collect(),
-    ))
+    let woken = deliveries.into_iter().map(|delivery| delivery.journey.clone());
+    Ok((receipts, woken.collect()))
 }
 
 /// Appends what was never accepted, and gives its marks.
@@ -157,26 +172,36 @@ async fn append(
         .collect()
 }
 
-/// Journeys of the batch that exist and are not stopped; that stays so until the transaction ends.
-async fn live(tx: &Transaction<'_>, namespace: &str, batch: &[Arrival]) -> Result<HashSet<String>> {
-    let listeners: BTreeSet<&str> = batch
+/// Who gets what, in the order of acceptance: those who listen, exist and are not stopped, which stays so until the transaction ends.
+async fn deliveries<'a>(tx: &Transaction<'_>, namespace: &str, taken: &'a [Taken<'_>]) -> Result<Vec<Delivery<'a>>> {
+    let listeners: BTreeSet<&str> = taken
         .iter()
-        .flat_map(|arrival| &arrival.listeners)
+        .flat_map(|taken| &taken.arrival.listeners)
         .map(String::as_str)
         .collect();
     if listeners.is_empty() {
-        return Ok(HashSet::new());
+        return Ok(vec![]);
     }
     let listeners: Vec<&str> = listeners.into_iter().collect();
     let live = "SELECT journey FROM journey WHERE namespace = $1 AND journey = ANY($2) AND NOT stopped";
-    Ok(sql::rows(tx, live, &[&namespace, &listeners])
+    let live: HashSet<String> = sql::rows(tx, live, &[&namespace, &listeners])
         .await?
         .iter()
         .map(|row| row.get(0))
-        .collect())
+        .collect();
+    let of_one = |taken: &'a Taken<'_>| {
+        let journeys: BTreeSet<&String> = taken.arrival.listeners.iter().collect();
+        journeys.into_iter().map(move |journey| Delivery {
+            journey,
+            customer: taken.arrival.customer,
+            event: &taken.event,
+        })
+    };
+    let all = taken.iter().flat_map(of_one);
+    Ok(all.filter(|delivery| live.contains(delivery.journey)).collect())
 }
 
-async fn deliver(tx: &Transaction<'_>, keys: &Keys, namespace: &str, deliveries: &[Delivery]) -> Result<()> {
+async fn deliver(tx: &Transaction<'_>, keys: &Keys, namespace: &str, deliveries: &[Delivery<'_>]) -> Result<()> {
     if deliveries.is_empty() {
         return Ok(());
     }
@@ -206,7 +231,7 @@ async fn deliver(tx: &Transaction<'_>, keys: &Keys, namespace: &str, deliveries:
                 table: "inbox",
                 key: &key,
             },
-            &delivery.event,
+            delivery.event,
         )
     });
     let sealed: Vec<Vec<u8>> = sealed.collect::<Result<_>>()?;
@@ -218,18 +243,6 @@ async fn deliver(tx: &Transaction<'_>, keys: &Keys, namespace: &str, deliveries:
     )
     .await
     .map(drop)
-}
-
-fn tally(receipts: &[Receipt], now: Micros) -> Counts {
-    let mut counts = Counts::default();
-    for receipt in receipts {
-        match receipt {
-            Receipt::Accepted => counts.add(IntakeCount::Accepted.name(), now, 1),
-            Receipt::Duplicate => counts.add(IntakeCount::Duplicate.name(), now, 1),
-            Receipt::UnknownCustomer => {}
-        }
-    }
-    counts
 }
 
 pub(super) async fn quarantine(client: &mut Object, keys: &Keys, namespace: &str, rows: &[Quarantined]) -> Result<()> {
