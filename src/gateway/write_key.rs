@@ -15,6 +15,8 @@ const KEY_LIMIT: usize = 4096;
 
 #[derive(Debug, Default)]
 pub struct WriteKeys {
+    /// Whether they were ever read: until then nobody can be told that a key is wrong.
+    read: bool,
     /// By adapter.
     macs: BTreeMap<String, [u8; 16]>,
     /// Adapters without one, so that it is said once and not every second.
@@ -42,10 +44,15 @@ impl WriteKeys {
                 }
             }
         }
-        Self { macs, without }
+        Self {
+            read: true,
+            macs,
+            without,
+        }
     }
 
-    /// The adapter whose key this is. Every adapter is compared, so that the time taken tells nothing.
+    /// The adapter whose key this is. Every adapter is compared, so that the time taken tells nothing. Before the keys are read (the gateway
+    /// has just started, or the store is away since then) the caller is told to come again: SDKs throw away what is refused for its key.
     pub fn adapter(&self, keys: &Keys, key: &str) -> Result<&str, Refusal> {
         let claim = claim(key.as_bytes());
         let mut found = None;
@@ -54,7 +61,11 @@ impl WriteKeys {
                 found = Some(adapter.as_str());
             }
         }
-        found.ok_or(Refusal::UnknownKey)
+        found.ok_or(if self.read {
+            Refusal::UnknownKey
+        } else {
+            Refusal::Unavailable
+        })
     }
 }
 
@@ -120,7 +131,13 @@ mod tests {
             source("out", "../journey-outside-key"),
         ]);
 
-        let read = WriteKeys::read(folder.path(), &sources, &keys, &WriteKeys::default()).await;
+        let unread = WriteKeys::default();
+        assert_eq!(
+            unread.adapter(&keys, "first"),
+            Err(Refusal::Unavailable),
+            "it may be right: nobody knows yet"
+        );
+        let read = WriteKeys::read(folder.path(), &sources, &keys, &unread).await;
         assert_eq!(read.adapter(&keys, "first"), Ok("web"));
         for wrong in ["", "First", "first ", "outside", "second"] {
             assert_eq!(read.adapter(&keys, wrong), Err(Refusal::UnknownKey));
