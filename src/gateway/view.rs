@@ -109,12 +109,13 @@ pub async fn refresh(
         }
         refresh_programs(&gateway, &reachable, &mut told).await;
         let view = gateway.view();
+        if view.version == 0 {
+            continue;
+        }
         let known = gateway.write_keys();
         let keys = WriteKeys::read(&secrets, &view.intake.sources, &gateway.keys, &known).await;
         *gateway.write_keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
-        if view.version > 0 {
-            programs.up();
-        }
+        programs.up();
     }
 }
 

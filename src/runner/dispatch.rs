@@ -11,10 +11,12 @@ use crate::{
     engine::Outcome,
     store::{Fate, Handed},
 };
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter};
+use futures::FutureExt as _;
+use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock as _};
 use std::{
     collections::{BTreeMap, BTreeSet},
     num::NonZeroU32,
+    panic::AssertUnwindSafe,
     sync::Arc,
     time::Duration,
 };
@@ -57,10 +59,14 @@ impl Limits {
             max: retry
                 .and_then(|retry| retry.max.as_ref())
                 .map_or(10 * crate::clock::MINUTE, |max| max.micros()),
-            retries_unknown: spec
-                .unknown_outcome
-                .map_or(deduplicates, |unknown| unknown == UnknownOutcome::Retry),
+            retries_unknown: retries_unknown(spec, deduplicates),
         }
+    }
+
+    /// Claims that may wait in a lane: no more than are handed over before they are too old.
+    fn queue(&self) -> usize {
+        let rate = self.per_second.map_or(usize::MAX, |n| n.get() as usize);
+        rate.clamp(1, self.concurrency * 2)
     }
 
     /// The pause after the attempt of that number: doubled each time, between half of it and all of it by chance (`jitter`, 0 to 1), so that
@@ -72,6 +78,12 @@ impl Limits {
             .min(self.max);
         doubled / 2 + (doubled as f64 / 2.0 * jitter) as Micros
     }
+}
+
+/// Whether a message that may or may not have been accepted is tried again.
+pub fn retries_unknown(spec: &ChannelAdapterSpec, deduplicates: bool) -> bool {
+    spec.unknown_outcome
+        .map_or(deduplicates, |unknown| unknown == UnknownOutcome::Retry)
 }
 
 struct Lane {
@@ -108,7 +120,7 @@ impl Lanes {
     /// Opens a lane, in the place of one of that name, whose queue is still worked off.
     pub fn open(&mut self, name: &str, spec: &ChannelAdapterSpec, channel: Arc<dyn Channel>) {
         let limits = Limits::of(spec, channel.deduplicates());
-        let (queue, claims) = mpsc::channel(limits.concurrency * 2);
+        let (queue, claims) = mpsc::channel(limits.queue());
         let needs_address = channel.needs_address();
         let task = tokio::spawn(work(claims, channel, limits, self.fates.clone()));
         let lane = Lane {
@@ -183,12 +195,17 @@ async fn work(
         let Ok(permit) = under_way.clone().acquire_owned().await else {
             break;
         };
-        if let Some(rate) = &rate {
-            until_ready(rate).await;
-        }
+        let in_time = match &rate {
+            Some(rate) => leave(rate, committed).await,
+            None => true,
+        };
         let (channel, fates) = (channel.clone(), fates.clone());
         handing.spawn(async move {
-            let fate = hand_over(&*channel, &claim, &limits, committed).await;
+            let fate = if in_time {
+                hand_over(&*channel, &claim, &limits, committed).await
+            } else {
+                Fate::Returned
+            };
             drop(permit);
             let _pump_is_gone = fates.send(Handed {
                 key: claim.key,
@@ -205,15 +222,25 @@ fn quota(per_second: NonZeroU32, burst: Option<NonZeroU32>) -> Quota {
     Quota::per_second(per_second).allow_burst(burst.unwrap_or(per_second))
 }
 
-async fn until_ready(rate: &DefaultDirectRateLimiter) {
-    rate.until_ready().await;
+/// Waits for the rate's leave. False: the claim would be too old by then, and its place is left to a younger one.
+async fn leave(rate: &DefaultDirectRateLimiter, committed: Instant) -> bool {
+    while let Err(not_yet) = rate.check() {
+        let wait = not_yet.wait_time_from(rate.clock().now());
+        if committed.elapsed() + wait > CLAIM_TTL {
+            return false;
+        }
+        tokio::time::sleep(wait).await;
+    }
+    true
 }
 
 async fn hand_over(channel: &dyn Channel, claim: &Claim, limits: &Limits, committed: Instant) -> Fate {
     if committed.elapsed() > CLAIM_TTL {
         return Fate::Returned;
     }
-    let reply = channel.hand_over(&claim.message).await;
+    // A defect in a channel must not leave the message on its way for ever.
+    let handing = AssertUnwindSafe(channel.hand_over(&claim.message)).catch_unwind();
+    let reply = handing.await.unwrap_or_else(|_| Reply::Unknown("panic".into()));
     let again = |reason: &str, after: Micros| {
         let elapsed = Micros::try_from(committed.elapsed().as_micros()).unwrap_or(Micros::MAX);
         Fate::Retry {
@@ -284,5 +311,36 @@ mod tests {
             ..ChannelAdapterSpec::default()
         };
         assert!(!Limits::of(&told, true).retries_unknown);
+    }
+
+    #[tokio::test]
+    async fn a_claim_that_would_be_too_old_uses_up_no_place_of_the_rate() {
+        let rate = RateLimiter::direct(quota(NonZeroU32::MIN, None));
+        let begun = Instant::now();
+        assert!(leave(&rate, begun).await);
+        for _ in 0..5 {
+            assert!(!leave(&rate, begun - CLAIM_TTL).await);
+        }
+        assert!(
+            leave(&rate, Instant::now()).await,
+            "the next second's place is still there"
+        );
+    }
+
+    #[test]
+    fn a_lane_takes_no_more_than_it_hands_over_in_time() {
+        let limits = |per_second| Limits {
+            per_second: NonZeroU32::new(per_second),
+            ..Limits::of(&ChannelAdapterSpec::default(), true)
+        };
+        assert_eq!(
+            [
+                limits(1).queue(),
+                limits(5).queue(),
+                limits(500).queue(),
+                limits(0).queue()
+            ],
+            [1, 5, 16, 16]
+        );
     }
 }

@@ -32,8 +32,9 @@ const POLL: Duration = Duration::from_secs(1);
 const ROUND: u32 = 200;
 /// How long a stopping runner waits for messages under way.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Pause after an error of the store: doubled from the first to the second.
-const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+/// Pause after an error of the store: doubled from the first to the second. Shorter than a heartbeat, so that whoever lived through an outage
+/// is back before others take its shards for free.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
 #[derive(Debug, thiserror::Error)]
 pub enum RunnerError {
@@ -209,15 +210,19 @@ impl Pump {
                 done.commit
             })
             .await?;
-        if let RoundResult::Committed { .. } = result {
-            self.options.metrics.add(&self.options.journey, &counts);
-            for handed in self.outcomes.drain(..) {
-                self.in_flight.remove(&handed.key);
+        match result {
+            // Idle: the outcomes were no news, of messages that others have taken over.
+            RoundResult::Committed { .. } | RoundResult::Idle => {
+                for handed in self.outcomes.drain(..) {
+                    self.in_flight.remove(&handed.key);
+                }
             }
-            for claim in claims {
-                self.in_flight.insert(claim.key);
-                self.lanes.put(claim);
-            }
+            RoundResult::Fenced => return Ok(result),
+        }
+        self.options.metrics.add(&self.options.journey, &counts);
+        for claim in claims {
+            self.in_flight.insert(claim.key);
+            self.lanes.put(claim);
         }
         Ok(result)
     }
@@ -255,24 +260,36 @@ impl Pump {
         self.draining = true;
         let deadline = Instant::now() + PATIENCE;
         while !self.in_flight.is_empty() && Instant::now() < deadline {
-            match tokio::time::timeout_at(deadline.min(Instant::now() + HEARTBEAT), self.fates.recv()).await {
-                Ok(handed) => self.outcomes.extend(handed),
-                Err(_) => {
-                    if self.beat().await.is_err() {
-                        break;
-                    }
-                    continue;
-                }
+            if self.outcomes.is_empty() && self.fates.is_empty() {
+                let heard = tokio::time::timeout_at(deadline.min(Instant::now() + HEARTBEAT), self.fates.recv()).await;
+                self.outcomes.extend(heard.ok().flatten());
             }
-            let Some(hold) = self.hold.clone() else { break };
-            match self.round(&hold).await {
-                Ok(RoundResult::Fenced) | Err(_) => break,
-                Ok(RoundResult::Idle | RoundResult::Committed { .. }) => {}
+            if let Err(error) = self.write_outcomes().await {
+                tracing::warn!(%error, "what became of messages is not written yet");
+                tokio::time::sleep(BACK_OFF.0).await;
+            } else if self.hold.as_ref().is_none_or(|hold| hold.shards.is_empty()) {
+                break;
             }
         }
         self.lanes.drain(Duration::from_millis(100)).await;
         if let Err(error) = self.give_back().await {
             tracing::warn!(%error, "the shards could not be given back; they are free when the lease is over");
         }
+    }
+
+    /// A heartbeat, so that the leases last, and a round.
+    async fn write_outcomes(&mut self) -> Result<(), StoreError> {
+        self.beat().await?;
+        let Some(hold) = self.hold.clone().filter(|hold| !hold.shards.is_empty()) else {
+            return Ok(());
+        };
+        if self.round(&hold).await? == RoundResult::Fenced {
+            // Some shards may be others' now, or a revision gone: what is still ours is written all the same.
+            self.beaten = None;
+            self.refreshed = None;
+            self.refresh().await?;
+            tokio::time::sleep(BACK_OFF.0).await;
+        }
+        Ok(())
     }
 }

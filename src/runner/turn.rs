@@ -4,7 +4,7 @@
 //! acceptance goes first), then messages whose time has come. Every message passes [`policy::decide`] here, in the transaction that claims it.
 
 pub use super::claim::Claim;
-use super::claim::claim;
+use super::{claim::claim, dispatch::retries_unknown};
 use crate::{
     clock::{Micros, SECOND},
     engine::{
@@ -24,7 +24,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 /// A message whose adapter is busy, or not to be opened, asks again after this.
 const BUSY: Micros = SECOND / 5;
 const NOT_OPEN: Micros = 5 * SECOND;
-/// `why` of a message that may have been handed over and is tried again: its own contact is already counted.
+/// `why` of a message that may have been accepted and is tried again: its own contact is already counted.
 pub const UNKNOWN: &str = "Unknown";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -168,16 +168,19 @@ impl<'a, 't> Walk<'a, 't> {
         };
         match fate {
             Fate::Known(outcome) => {
-                if matches!(&outcome, Outcome::Failed(reason) if !is_unknown(reason)) {
-                    self.done.commit.contacts_gone.push((self.key, key));
+                let outcome = certain(&row, outcome);
+                if matches!(&outcome, Outcome::Failed(reason) if reason != OUTCOME_UNKNOWN) {
+                    self.refund(&row);
                 }
                 self.settle(&row, outcome);
             }
             Fate::Retry { due, reason } => {
-                if !is_unknown(&reason) {
-                    self.done.commit.contacts_gone.push((self.key, key));
+                let uncertain = row.uncertain || reason == UNKNOWN;
+                if !uncertain {
+                    self.refund(&row);
                 }
                 self.keep(OutboxRow {
+                    uncertain,
                     state: OutboxState::Held { due, why: reason },
                     ..row
                 });
@@ -188,8 +191,9 @@ impl<'a, 't> Walk<'a, 't> {
 
     /// The claim is taken back, nothing was handed over: the message is asked about once more in this round.
     fn unclaim(&mut self, row: OutboxRow) {
-        self.forget_contact(&row);
-        self.done.commit.contacts_gone.push((self.key, row.key));
+        if !row.uncertain {
+            self.refund(&row);
+        }
         self.keep(OutboxRow {
             attempts: row.attempts.saturating_sub(1),
             state: OutboxState::Held {
@@ -204,17 +208,25 @@ impl<'a, 't> Walk<'a, 't> {
     fn adopt_orphans(&mut self) {
         let epoch = self.turn.epoch(self.key);
         for row in self.outbox.values().cloned().collect::<Vec<_>>() {
-            let OutboxState::Claimed { epoch: claimed, .. } = row.state else {
+            let OutboxState::Claimed { epoch: claimed, at } = row.state else {
                 continue;
             };
+            let ours = self.turn.in_flight.contains(&row.key);
             if claimed == epoch {
-                if !self.turn.in_flight.contains(&row.key) {
+                if !ours {
                     self.unclaim(row);
                 }
                 continue;
             }
-            if self.retries_unknown(&row) {
+            if ours {
+                // The leases were lost and taken again, while the store was away: what becomes of the message is still heard here.
                 self.keep(OutboxRow {
+                    state: OutboxState::Claimed { epoch, at },
+                    ..row
+                });
+            } else if self.retries_unknown(&row) {
+                self.keep(OutboxRow {
+                    uncertain: true,
                     state: OutboxState::Held {
                         due: self.now,
                         why: UNKNOWN.into(),
@@ -228,10 +240,17 @@ impl<'a, 't> Walk<'a, 't> {
     }
 
     fn retries_unknown(&self, row: &OutboxRow) -> bool {
-        let adapter = self.outbound(row).map(|(_, outbound)| outbound.adapter.clone());
-        adapter
-            .and_then(|adapter| self.turn.adapters.open.get(&adapter))
-            .is_some_and(|adapter| adapter.retries_unknown)
+        let Some((program, outbound)) = self.outbound(row) else {
+            return false;
+        };
+        match self.turn.adapters.open.get(&outbound.adapter) {
+            Some(adapter) => adapter.retries_unknown,
+            // Its channel cannot be opened at present (a Secret is missing): what was declared for it holds all the same.
+            None => program
+                .adapters
+                .get(&outbound.adapter)
+                .is_some_and(|spec| retries_unknown(spec, spec.webhook.is_some())),
+        }
     }
 
     /// Waits that end by `at`, the earliest first.
@@ -244,17 +263,12 @@ impl<'a, 't> Walk<'a, 't> {
             let due = self
                 .enrollments
                 .iter()
+                // One whose revision does not compile any more stays where it is, and holds no other up.
+                .filter(|e| self.turn.programs.revisions.contains_key(&e.revision))
                 .filter_map(|e| e.due_at().map(|due| (due, e.ordinal)))
                 .filter(|(due, _)| *due <= at.min(self.now))
                 .min();
             let Some((_, enrollment)) = due else { return };
-            let known = self
-                .enrollments
-                .iter()
-                .any(|e| e.ordinal == enrollment && self.turn.programs.revisions.contains_key(&e.revision));
-            if !known {
-                return;
-            }
             self.apply(Input::Due { enrollment });
         }
     }
@@ -401,6 +415,7 @@ impl<'a, 't> Walk<'a, 't> {
             with,
             requested_at: self.now,
             attempts: 0,
+            uncertain: false,
             state: OutboxState::Held {
                 due: self.now,
                 why: "New".into(),
@@ -421,11 +436,13 @@ impl<'a, 't> Walk<'a, 't> {
         let Some(adapter) = self.turn.adapters.open.get(&outbound.adapter).copied() else {
             return self.hold(row, self.now + NOT_OPEN, "NotOpen");
         };
-        let Some(enrollment) = self.enrollments.iter().find(|e| e.ordinal == row.enrollment) else {
+        // An enrollment that ended while the message was with the channel needs it no more.
+        let asks = |e: &&Enrollment| e.ordinal == row.enrollment && e.is_active();
+        let Some(enrollment) = self.enrollments.iter().find(asks) else {
             return self.over(&row, Outcome::Skipped(SkipReason::Withdrawn.name().into()));
         };
         let to = engine::address(&program, outbound, enrollment, &self.customer, self.now);
-        if matches!(&row.state, OutboxState::Held { why, .. } if is_unknown(why)) {
+        if row.uncertain {
             self.forget_contact(&row);
         }
         let facts = Facts {
@@ -477,13 +494,11 @@ impl<'a, 't> Walk<'a, 't> {
     }
 
     fn hold(&mut self, row: OutboxRow, due: Micros, why: &str) -> Option<Input> {
-        // A message that may have gone out keeps saying so, whatever holds it back now.
-        let why = match &row.state {
-            OutboxState::Held { why, .. } if is_unknown(why) => why.clone(),
-            OutboxState::Held { .. } | OutboxState::Claimed { .. } => why.to_owned(),
-        };
         self.keep(OutboxRow {
-            state: OutboxState::Held { due, why },
+            state: OutboxState::Held {
+                due,
+                why: why.to_owned(),
+            },
             ..row
         });
         None
@@ -491,11 +506,7 @@ impl<'a, 't> Walk<'a, 't> {
 
     /// The message is over before it was handed over.
     fn over(&mut self, row: &OutboxRow, outcome: Outcome) -> Option<Input> {
-        // One that may have gone out before and is kept back now has an unknown fate, not a skipped one.
-        let outcome = match &row.state {
-            OutboxState::Held { why, .. } if is_unknown(why) => Outcome::Failed(OUTCOME_UNKNOWN.into()),
-            OutboxState::Held { .. } | OutboxState::Claimed { .. } => outcome,
-        };
+        let outcome = certain(row, outcome);
         self.book(row, outcome.clone());
         Some(Input::Outcome {
             enrollment: row.enrollment,
@@ -615,6 +626,12 @@ impl<'a, 't> Walk<'a, 't> {
         self.outbox.insert(row.key, row);
     }
 
+    /// Nobody was reached: the message's contact does not count.
+    fn refund(&mut self, row: &OutboxRow) {
+        self.forget_contact(row);
+        self.done.commit.contacts_gone.push((self.key, row.key));
+    }
+
     /// Takes one contact of this message's kind out of what caps see: it is its own.
     fn forget_contact(&mut self, row: &OutboxRow) {
         let Some((program, outbound)) = self.outbound(row) else {
@@ -681,8 +698,12 @@ impl<'a, 't> Walk<'a, 't> {
 /// Reason of a message whose fate cannot be known and is not tried again.
 pub const OUTCOME_UNKNOWN: &str = "OutcomeUnknown";
 
-fn is_unknown(why: &str) -> bool {
-    why == UNKNOWN || why == OUTCOME_UNKNOWN
+/// What may be said of a message: one that may have been accepted before is not skipped or failed for certain.
+fn certain(row: &OutboxRow, outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Skipped(_) | Outcome::Failed(_) if row.uncertain => Outcome::Failed(OUTCOME_UNKNOWN.into()),
+        Outcome::Sent | Outcome::Skipped(_) | Outcome::Failed(_) => outcome,
+    }
 }
 
 fn held_by(why: HoldReason) -> &'static str {

@@ -218,6 +218,9 @@ pub struct OutboxRow {
     pub requested_at: Micros,
     /// Hand-overs tried.
     pub attempts: u32,
+    /// Whether one of them may have been accepted: from then on only Sent is certain, and its contact counts.
+    #[serde(default)]
+    pub uncertain: bool,
     pub state: OutboxState,
 }
 

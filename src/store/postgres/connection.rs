@@ -21,9 +21,10 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(12);
 /// How long the operator's deletions may take.
 pub(super) const LONG_PATIENCE: Duration = Duration::from_secs(900);
 /// For each session. Statements are short and planned once: compiling them costs more than it gives, and a plan made while a table was empty
-/// must not go on reading all of it when it has grown, so rows are always reached by index, from the batch to the table.
+/// must not go on reading all of it when it has grown, so rows are always reached by index, from the batch to the table. A process that is
+/// frozen within a transaction loses its locks sooner than a lease is over and than those who wait for them give up.
 const SESSION: &str = "SET search_path = journey; SET statement_timeout = '10s'; SET lock_timeout = '5s'; \
-     SET idle_in_transaction_session_timeout = '10s'; SET client_min_messages = warning; SET jit = off; \
+     SET idle_in_transaction_session_timeout = '4s'; SET client_min_messages = warning; SET jit = off; \
      SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
 /// For the transactions of a deletion.
 pub(super) const UNHURRIED: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '60s'";
