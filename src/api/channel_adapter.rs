@@ -128,16 +128,21 @@ pub const BEARER_KEY: &str = "token";
 pub const SIGNATURE_KEY: &str = "signing-key";
 /// Certificate authorities are kept under this name when no other is given.
 pub const CA_KEY: &str = "ca.crt";
+/// A login has its name here.
+pub const USERNAME_KEY: &str = "username";
+/// A login has its password here.
+pub const PASSWORD_KEY: &str = "password";
 
 impl SecretKeyRef {
+    /// The key; `left_out` is its name when none is written.
+    pub fn key_or<'a>(&'a self, left_out: &'a str) -> &'a str {
+        self.key.as_ref().map_or(left_out, SecretKey::as_str)
+    }
+
     /// Where the value is below the folder that Secrets are mounted in: `NAME/KEY`. `left_out` is the key when none is
     /// written.
     pub fn file(&self, left_out: &str) -> String {
-        format!(
-            "{}/{}",
-            self.name,
-            self.key.as_ref().map_or(left_out, SecretKey::as_str)
-        )
+        format!("{}/{}", self.name, self.key_or(left_out))
     }
 }
 

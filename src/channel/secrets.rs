@@ -1,6 +1,6 @@
 //! Secrets of adapters: files `SECRET/KEY` below one folder, read anew at each use, so that a rotated Secret needs no restart.
 
-use crate::api::channel_adapter::{Credentials, SecretValue};
+use crate::api::channel_adapter::{Credentials, PASSWORD_KEY, SecretValue, USERNAME_KEY};
 use std::path::PathBuf;
 
 /// The folder that the adapters' Secrets are mounted in.
@@ -35,7 +35,7 @@ impl Secrets {
     /// A login: the keys username and password.
     pub fn login(&self, credentials: &Credentials) -> Result<(String, String), SecretError> {
         let read = |key| Ok(one_line(&self.read(&format!("{}/{key}", credentials.secret_ref.name))?));
-        Ok((read("username")?, read("password")?))
+        Ok((read(USERNAME_KEY)?, read(PASSWORD_KEY)?))
     }
 
     fn read(&self, file: &str) -> Result<Vec<u8>, SecretError> {

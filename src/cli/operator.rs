@@ -2,6 +2,7 @@
 
 use crate::{
     clock,
+    expression::time::duration,
     keys::Keys,
     operator::{self, Settings, metrics::Metrics, rbac, watch::Health},
     personal::Personal,
@@ -50,7 +51,7 @@ pub struct Args {
     #[arg(long, default_value = "journey-keys")]
     master_keys_secret: String,
     /// How often the numbers of a status may change: 60s, or less for a demonstration.
-    #[arg(long, default_value = "60s", value_parser = seconds)]
+    #[arg(long, default_value = "60s", value_parser = interval)]
     status_interval: Duration,
     /// Pods of each namespace's gateway.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=64))]
@@ -154,18 +155,10 @@ fn identity() -> String {
     format!("{pod}_{}", uuid::Uuid::new_v4())
 }
 
-fn seconds(text: &str) -> Result<Duration, String> {
-    let (number, unit) = text.split_at(text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len()));
-    let number: u64 = number
-        .parse()
-        .map_err(|_| "a duration is written like 60s or 5m".to_owned())?;
-    let seconds = match unit {
-        "s" | "" => number,
-        "m" => number.saturating_mul(60),
-        _ => return Err("a duration is written like 60s or 5m".to_owned()),
-    };
-    if (1..=3_600).contains(&seconds) {
-        Ok(Duration::from_secs(seconds))
+fn interval(text: &str) -> Result<Duration, String> {
+    let length = duration(text).ok_or("a duration is written like 60s or 5m")?;
+    if (clock::SECOND..=clock::HOUR).contains(&length) {
+        Ok(Duration::from_micros(length.unsigned_abs()))
     } else {
         Err("from 1s to 60m".to_owned())
     }

@@ -1,5 +1,7 @@
 //! `journey send-test TOUCHPOINT --to ADDRESS`: renders a touchpoint with sample data and sends it through its real adapter, outside every
-//! count: no customer, no consent, no cap, no enrollment; tracked links are plain ones.
+//! count: no customer, no consent, no cap, no enrollment; tracked links are plain ones. It belongs into a runner's pod, which has the
+//! Secrets of its journey's adapters, and whose environment gives every flag but the address:
+//! `kubectl -n NAMESPACE exec deploy/JOURNEY-runner -- journey send-test TOUCHPOINT --to ADDRESS`.
 
 use super::store_args::StoreArgs;
 use crate::{
@@ -12,13 +14,12 @@ use crate::{
     keys::{CustomerKey, Keys, MessageKey},
     link,
     personal::Personal,
-    policy::Basis,
     runner::programs::compile_all,
     template,
 };
 use anyhow::{Context, bail};
 use serde_json::{Value, json};
-use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, sync::Arc};
+use std::{path::PathBuf, process::ExitCode, sync::Arc};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -36,6 +37,9 @@ pub struct Args {
     /// Namespace of the touchpoint
     #[arg(long, env = "JOURNEY_NAMESPACE")]
     namespace: String,
+    /// The journey in whose name it is sent; left out: the first one that sends the touchpoint
+    #[arg(long, env = "JOURNEY_NAME", value_name = "NAME")]
+    journey: Option<String>,
     /// Folder with the adapters' Secrets, as SECRET/KEY
     #[arg(long, env = "JOURNEY_SECRETS", default_value = "/etc/journey/secrets")]
     secrets: PathBuf,
@@ -55,17 +59,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     for journey in &stored.journeys {
         programs.extend(compile_all(&stored, &journey.row.journey)?.programs.current);
     }
-    let Some(program) = programs
-        .iter()
-        .find(|program| program.outbound.contains_key(&args.touchpoint))
-    else {
-        bail!(
-            "no running journey of namespace {} sends touchpoint {}",
-            args.namespace,
-            args.touchpoint
-        );
-    };
-    let outbound = &program.outbound[&args.touchpoint];
+    let (program, outbound) = chosen(&programs, &args)?;
     let message = render(&keys, program, outbound, &args)?;
     let spec = program
         .adapters
@@ -90,6 +84,24 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
+fn chosen<'p>(programs: &'p [Arc<Program>], args: &Args) -> anyhow::Result<(&'p Arc<Program>, &'p Outbound)> {
+    let sends = |program: &'p Arc<Program>| Some((program, program.outbound.get(&args.touchpoint)?));
+    let mut sending = programs.iter().filter_map(sends);
+    let wanted = |program: &Program| args.journey.as_ref().is_none_or(|journey| *journey == program.journey);
+    if let Some(found) = sending.clone().find(|(program, _)| wanted(program)) {
+        return Ok(found);
+    }
+    let (namespace, touchpoint) = (&args.namespace, &args.touchpoint);
+    match (sending.next(), &args.journey) {
+        (Some((other, _)), Some(journey)) => bail!(
+            "journey {journey} does not send touchpoint {touchpoint}, but {other} does: \
+             kubectl -n {namespace} exec deploy/{other}-runner -- journey send-test {touchpoint} --to ...",
+            other = other.journey
+        ),
+        (Some(_) | None, _) => bail!("no running journey of namespace {namespace} sends touchpoint {touchpoint}"),
+    }
+}
+
 fn render(keys: &Keys, program: &Arc<Program>, outbound: &Outbound, args: &Args) -> anyhow::Result<Message> {
     let mut customer = samples(&program.profile);
     customer.extend(args.attributes.iter().cloned());
@@ -105,15 +117,10 @@ fn render(keys: &Keys, program: &Arc<Program>, outbound: &Outbound, args: &Args)
         customer: CustomerKey(*uuid::Uuid::new_v4().as_bytes()),
         purpose: outbound.purpose.clone(),
     };
-    let asks = program
-        .policy
-        .purposes
-        .get(&outbound.purpose)
-        .is_some_and(|purpose| purpose.basis == Basis::Consent);
     let unsubscribe = program
         .public_url
         .as_deref()
-        .filter(|_| asks)
+        .filter(|_| program.asks_consent(outbound))
         .map(|url| link::unsubscribe(keys, url, &program.namespace, &leave));
     let values = template::Values {
         customer: &customer,
@@ -124,11 +131,9 @@ fn render(keys: &Keys, program: &Arc<Program>, outbound: &Outbound, args: &Args)
         link: &|address| address.to_owned(),
         unsubscribe: unsubscribe.as_deref(),
     };
-    let mut content = BTreeMap::new();
-    for (field, template) in &outbound.content {
-        let text = template.render(&values).with_context(|| format!("content.{field}"))?;
-        content.insert(field.clone(), Personal::new(text));
-    }
+    let content = outbound
+        .render(&values)
+        .map_err(|(field, error)| anyhow::Error::new(error).context(format!("content.{field}")))?;
     Ok(Message {
         key,
         namespace: program.namespace.clone(),

@@ -3,7 +3,11 @@
 use super::{Code, Manifests, report::Report, value::span};
 use crate::{
     api::{
-        channel_adapter::{ChannelAdapterSpec, Credentials, SecretValue},
+        channel_adapter::{
+            BEARER_KEY, CA_KEY, ChannelAdapterSpec, Credentials, HTTP_KEY, PASSWORD_KEY, SIGNATURE_KEY, SecretValue,
+            USERNAME_KEY,
+        },
+        text::SecretName,
         touchpoint::Outbound,
     },
     clock::{MINUTE, SECOND},
@@ -15,8 +19,8 @@ use std::collections::BTreeSet;
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SecretRef {
     pub name: String,
-    /// None: the only key there is.
-    pub key: Option<String>,
+    /// The key that the adapter names, or the one that its field has when none is named.
+    pub key: String,
     /// Where the adapter names it: `spec.smtp.credentials.secretRef`.
     pub path: String,
     pub adapter: String,
@@ -52,50 +56,43 @@ pub fn secrets(manifests: &Manifests, journey: Option<&str>) -> BTreeSet<SecretR
 /// Secrets that one adapter names.
 pub fn secrets_of(adapter: &str, spec: &ChannelAdapterSpec) -> Vec<SecretRef> {
     let mut all = vec![];
-    let mut add = |path: &str, name: &str, key: Option<&str>| {
+    let mut add = |path: &str, name: &SecretName, key: &str| {
         all.push(SecretRef {
-            name: name.into(),
-            key: key.map(Into::into),
+            name: name.to_string(),
+            key: key.into(),
             path: format!("spec.{path}.secretRef"),
             adapter: adapter.into(),
         });
     };
-    let mut value = |path: &str, of: &Option<SecretValue>| {
-        if let Some(of) = of {
-            add(
-                path,
-                of.secret_ref.name.as_str(),
-                of.secret_ref.key.as_ref().map(|key| key.as_str()),
-            );
+    let mut value = |path: &str, of: Option<&SecretValue>, left_out: &str| {
+        if let Some(SecretValue { secret_ref }) = of {
+            add(path, &secret_ref.name, secret_ref.key_or(left_out));
         }
     };
+    let auth = spec.webhook.as_ref().and_then(|webhook| webhook.auth.as_ref());
     if let Some(smtp) = &spec.smtp {
-        value("smtp.ca", &smtp.ca);
+        value("smtp.ca", smtp.ca.as_ref(), CA_KEY);
     }
     if let Some(webhook) = &spec.webhook {
-        value(
-            "webhook.auth.bearer",
-            &webhook.auth.as_ref().and_then(|auth| auth.bearer.clone()),
-        );
-        value("webhook.signature", &webhook.signature);
-        value("webhook.ca", &webhook.ca);
+        let bearer = auth.and_then(|auth| auth.bearer.as_ref());
+        value("webhook.auth.bearer", bearer, BEARER_KEY);
+        value("webhook.signature", webhook.signature.as_ref(), SIGNATURE_KEY);
+        value("webhook.ca", webhook.ca.as_ref(), CA_KEY);
     }
     if let Some(http) = &spec.http {
-        value("http.auth", &Some(http.auth.clone()));
+        value("http.auth", Some(&http.auth), HTTP_KEY);
     }
-    let mut login = |path: &str, of: &Option<Credentials>| {
-        for key in of.iter().flat_map(|_| ["username", "password"]) {
-            if let Some(of) = of {
-                add(path, of.secret_ref.name.as_str(), Some(key));
-            }
+    let mut login = |path: &str, of: Option<&Credentials>| {
+        if let Some(Credentials { secret_ref }) = of {
+            add(path, &secret_ref.name, USERNAME_KEY);
+            add(path, &secret_ref.name, PASSWORD_KEY);
         }
     };
-    if let Some(smtp) = &spec.smtp {
-        login("smtp.credentials", &smtp.credentials);
-    }
-    if let Some(auth) = spec.webhook.as_ref().and_then(|webhook| webhook.auth.as_ref()) {
-        login("webhook.auth.basic", &auth.basic);
-    }
+    login(
+        "smtp.credentials",
+        spec.smtp.as_ref().and_then(|smtp| smtp.credentials.as_ref()),
+    );
+    login("webhook.auth.basic", auth.and_then(|auth| auth.basic.as_ref()));
     all
 }
 

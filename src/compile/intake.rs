@@ -2,7 +2,7 @@
 
 use super::{Code, Diagnostic, Manifests, report::Report, touchpoint, world::World};
 use crate::{
-    api::channel_adapter::Limits,
+    api::channel_adapter::{HTTP_KEY, Limits},
     engine::program::Profile,
     expression::{self, Layout},
 };
@@ -55,8 +55,7 @@ pub struct ConsentRule {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Source {
     pub adapter: String,
-    /// The write key below the secrets folder: the file `SECRETNAME/KEY`, or the folder `SECRETNAME` with one file where the adapter
-    /// names no key.
+    /// The write key below the secrets folder: `SECRETNAME/KEY`.
     pub key_file: String,
     pub public_url: Option<String>,
     pub origins: Vec<String>,
@@ -88,13 +87,9 @@ pub fn intake(manifests: &Manifests) -> (Intake, Vec<Diagnostic>) {
     }
     for (name, spec) in &manifests.adapters {
         let Some(http) = &spec.http else { continue };
-        let secret = &http.auth.secret_ref;
         let source = Source {
             adapter: name.clone(),
-            key_file: secret
-                .key
-                .as_ref()
-                .map_or_else(|| secret.name.to_string(), |key| format!("{}/{key}", secret.name)),
+            key_file: http.auth.secret_ref.file(HTTP_KEY),
             public_url: http
                 .public_url
                 .as_ref()

@@ -5,8 +5,9 @@ use crate::{
     clock::Micros,
     expression::{self, Layout},
     kpi::KpiSpec,
-    policy::EffectivePolicy,
-    template::Template,
+    personal::Personal,
+    policy::{Basis, EffectivePolicy},
+    template::{RenderError, Template, Values},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -68,6 +69,14 @@ impl Program {
                 | StepAction::Exit(_) => &[],
             })
             .map(|(name, _)| name.as_str())
+    }
+
+    /// Whether messages of this touchpoint rest on consent, and so carry an unsubscribe link.
+    pub fn asks_consent(&self, outbound: &Outbound) -> bool {
+        self.policy
+            .purposes
+            .get(&outbound.purpose)
+            .is_some_and(|purpose| purpose.basis == Basis::Consent)
     }
 
     /// Whether some wait ends by this event.
@@ -188,4 +197,15 @@ pub struct Outbound {
     pub content: BTreeMap<String, Template>,
     /// How long after the step was reached it may still be sent; None: for ever.
     pub time_to_live: Option<Micros>,
+}
+
+impl Outbound {
+    /// The content by field. Errors name the field and no value.
+    pub fn render(&self, values: &Values<'_>) -> Result<BTreeMap<String, Personal<String>>, (String, RenderError)> {
+        let one = |(field, template): (&String, &Template)| match template.render(values) {
+            Ok(text) => Ok((field.clone(), Personal::new(text))),
+            Err(error) => Err((field.clone(), error)),
+        };
+        self.content.iter().map(one).collect()
+    }
 }

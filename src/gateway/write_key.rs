@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, header::AUTHORIZATION};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use std::{
     collections::{BTreeMap, BTreeSet},
-    path::{Component, Path, PathBuf},
+    path::{Component, Path},
 };
 
 /// Bytes of a write key.
@@ -82,26 +82,9 @@ async fn read_key(secrets: &Path, file: &str) -> Option<Vec<u8>> {
     if !inside {
         return None;
     }
-    let path = secrets.join(file);
-    let path = if tokio::fs::metadata(&path).await.ok()?.is_dir() {
-        only_file(&path).await?
-    } else {
-        path
-    };
-    let key = tokio::fs::read(path).await.ok()?;
+    let key = tokio::fs::read(secrets.join(file)).await.ok()?;
     let key = key.trim_ascii();
     (!key.is_empty() && key.len() <= KEY_LIMIT).then(|| key.to_vec())
-}
-
-/// An adapter that names no key means the only one that its Secret has. Kubernetes keeps its own entries, which begin with two dots.
-async fn only_file(folder: &Path) -> Option<PathBuf> {
-    let (mut entries, mut found) = (tokio::fs::read_dir(folder).await.ok()?, None);
-    while let Some(entry) = entries.next_entry().await.ok()? {
-        if !entry.file_name().as_encoded_bytes().starts_with(b"..") && found.replace(entry.path()).is_some() {
-            return None;
-        }
-    }
-    found
 }
 
 /// The write key of a request: a bearer token, or the user name of HTTP Basic (RFC 7617), as Segment's SDKs send it.
@@ -166,20 +149,6 @@ mod tests {
             (true, Ok("web"))
         );
         fs::remove_file(folder.path().parent().unwrap().join("journey-outside-key")).unwrap();
-    }
-
-    #[tokio::test]
-    async fn a_folder_is_the_only_key_in_it() {
-        let (keys, folder) = (Keys::ephemeral(), tempfile::tempdir().unwrap());
-        let secret = folder.path().join("web");
-        fs::create_dir_all(secret.join("..2026_11_24")).unwrap();
-        fs::write(secret.join("writeKey"), "abc").unwrap();
-        let sources = BTreeMap::from([source("web", "web")]);
-        let read = WriteKeys::read(folder.path(), &sources, &keys, &WriteKeys::default()).await;
-        assert_eq!(read.adapter(&keys, "abc"), Ok("web"));
-        fs::write(secret.join("another"), "def").unwrap();
-        let read = WriteKeys::read(folder.path(), &sources, &keys, &read).await;
-        assert!(read.adapter(&keys, "abc").is_err() && read.adapter(&keys, "def").is_err());
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Every right that the operator uses, and no other: the chart's roles are this list, and a test keeps them so.
+//! Every right that the operator uses, and no other: the chart's roles are these lists, and a test keeps them so.
 
 use k8s_openapi::api::rbac::v1::PolicyRule;
 
@@ -66,20 +66,23 @@ pub fn print(rules: &[PolicyRule]) -> String {
 mod tests {
     use super::*;
 
-    const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/journey-operator/files/rbac.yaml");
+    const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/charts/journey-operator/files");
 
-    /// `JOURNEY_UPDATE=1 cargo test` writes the file anew.
+    /// `JOURNEY_UPDATE=1 cargo test` writes the files anew.
     #[test]
     fn the_chart_grants_exactly_what_the_operator_uses() {
-        let text = print(&watched());
-        if std::env::var_os("JOURNEY_UPDATE").is_some() {
-            std::fs::write(CHART, &text).unwrap();
+        // The chart puts the name of the Secret in.
+        for (file, rules) in [("rbac.yaml", watched()), ("rbac-own.yaml", own("MASTER-KEYS"))] {
+            let (path, text) = (format!("{CHART}/{file}"), print(&rules));
+            if std::env::var_os("JOURNEY_UPDATE").is_some() {
+                std::fs::write(&path, &text).unwrap();
+            }
+            assert_eq!(
+                std::fs::read_to_string(&path).unwrap_or_default(),
+                text,
+                "JOURNEY_UPDATE=1 cargo test writes {file} anew"
+            );
         }
-        assert_eq!(
-            std::fs::read_to_string(CHART).unwrap(),
-            text,
-            "JOURNEY_UPDATE=1 cargo test writes it anew"
-        );
     }
 
     #[test]

@@ -80,9 +80,9 @@ struct Place {
     secret: String,
 }
 
-/// Keys that are needed at each place; None: the only one there is. A login is one place with two keys.
-fn places(refs: impl IntoIterator<Item = SecretRef>) -> BTreeMap<Place, BTreeSet<Option<String>>> {
-    let mut places: BTreeMap<Place, BTreeSet<Option<String>>> = BTreeMap::new();
+/// Keys that are needed at each place. A login is one place with two keys.
+fn places(refs: impl IntoIterator<Item = SecretRef>) -> BTreeMap<Place, BTreeSet<String>> {
+    let mut places: BTreeMap<Place, BTreeSet<String>> = BTreeMap::new();
     for SecretRef {
         name,
         key,
@@ -132,8 +132,8 @@ impl Secrets {
 fn judge(
     namespace: &str,
     place: &Place,
-    keys: &BTreeSet<Option<String>>,
-    all: &BTreeSet<Option<String>>,
+    keys: &BTreeSet<String>,
+    all: &BTreeSet<String>,
     content: Option<&Content>,
 ) -> Option<Missing> {
     let Place { adapter, path, secret } = place;
@@ -153,8 +153,7 @@ fn judge(
         Some(Missing { diagnostic, reason })
     };
     let Some(content) = content else {
-        let literal = |key: &Option<String>| format!(" --from-literal={}=...", key.as_deref().unwrap_or("key"));
-        let literals: String = all.iter().map(literal).collect();
+        let literals: String = all.iter().map(|key| format!(" --from-literal={key}=...")).collect();
         let help = format!("create it: kubectl -n {namespace} create secret generic {secret}{literals}");
         return missing(
             format!("{path}.name"),
@@ -163,18 +162,8 @@ fn judge(
             help,
         );
     };
-    if keys.contains(&None) && content.keys.len() != 1 {
-        let message = format!("the Secret {secret} has {} keys, and none is named", content.keys.len());
-        return missing(
-            format!("{path}.key"),
-            Reason::SecretKeyNotFound,
-            message,
-            "name the key".to_owned(),
-        );
-    }
     let lacking: Vec<&str> = keys
         .iter()
-        .flatten()
         .map(String::as_str)
         .filter(|key| !content.keys.contains(*key))
         .collect();
@@ -209,13 +198,13 @@ mod tests {
         }
     }
 
-    fn keys(names: &[Option<&str>]) -> BTreeSet<Option<String>> {
-        names.iter().map(|name| name.map(str::to_owned)).collect()
+    fn keys(names: &[&str]) -> BTreeSet<String> {
+        names.iter().map(|name| (*name).to_owned()).collect()
     }
 
     #[test]
     fn a_missing_secret_or_key_is_told_with_what_to_do() {
-        let login = keys(&[Some("username"), Some("password")]);
+        let login = keys(&["username", "password"]);
         let missing = judge("shop", &place(), &login, &login, None).unwrap();
         assert_eq!(missing.reason, Reason::SecretNotFound);
         assert_eq!(
@@ -239,23 +228,10 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_not_named_must_be_the_only_one() {
-        let any = keys(&[None]);
-        assert!(judge("shop", &place(), &any, &any, Some(&content(&["a"]))).is_none());
-        assert_eq!(
-            judge("shop", &place(), &any, &any, Some(&content(&["a", "b"])))
-                .unwrap()
-                .diagnostic
-                .path,
-            "spec.smtp.credentials.secretRef.key"
-        );
-    }
-
-    #[test]
     fn the_two_keys_of_a_login_are_one_place() {
         let of = |key: &str| SecretRef {
             name: "login".into(),
-            key: Some(key.into()),
+            key: key.into(),
             path: place().path,
             adapter: "mail".into(),
         };

@@ -12,9 +12,8 @@ use crate::{
     keys::{CustomerKey, Keys, MessageKey},
     link,
     personal::Personal,
-    policy::Basis,
     store::OutboxRow,
-    template::{self, Template},
+    template,
 };
 use std::collections::BTreeMap;
 
@@ -41,10 +40,7 @@ pub fn claim(
     to: Option<String>,
     now: Micros,
 ) -> Result<Claim, TurnError> {
-    let page = program
-        .public_url
-        .as_deref()
-        .filter(|_| asks_consent(program, outbound));
+    let page = program.public_url.as_deref().filter(|_| program.asks_consent(outbound));
     let leave = link::Leave {
         message: row.key,
         customer: row.customer,
@@ -74,14 +70,6 @@ pub fn claim(
     })
 }
 
-fn asks_consent(program: &Program, outbound: &Outbound) -> bool {
-    program
-        .policy
-        .purposes
-        .get(&outbound.purpose)
-        .is_some_and(|purpose| purpose.basis == Basis::Consent)
-}
-
 fn render(
     keys: &Keys,
     program: &Program,
@@ -104,9 +92,5 @@ fn render(
         link: &tracked,
         unsubscribe,
     };
-    let one = |(field, content): (&String, &Template)| {
-        let text = content.render(&values).map_err(|_| TurnError::Render)?;
-        Ok((field.clone(), Personal::new(text)))
-    };
-    outbound.content.iter().map(one).collect()
+    outbound.render(&values).map_err(|_| TurnError::Render)
 }

@@ -166,7 +166,7 @@ impl Shop {
         let secrets = tempfile::tempdir().unwrap();
         for (file, key) in [
             ("web-key/key", "web-write-key"),
-            ("core-key/token", "core-write-key\n"),
+            ("core-key/key", "core-write-key\n"),
             ("slow-key/key", "slow-write-key"),
         ] {
             let path = secrets.path().join(file);

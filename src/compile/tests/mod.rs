@@ -159,7 +159,7 @@ fn the_gateway_learns_who_may_bring_what() {
             .is_valid(&serde_json::json!({"cartId": "c", "items": 1}))
     );
     assert_eq!(intake.sources["backend"].key_file, "backend-key/key");
-    assert_eq!(intake.sources["web"].key_file, "web-key");
+    assert_eq!(intake.sources["web"].key_file, "web-key/key");
     assert!(intake.sources["web"].public && intake.sources.len() == 2);
     assert_eq!(intake.purposes, ["marketing", "service"].map(str::to_owned).into());
 }
@@ -238,7 +238,7 @@ fn secrets_are_named_with_the_place_that_names_them() {
     let all = |journey| {
         secrets(&shop, journey)
             .into_iter()
-            .map(|of| format!("{}/{} {} {}", of.name, of.key.unwrap_or_default(), of.adapter, of.path))
+            .map(|of| format!("{}/{} {} {}", of.name, of.key, of.adapter, of.path))
             .collect::<Vec<_>>()
     };
     assert_eq!(
@@ -254,7 +254,7 @@ fn secrets_are_named_with_the_place_that_names_them() {
         all(None),
         [
             "backend-key/key backend spec.http.auth.secretRef",
-            "web-key/ web spec.http.auth.secretRef"
+            "web-key/key web spec.http.auth.secretRef"
         ]
     );
     assert_eq!(all(Some("gone")), [] as [&str; 0]);

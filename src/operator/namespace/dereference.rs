@@ -33,12 +33,8 @@ pub async fn read(context: &Context, namespace: &str, snapshot: Arc<Snapshot>) -
         let adapter = context.cache.adapters.get(namespace, name)?;
         adapter.0.as_ref().ok()?.owner_ref(&())
     };
-    // All adapters, not only those by which events come in: `journey send-test` runs in the gateway's pod.
-    let refs = snapshot
-        .manifests
-        .adapters
-        .iter()
-        .flat_map(|(name, spec)| compile::secrets_of(name, spec));
+    // Not those that messages go out by: the pod that faces the internet holds no login of a provider.
+    let refs = compile::secrets(&snapshot.manifests, None);
     Ok(Facts {
         namespace: namespace.to_owned(),
         owners: snapshot.doors().filter_map(owner).collect(),
