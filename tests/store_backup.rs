@@ -1,7 +1,6 @@
 //! docs/install.md's backup and restore, with the commands it names: what comes back is what was there, and opens only with its keys.
 
 #[path = "support/postgres.rs"]
-#[allow(dead_code)]
 mod postgres;
 
 use journey::{

@@ -14,7 +14,7 @@ pub fn build(message: &Message, from: &str) -> Result<Email, String> {
     let from: Mailbox = from
         .parse()
         .map_err(|_| "the adapter's `from` is not an address".to_owned())?;
-    let to = message.to.as_ref().ok_or("no address")?;
+    let to = message.to.as_ref().ok_or("NoAddress")?;
     let to: Mailbox = to.expose().trim().parse().map_err(|_| "BadAddress".to_owned())?;
     let domain = from.email.domain().to_owned();
     let mut builder = Email::builder()
@@ -38,7 +38,7 @@ pub fn build(message: &Message, from: &str) -> Result<Email, String> {
         (None, Some(html)) => builder.singlepart(SinglePart::html(html)),
         (text, None) => builder.singlepart(SinglePart::plain(text.unwrap_or_default())),
     };
-    email.map_err(|error| format!("the mail cannot be built: {error}"))
+    email.map_err(|_| "BadMail".to_owned())
 }
 
 fn name(ascii: &'static str) -> HeaderName {

@@ -111,6 +111,18 @@ pub enum Ending {
     Failed,
 }
 
+impl Ending {
+    /// What counters and statuses call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Completed => "Completed",
+            Self::Converted => "Converted",
+            Self::Disqualified => "Disqualified",
+            Self::Failed => "Failed",
+        }
+    }
+}
+
 /// What expressions read as steps.NAME.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct StepResult {
@@ -195,7 +207,7 @@ pub enum Disposition {
     Ignored(Ignored),
 }
 
-/// Why an event did nothing.
+/// Why an event did nothing; docs/reasons.md has each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Ignored {
     /// Enrolled already, and no wait, exit or goal takes it.
@@ -215,4 +227,21 @@ pub enum Ignored {
     Suspended,
     /// The journey has no current program.
     NoProgram,
+}
+
+impl Ignored {
+    /// What counters call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::AlreadyIn => "AlreadyIn",
+            Self::NotIn => "NotIn",
+            Self::WhenFalse => "WhenFalse",
+            Self::NoKey => "NoKey",
+            Self::ExitHolds => "ExitHolds",
+            Self::Cooldown => "Cooldown",
+            Self::MaxEntries => "MaxEntries",
+            Self::Suspended => "Suspended",
+            Self::NoProgram => "NoProgram",
+        }
+    }
 }

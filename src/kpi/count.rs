@@ -44,7 +44,7 @@ impl Count {
         match self {
             Self::Event(disposition) => format!("event:{}", disposition.name()),
             Self::Entered => "entered".into(),
-            Self::Ended(ending) => format!("ended:{ending:?}"),
+            Self::Ended(ending) => format!("ended:{}", ending.name()),
             Self::Goal(name) => format!("goal:{name}"),
             Self::Step(name) => format!("step:{name}"),
             Self::Requested { touchpoint } => format!("requested:{touchpoint}"),
@@ -88,7 +88,7 @@ impl Disposition {
             Self::Entered => "entered".into(),
             Self::Kept => "kept".into(),
             Self::GoalOnly => "goal-only".into(),
-            Self::Ignored(why) => format!("ignored:{why:?}"),
+            Self::Ignored(why) => format!("ignored:{}", why.name()),
         }
     }
 }

@@ -134,6 +134,15 @@ pub enum HoldReason {
     Suspended,
 }
 
+impl HoldReason {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::QuietHours => "QuietHours",
+            Self::Suspended => "Suspended",
+        }
+    }
+}
+
 /// Why a message is not sent; the name is what counters, conditions and documentation call it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum SkipReason {

@@ -459,7 +459,7 @@ impl<'a, 't> Walk<'a, 't> {
         };
         match policy::decide(&program.policy, &facts, &message, self.now) {
             Verdict::Skip(reason) => self.over(&row, Outcome::Skipped(reason.name().into())),
-            Verdict::Hold { until, why } => self.hold(row, until.max(self.now + BUSY), held_by(why)),
+            Verdict::Hold { until, why } => self.hold(row, until.max(self.now + BUSY), why.name()),
             Verdict::Send if adapter.room == 0 => self.hold(row, self.now + BUSY, "Busy"),
             Verdict::Send => match claim(self.turn.keys, &program, outbound, &row, &self.customer, to, self.now) {
                 Ok(claim) => {
@@ -585,7 +585,7 @@ impl<'a, 't> Walk<'a, 't> {
     /// Messages whose time has come, and after an event those that quiet hours hold back.
     fn ask_again(&mut self, stirred: bool) {
         let asks = |row: &&OutboxRow| match &row.state {
-            OutboxState::Held { due, why } => *due <= self.now || (stirred && why == held_by(HoldReason::QuietHours)),
+            OutboxState::Held { due, why } => *due <= self.now || (stirred && why == HoldReason::QuietHours.name()),
             OutboxState::Claimed { .. } => false,
         };
         for row in self.outbox.values().filter(asks).cloned().collect::<Vec<_>>() {
@@ -703,12 +703,5 @@ fn certain(row: &OutboxRow, outcome: Outcome) -> Outcome {
     match outcome {
         Outcome::Skipped(_) | Outcome::Failed(_) if row.uncertain => Outcome::Failed(OUTCOME_UNKNOWN.into()),
         Outcome::Sent | Outcome::Skipped(_) | Outcome::Failed(_) => outcome,
-    }
-}
-
-fn held_by(why: HoldReason) -> &'static str {
-    match why {
-        HoldReason::QuietHours => "QuietHours",
-        HoldReason::Suspended => "Suspended",
     }
 }
