@@ -3,11 +3,12 @@
 //!
 //! Needs a cluster (KUBECONFIG) and kubectl; asked for by JOURNEY_CLUSTER_TESTS=1, as `make test` does. Nothing is left
 //! behind and nothing that is there is changed: almost all requests are dry runs in a namespace of its own, CRDs that were
-//! not there before are removed, and with CRDs of another version the test ends before it begins.
+//! not there before are removed unless somebody has come to use them, and with CRDs of another version the test ends before it begins.
 
+mod kinds;
 mod rejected;
 
-use journey::api;
+use kinds::Kinds;
 use kube::{
     Api, Client, ResourceExt,
     api::{ApiResource, DeleteParams, DynamicObject, Patch, PatchParams, PostParams},
@@ -48,37 +49,18 @@ fn a_real_api_server_takes_what_is_right_and_refuses_what_is_wrong() {
 struct Server {
     client: Client,
     namespace: String,
-    /// CRDs that this test brought.
-    brought: Vec<String>,
+    kinds: Kinds,
 }
 
 impl Server {
     async fn with_our_kinds() -> Server {
         let client = Client::try_default().await.expect("KUBECONFIG leads to a cluster");
-        let definitions: Api<DynamicObject> = Api::all_with(client.clone(), &definition());
-        let mut missing = vec![];
-        for (plural, crd) in api::crds() {
-            let name = format!("{plural}.journey.dev");
-            match definitions.get_opt(&name).await.unwrap() {
-                None => missing.push((name, crd)),
-                Some(there) => assert!(
-                    there.data["spec"]["versions"][0]["schema"] == crd["spec"]["versions"][0]["schema"],
-                    "the cluster has {name} of another version: install the chart of this one, or remove that"
-                ),
-            }
-        }
-        let mut brought = vec![];
-        for (name, crd) in missing {
-            let crd = serde_json::from_value(crd).unwrap();
-            let made = definitions.create(&PostParams::default(), &crd).await;
-            made.unwrap_or_else(|error| panic!("the CRD {name} is refused: {error}"));
-            brought.push(name);
-        }
+        let kinds = Kinds::bring(&client).await;
         let namespace = format!("journey-tests-{}", std::process::id());
         let server = Server {
             client,
             namespace,
-            brought,
+            kinds,
         };
         let made = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": server.namespace}});
         server
@@ -301,19 +283,8 @@ impl Server {
             .delete(&self.namespace, &DeleteParams::default())
             .await
             .unwrap();
-        let definitions: Api<DynamicObject> = Api::all_with(self.client.clone(), &definition());
-        for name in &self.brought {
-            definitions.delete(name, &DeleteParams::default()).await.unwrap();
-        }
+        self.kinds.take_away().await;
     }
-}
-
-fn definition() -> ApiResource {
-    ApiResource::from_gvk(&GroupVersionKind::gvk(
-        "apiextensions.k8s.io",
-        "v1",
-        "CustomResourceDefinition",
-    ))
 }
 
 /// A name of 63 characters.

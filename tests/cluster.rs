@@ -4,6 +4,7 @@
 //! Needs a cluster (KUBECONFIG); asked for by JOURNEY_CLUSTER_TESTS=1, as `make test` does. The operator runs as a process of its own against
 //! namespaces of its own, so nothing else in the cluster is looked at. Each story has a namespace to itself, and all are told at once.
 
+mod kinds;
 mod operator_stories;
 
 use operator_stories::{Stage, stories};

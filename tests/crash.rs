@@ -317,3 +317,45 @@ async fn a_runner_that_is_told_to_end_finishes_what_it_has_begun_and_leaves_its_
         Some(takeover),
     );
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_runner_that_ends_while_the_database_is_away_writes_what_it_knows_when_it_is_back() {
+    let mut chance = Chance::new();
+    let database = Server::start();
+    let manners = Manners {
+        answers_within: 300..900,
+        ..Manners::default()
+    };
+    let sink = WebhookSink::open(chance.seed, manners).await;
+    let mut world = World::open(&database, &webhook(&sink), &[], 200).await;
+    let traffic = Traffic::start(&world, &mut chance, Duration::from_secs(1));
+    let events = traffic.events;
+    chance.sleep(2_000..2_500).await;
+    assert!(sink.under_way() > 8, "both runners have messages under way");
+    database.stop();
+    world.runners[0].signal("TERM");
+    // Shorter than a lease: nobody has a reason to take anything over.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert_eq!(
+        world.runners[0].ended(Duration::ZERO).await,
+        None,
+        "it knows something that is not written"
+    );
+    database.start_again();
+    let status = world.runners[0].ended(Duration::from_secs(8)).await;
+    assert!(status.is_some_and(|status| status.success()), "{status:?}");
+    let takeover = world.taken_over().await;
+    let met = traffic.end().await;
+    let books = Books::close(&world, events).await;
+    each_once(&world, &sink, &books);
+    assert_eq!(handed(&sink), sink.messages().len(), "none was handed over twice");
+    tell(
+        "told to end, no db",
+        1,
+        met,
+        &books,
+        sink.messages().len(),
+        handed(&sink),
+        Some(takeover),
+    );
+}

@@ -113,6 +113,8 @@ struct World {
     hold: Hold,
     retries_unknown: bool,
     room: usize,
+    /// Whether the adapter's channel could be opened.
+    open: bool,
     claims: Vec<Claim>,
     in_flight: BTreeSet<journey::keys::MessageKey>,
     events: u32,
@@ -138,6 +140,7 @@ impl World {
             },
             retries_unknown: false,
             room: 100,
+            open: true,
             claims: vec![],
             in_flight: BTreeSet::new(),
             events: 0,
@@ -249,6 +252,7 @@ impl World {
         };
         let request = RoundRequest {
             limit: 100,
+            messages: None,
             contacts_since: 0,
             outcomes: outcomes.clone(),
             in_flight: self.in_flight.clone(),
@@ -259,7 +263,7 @@ impl World {
             keys: &self.keys,
             hold: &self.hold,
             adapters: Adapters {
-                open: [("mail".to_owned(), adapter)].into(),
+                open: self.open.then(|| ("mail".to_owned(), adapter)).into_iter().collect(),
             },
             in_flight: &in_flight,
         };
@@ -494,6 +498,116 @@ async fn what_a_dead_runner_had_claimed_goes_out_again_under_the_same_key_where_
     assert_eq!(world.claims.iter().map(|claim| claim.key).collect::<Vec<_>>(), [first]);
     world.answer(SENT).await;
     assert_eq!(world.count("sent:reminder").await, 1);
+    world.the_books_balance().await;
+}
+
+#[tokio::test]
+async fn a_process_that_lost_its_leases_and_took_them_again_still_hears_what_became_of_its_messages() {
+    let mut world = World::new().await;
+    world.import("u1", Some(true)).await;
+    world.event("u1", "cart-updated", cart("u1")).await;
+    world.round(vec![]).await;
+    world.later(HOUR).await;
+    // The store was away for longer than a lease, and somebody else had the shards for a moment, without a round.
+    world.clock.advance(10 * SECOND);
+    let (other, own) = (Uuid::new_v4(), world.hold.owner);
+    world
+        .store
+        .join(NS, "cart", other, Duration::from_secs(5))
+        .await
+        .unwrap();
+    world.store.leave(NS, "cart", other).await.unwrap();
+    let before = world.hold.shards[0].epoch;
+    world.hold = world.store.join(NS, "cart", own, Duration::from_secs(5)).await.unwrap();
+    assert!(world.hold.shards[0].epoch > before);
+    world.round(vec![]).await;
+    assert_eq!(world.count("failed:reminder:OutcomeUnknown").await, 0);
+    world.answer(SENT).await;
+    assert_eq!(world.count("sent:reminder").await, 1);
+    world.the_books_balance().await;
+}
+
+#[tokio::test]
+async fn what_may_have_been_accepted_once_is_never_counted_as_skipped() {
+    let mut world = World::new().await;
+    world.retries_unknown = true;
+    world.import("u1", Some(true)).await;
+    world.event("u1", "cart-updated", cart("u1")).await;
+    world.round(vec![]).await;
+    world.later(HOUR).await;
+    world.take_over().await;
+    world.round(vec![]).await;
+    // The second try waited too long in its lane; before the third the customer withdraws.
+    let withdrawn = Consent {
+        granted: false,
+        at: world.clock_now(),
+    };
+    world
+        .event_with(
+            "u1",
+            "consent/withdrawn",
+            json!({"purpose": "marketing"}),
+            &|_, customer: &mut Customer| {
+                customer.hear_consent("marketing", withdrawn);
+                Vec::new()
+            },
+        )
+        .await;
+    world.answer(Fate::Returned).await;
+    assert!(world.claims.is_empty());
+    assert_eq!(world.count("skipped:reminder:NoConsent").await, 0);
+    assert_eq!(world.count("failed:reminder:OutcomeUnknown").await, 1);
+    world.the_books_balance().await;
+}
+
+#[tokio::test]
+async fn a_message_that_comes_back_from_the_channel_after_its_customer_has_left_is_withdrawn() {
+    for fate in [
+        Fate::Returned,
+        Fate::Retry {
+            due: START,
+            reason: "TryLater".into(),
+        },
+    ] {
+        // A goal that is still open: the ended enrollment goes on being watched.
+        let watched = MANIFESTS.replace(
+            "side: Customer, event: order-placed",
+            "side: Customer, event: cart-updated, when: event.items > 99",
+        );
+        let mut world = World::of(&watched).await;
+        world.import("u1", Some(true)).await;
+        world.event("u1", "cart-updated", cart("u1")).await;
+        world.round(vec![]).await;
+        world.later(HOUR).await;
+        world.event("u1", "order-placed", json!({"userId": "u1"})).await;
+        world.round(vec![]).await;
+        assert_eq!(world.count("ended:Converted").await, 1);
+        world.answer(fate).await;
+        assert!(world.claims.is_empty(), "nobody reminds a customer who has ordered");
+        assert_eq!(world.count("skipped:reminder:Withdrawn").await, 1);
+        world.the_books_balance().await;
+    }
+}
+
+#[tokio::test]
+async fn what_is_declared_for_unknown_fates_holds_while_the_channel_cannot_be_opened() {
+    let webhook = MANIFESTS.replace(
+        r#"smtp: {host: smtp.example, from: "Shop <hello@shop.example>"}"#,
+        r#"webhook: {url: "https://desk.example/in", auth: {bearer: {secretRef: {name: desk}}}}"#,
+    );
+    let mut world = World::of(&webhook).await;
+    world.import("u1", Some(true)).await;
+    world.event("u1", "cart-updated", cart("u1")).await;
+    world.round(vec![]).await;
+    world.later(HOUR).await;
+    let first = world.claims[0].key;
+    world.take_over().await;
+    world.open = false;
+    world.round(vec![]).await;
+    assert_eq!(world.count("failed:reminder:OutcomeUnknown").await, 0);
+    world.open = true;
+    world.later(MINUTE).await;
+    assert_eq!(world.claims.iter().map(|claim| claim.key).collect::<Vec<_>>(), [first]);
     world.the_books_balance().await;
 }
 

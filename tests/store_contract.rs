@@ -61,10 +61,12 @@ contract! {
         an_import_replaces_by_name_and_obeys_consent;
     leases:
         shards_are_divided_fairly_as_owners_come_and_go
+        after_an_outage_everyone_finds_his_own_shards_again
         a_crashed_owner_is_taken_over_and_cannot_write_any_more
         an_epoch_grows_with_every_taking_over
         nobody_holds_shards_of_a_journey_that_is_not_there;
     messages:
+        only_as_many_held_messages_are_looked_at_as_there_is_room_for
         held_messages_come_when_they_are_due
         claims_of_a_lost_epoch_and_lost_commits_are_orphans
         outcomes_are_told_once_and_only_to_the_holder

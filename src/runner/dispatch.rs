@@ -63,10 +63,16 @@ impl Limits {
         }
     }
 
-    /// Claims that may wait in a lane: no more than are handed over before they are too old.
+    /// Claims that may wait in a lane: no more than are handed over before they are too old, and few where the fate of those that wait when
+    /// the process dies is unknown for good.
     fn queue(&self) -> usize {
         let rate = self.per_second.map_or(usize::MAX, |n| n.get() as usize);
-        rate.clamp(1, self.concurrency * 2)
+        let most = if self.retries_unknown {
+            self.concurrency * 2
+        } else {
+            self.concurrency
+        };
+        rate.clamp(1, most)
     }
 
     /// The pause after the attempt of that number: doubled each time, between half of it and all of it by chance (`jitter`, 0 to 1), so that

@@ -182,18 +182,20 @@ impl Pump {
             self.outcomes.push(handed);
         }
         let now = self.store.now().await?;
+        let mut adapters = programs::adapters(&self.lanes);
+        if self.draining {
+            adapters.open.values_mut().for_each(|adapter| adapter.room = 0);
+        }
+        let room: usize = adapters.open.values().map(|adapter| adapter.room).sum();
         let request = RoundRequest {
             limit: ROUND,
+            messages: Some(u32::try_from(room).unwrap_or(ROUND)),
             contacts_since: now.saturating_sub(self.longest_cap()),
             outcomes: self.outcomes.clone(),
             in_flight: self.in_flight.clone(),
         };
         let mut claims: Vec<Claim> = Vec::new();
         let mut counts = Counts::default();
-        let mut adapters = programs::adapters(&self.lanes);
-        if self.draining {
-            adapters.open.values_mut().for_each(|adapter| adapter.room = 0);
-        }
         let mut turn = Turn {
             programs: &self.loaded.programs,
             keys: &self.options.keys,

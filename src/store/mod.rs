@@ -91,7 +91,8 @@ pub trait Store: Send + Sync + 'static {
 
     // ── the runner ──
     /// Heartbeat: registers `owner` for `ttl`, gives back surplus shards, takes free and expired ones up to the fair share of the live
-    /// owners (epoch + 1 on each take), extends the rest. Shards with messages on their way are given back last. Returns every shard now held:
+    /// owners (epoch + 1 on each take), extends the rest. Who comes so late that his own leases are over takes expired ones
+    /// from others at his next heartbeat only: after an outage everyone finds his own again. Shards with messages on their way are given back last. Returns every shard now held:
     /// none while the journey is stopped or not there, and then nothing is written.
     async fn join(&self, namespace: &str, journey: &str, owner: Uuid, ttl: Duration) -> Result<Hold>;
     /// Gives all shards back at once.

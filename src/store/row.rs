@@ -141,6 +141,8 @@ pub struct Lease {
 pub struct RoundRequest {
     /// Customers at most; those of `outcomes` are in the round even beyond it.
     pub limit: u32,
+    /// Held messages looked at, at most: what the lanes have room for. Looking at more would only put them off. None: no such limit.
+    pub messages: Option<u32>,
     /// How far back contacts are read, the longest period of any cap.
     pub contacts_since: Micros,
     /// Outcomes of messages handed over since the last round; their customers are in this one.

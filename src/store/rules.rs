@@ -99,6 +99,12 @@ pub fn fair_share(owner: Uuid, live: &BTreeSet<Uuid>) -> usize {
     all / owners + usize::from(rank < all % owners)
 }
 
+/// Whether a shard may be taken: it is given back, or its lease is over. An owner who is `late` himself, whose own leases were over when he came,
+/// was kept away by something that may have kept the others away too: until his next heartbeat he takes nothing from them.
+pub fn may_be_taken(owned: bool, over: bool, late: bool) -> bool {
+    !owned || (over && !late)
+}
+
 /// Chooses at most `limit` customers: all of `first`, then one of each source in turn, so that no source starves another.
 /// Gives them in key order, the order in which everybody locks, and whether somebody was left out.
 pub fn choose(

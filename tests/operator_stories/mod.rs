@@ -3,13 +3,15 @@
 pub mod manifests;
 pub mod stories;
 
+use crate::kinds::Kinds;
 use journey::{
-    api::{self, Journey, status::JourneyStatus},
+    api::{Journey, status::JourneyStatus},
     keys::Keys,
     operator::{LEASE, rbac, unit::Declared},
     store::postgres::Postgres,
 };
 use k8s_openapi::api::{
+    apps::v1::Deployment,
     coordination::v1::Lease,
     core::v1::Namespace,
     rbac::v1::{Role, RoleBinding, RoleRef, Subject},
@@ -30,6 +32,8 @@ use tokio::time::{Instant, sleep};
 
 /// What anything may take before it counts as not happening.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// A Lease that is held is renewed within this.
+const RENEWAL: Duration = Duration::from_secs(20);
 /// Where the operator under test has its Lease and keys.
 const HOME: &str = "journey-test-home";
 /// As whom the operator under test speaks.
@@ -44,15 +48,14 @@ pub struct Stage {
     database: String,
     operators: Vec<Child>,
     folder: tempfile::TempDir,
-    /// Definitions that were not there before.
-    brought: Vec<String>,
+    kinds: Kinds,
 }
 
 impl Stage {
     pub async fn set() -> Self {
         let client = Client::try_default().await.expect("KUBECONFIG leads to a cluster");
         no_other_operator(&client).await;
-        let brought = bring_kinds(&client).await;
+        let kinds = Kinds::bring(&client).await;
         for namespace in stories::NAMESPACES.iter().chain([&HOME]) {
             make_namespace(&client, namespace).await;
         }
@@ -67,7 +70,7 @@ impl Stage {
             database,
             operators: Vec::new(),
             folder,
-            brought,
+            kinds,
         };
         stage.start_operator();
         stage
@@ -173,32 +176,8 @@ impl Stage {
                 .await,
             );
         }
-        for name in &self.brought {
-            self.take_kind_away(name).await;
-        }
+        self.kinds.take_away().await;
         postgres("stop", self.folder.path());
-    }
-
-    /// Deletes a definition that this test brought, unless somebody has come to use it: its objects would go with it.
-    async fn take_kind_away(&self, name: &str) {
-        let definitions: Api<DynamicObject> = Api::all_with(self.client.clone(), &definition());
-        let Ok(found) = definitions.get(name).await else { return };
-        let kind = found
-            .data
-            .pointer("/spec/names/kind")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        let resource = ApiResource::from_gvk(&GroupVersionKind::gvk("journey.dev", "v1alpha1", kind));
-        let objects: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
-        let unused = objects
-            .list(&ListParams::default().limit(1))
-            .await
-            .is_ok_and(|list| list.items.is_empty());
-        // Whoever installs the chart meanwhile makes the definition theirs.
-        let ours = !found.labels().contains_key("app.kubernetes.io/managed-by");
-        if unused && ours {
-            drop(definitions.delete(name, &DeleteParams::background()).await);
-        }
     }
 
     /// Applies manifests as a user would.
@@ -292,71 +271,62 @@ pub fn must(so: bool, otherwise: impl FnOnce() -> String) -> Outcome {
     if so { Ok(()) } else { Err(otherwise()) }
 }
 
-/// An operator that watches all namespaces would settle the same objects, with another store and another image.
+/// An operator that watches all namespaces, or one of ours, would settle the same objects, with another store and another image.
 async fn no_other_operator(client: &Client) {
-    let leases = Api::<Lease>::all(client.clone())
-        .list(&ListParams::default())
-        .await
-        .unwrap();
-    let holds = |lease: &&Lease| {
-        let held = lease
-            .spec
-            .as_ref()
-            .and_then(|spec| spec.holder_identity.as_deref())
-            .is_some_and(|id| !id.is_empty());
-        held && lease.name_any() == LEASE && lease.namespace().as_deref() != Some(HOME)
-    };
-    let other = leases.items.iter().find(holds).and_then(ResourceExt::namespace);
-    assert!(
-        other.is_none(),
-        "an operator leads in namespace {other:?} (or its Lease was left there): it would settle the same objects. Uninstall it, or let \
-         KUBECONFIG lead to another cluster"
-    );
-}
-
-fn definition() -> ApiResource {
-    ApiResource::from_gvk(&GroupVersionKind::gvk(
-        "apiextensions.k8s.io",
-        "v1",
-        "CustomResourceDefinition",
-    ))
-}
-
-async fn bring_kinds(client: &Client) -> Vec<String> {
-    let definitions: Api<DynamicObject> = Api::all_with(client.clone(), &definition());
-    let mut brought = Vec::new();
-    for (_, crd) in api::crds() {
-        let name = name_of(&crd);
-        if definitions.get_opt(&name).await.unwrap().is_none() {
-            brought.push(name.clone());
+    let leases = Api::<Lease>::all(client.clone());
+    let found = leases.list(&ListParams::default()).await.unwrap();
+    for lease in found.items {
+        let namespace = lease.namespace().unwrap_or_default();
+        if lease.name_any() != LEASE || namespace == HOME {
+            continue;
         }
-        let how = PatchParams::apply("user").force();
-        definitions.patch(&name, &how, &Patch::Apply(&crd)).await.unwrap();
+        // One whose operator was killed or uninstalled stays, and nobody renews it.
+        let held = |lease: &Lease| lease.spec.as_ref().and_then(|spec| spec.renew_time.clone());
+        let before = held(&lease);
+        let renewed = until("the Lease is renewed", async || {
+            leases_in(client, &namespace)
+                .get_opt(LEASE)
+                .await
+                .is_ok_and(|now| now.is_some_and(|now| held(&now) != before))
+        });
+        if tokio::time::timeout(RENEWAL, renewed).await.is_err() {
+            continue;
+        }
+        let deployments = Api::<Deployment>::namespaced(client.clone(), &namespace);
+        let operators = deployments
+            .list(&ListParams::default().labels("app.kubernetes.io/component=operator"))
+            .await
+            .unwrap();
+        let watched: Vec<String> = operators.items.iter().flat_map(watched).collect();
+        let elsewhere = !watched.is_empty() && !watched.iter().any(|name| stories::NAMESPACES.contains(&name.as_str()));
+        assert!(
+            elsewhere,
+            "an operator that leads in namespace {namespace} watches {}: it would settle the same objects. Uninstall it, let it watch \
+             namespaces of its own (watchNamespaces), or let KUBECONFIG lead to another cluster",
+            if watched.is_empty() {
+                "every namespace".to_owned()
+            } else {
+                watched.join(", ")
+            }
+        );
     }
-    let established = async |name: &str| {
-        let found = definitions.get(name).await.ok();
-        let conditions = found.and_then(|found| found.data.pointer("/status/conditions").cloned());
-        let conditions = conditions
-            .as_ref()
-            .and_then(Value::as_array)
-            .cloned()
-            .unwrap_or_default();
-        conditions
-            .iter()
-            .any(|condition| condition["type"] == "Established" && condition["status"] == "True")
-    };
-    for (_, crd) in api::crds() {
-        until("a definition is established", async || {
-            established(&name_of(&crd)).await
-        })
-        .await
-        .unwrap();
-    }
-    brought
 }
 
-fn name_of(manifest: &Value) -> String {
-    manifest["metadata"]["name"].as_str().unwrap_or_default().to_owned()
+fn leases_in(client: &Client, namespace: &str) -> Api<Lease> {
+    Api::namespaced(client.clone(), namespace)
+}
+
+/// The namespaces that an installed operator was told to watch; none: all of them.
+fn watched(operator: &Deployment) -> Vec<String> {
+    let pod = operator.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
+    let arguments = pod
+        .into_iter()
+        .flat_map(|pod| &pod.containers)
+        .flat_map(|container| container.args.iter().flatten());
+    arguments
+        .filter_map(|argument| argument.strip_prefix("--watch="))
+        .map(str::to_owned)
+        .collect()
 }
 
 /// A namespace that asks for the strictest Pod Security there is.

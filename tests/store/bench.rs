@@ -200,6 +200,7 @@ pub fn arrival(number: u64, customer: CustomerKey, time: Micros) -> Arrival {
 pub fn request() -> RoundRequest {
     RoundRequest {
         limit: 100,
+        messages: None,
         contacts_since: 0,
         outcomes: vec![],
         in_flight: BTreeSet::new(),

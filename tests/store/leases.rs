@@ -92,6 +92,23 @@ pub async fn a_crashed_owner_is_taken_over_and_cannot_write_any_more(bench: Benc
     );
 }
 
+pub async fn after_an_outage_everyone_finds_his_own_shards_again(bench: Bench) {
+    let bench = bench.with_journey().await;
+    let join = async |number| bench.store.join(SHOP, WELCOME, owner(number), SHORT).await.unwrap();
+    for number in [1, 2, 1] {
+        join(number).await;
+    }
+    let (second, first) = (join(2).await, join(1).await);
+    assert_eq!((first.shards.len(), second.shards.len()), (32, 32));
+    bench.pass(SHORT + Duration::from_millis(50)).await;
+    assert_eq!(join(1).await, first, "he was away himself: perhaps so was the other");
+    assert_eq!(join(2).await, second);
+
+    bench.pass(SHORT + Duration::from_millis(50)).await;
+    assert_eq!(join(1).await, first);
+    assert_eq!(join(1).await.shards.len(), 64, "the other did not come");
+}
+
 pub async fn an_epoch_grows_with_every_taking_over(bench: Bench) {
     let bench = bench.with_journey().await;
     let first = bench.join(owner(1)).await;

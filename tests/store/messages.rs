@@ -42,6 +42,32 @@ fn handed(number: u8, customer: CustomerKey, fate: Fate) -> Handed {
     }
 }
 
+pub async fn only_as_many_held_messages_are_looked_at_as_there_is_room_for(bench: Bench) {
+    let bench = bench.with_journey().await;
+    let hold = bench.join(owner(1)).await;
+    let now = bench.now().await;
+    for number in 1..=5 {
+        let held = OutboxState::Held {
+            due: now - Micros::from(number),
+            why: "Busy".into(),
+        };
+        let commit = RoundCommit {
+            outbox: vec![outbox(number, person(number), held)],
+            ..Default::default()
+        };
+        bench.write(&hold, person(number), commit).await;
+    }
+    let room = |messages| RoundRequest {
+        messages: Some(messages),
+        ..request()
+    };
+    assert!(bench.look(&hold, &room(0)).await.is_none(), "the lanes are full");
+    let round = bench.look(&hold, &room(2)).await.unwrap();
+    let seen: BTreeSet<CustomerKey> = round.customers.iter().map(|turn| turn.customer.key).collect();
+    assert_eq!(seen, BTreeSet::from([person(4), person(5)]), "who has waited longest");
+    assert_eq!(bench.look(&hold, &room(9)).await.unwrap().customers.len(), 5);
+}
+
 pub async fn held_messages_come_when_they_are_due(bench: Bench) {
     let bench = bench.with_journey().await;
     let hold = bench.join(owner(1)).await;

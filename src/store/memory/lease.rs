@@ -24,6 +24,10 @@ impl Journey {
         for shard in 0..CustomerKey::SHARDS {
             self.leases.entry(shard).or_default();
         }
+        let late = self
+            .leases
+            .values()
+            .any(|lease| lease.owner == Some(owner) && lease.until <= now);
         let mut held: Vec<u8> = self
             .leases
             .iter()
@@ -44,7 +48,7 @@ impl Journey {
         let mut now_held = Vec::with_capacity(share);
         for (shard, lease) in &mut self.leases {
             let mine = lease.owner == Some(owner);
-            if !mine && room > 0 && (lease.owner.is_none() || lease.until <= now) {
+            if !mine && room > 0 && rules::may_be_taken(lease.owner.is_some(), lease.until <= now, late) {
                 *lease = LeaseRow {
                     epoch: lease.epoch + 1,
                     owner: Some(owner),

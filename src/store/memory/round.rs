@@ -99,22 +99,31 @@ impl Journey {
             let overdue = self.due.range(..=(now, CustomerKey([u8::MAX; 16]), i64::MAX));
             distinct(overdue.map(|(_, customer, _)| *customer).filter(held), limit + 1)
         };
-        let waits = |row: &&OutboxRow| match &row.state {
-            OutboxState::Held { due, .. } => *due <= now,
+        let rows = || {
+            let all = self.outbox.values().flat_map(BTreeMap::values);
+            all.filter(|row| held(&row.customer))
+        };
+        let mut waiting: Vec<(Micros, CustomerKey)> = rows()
+            .filter_map(|row| match row.state {
+                OutboxState::Held { due, .. } => (due <= now).then_some((due, row.customer)),
+                OutboxState::Claimed { .. } => None,
+            })
+            .collect();
+        waiting.sort_unstable();
+        let most = request.messages.map_or(usize::MAX, |most| most as usize);
+        let cut = most > 0 && waiting.len() >= most;
+        let messages = distinct(waiting.into_iter().take(most).map(|(_, customer)| customer), limit + 1);
+        let lost = |row: &&OutboxRow| match row.state {
+            OutboxState::Held { .. } => false,
             OutboxState::Claimed { epoch, at } => {
                 let current = epochs.get(&row.customer.shard()).copied().unwrap_or(i64::MIN);
-                *epoch < current
-                    || (*epoch == current && !request.in_flight.contains(&row.key) && now - at >= rules::ORPHAN_AFTER)
+                epoch < current
+                    || (epoch == current && !request.in_flight.contains(&row.key) && now - at >= rules::ORPHAN_AFTER)
             }
         };
-        let outbox = self
-            .outbox
-            .values()
-            .flat_map(BTreeMap::values)
-            .filter(|row| held(&row.customer))
-            .filter(waits);
-        let outbox = distinct(outbox.map(|row| row.customer), limit + 1);
-        rules::choose(first, &[inbox, due, outbox], limit)
+        let orphans = distinct(rows().filter(lost).map(|row| row.customer), limit + 1);
+        let (chosen, left) = rules::choose(first, &[inbox, due, messages, orphans], limit);
+        (chosen, left || cut)
     }
 
     fn put_enrollment(&mut self, row: EnrollmentRow) {

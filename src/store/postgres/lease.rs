@@ -52,9 +52,12 @@ pub(super) async fn join(
         held.sort_by_key(|shard| (!busy.contains(shard), *shard));
         give_back(&tx, namespace, journey, &held.split_off(share)).await?;
     }
-    let free = leases
-        .iter()
-        .filter(|(shard, lease)| !held.contains(shard) && (lease.owner.is_none() || lease.until <= now));
+    let late = leases
+        .values()
+        .any(|lease| lease.owner == Some(owner) && lease.until <= now);
+    let free = leases.iter().filter(|(shard, lease)| {
+        !held.contains(shard) && rules::may_be_taken(lease.owner.is_some(), lease.until <= now, late)
+    });
     let free: Vec<u8> = if held.len() < share {
         free.map(|(shard, _)| *shard).collect()
     } else {

@@ -141,7 +141,8 @@ impl<'a> Look<'a> {
         let stale = now - rules::ORPHAN_AFTER;
         let at_hand: [&(dyn ToSql + Sync); 4] = [namespace, journey, &self.shards, &limit];
         let timed: [&(dyn ToSql + Sync); 5] = [namespace, journey, &self.shards, &limit, &now];
-        let due: &[&(dyn ToSql + Sync)] = &timed;
+        let messages = i64::from(request.messages.unwrap_or(u32::MAX)).min(limit);
+        let due: [&(dyn ToSql + Sync); 5] = [namespace, journey, &self.shards, &messages, &now];
         let lost: [&(dyn ToSql + Sync); 7] = [
             namespace,
             journey,
@@ -159,12 +160,12 @@ impl<'a> Look<'a> {
             self.customers(
                 "SELECT customer FROM enrollment WHERE namespace = $1 AND journey = $2 AND shard = ANY($3) \
                  AND due_at <= $5 AND due_at IS NOT NULL ORDER BY due_at LIMIT $4",
-                due,
+                &timed,
             ),
             self.customers(
                 "SELECT customer FROM outbox WHERE namespace = $1 AND journey = $2 AND shard = ANY($3) \
                  AND due_at <= $5 AND due_at IS NOT NULL ORDER BY due_at LIMIT $4",
-                due,
+                &due,
             ),
             self.customers(
                 "SELECT o.customer FROM unnest($3::smallint[], $5::bigint[]) l (shard, epoch) \
@@ -176,7 +177,10 @@ impl<'a> Look<'a> {
         let waits = if suspended { Vec::new() } else { waits };
         let sources = [inbox, waits, holds, orphans];
         // A source that gave all it may give may have more, though what it gave was all of a few customers.
-        let cut = sources.iter().any(|source| source.len() > request.limit as usize);
+        let cut = sources.iter().any(|source| source.len() > request.limit as usize)
+            || request
+                .messages
+                .is_some_and(|most| most > 0 && sources[2].len() >= most as usize);
         let (chosen, left) = rules::choose(first, &sources, request.limit as usize);
         Ok((chosen, left || cut))
     }
