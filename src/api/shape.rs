@@ -2,6 +2,7 @@
 //! the CEL rules of its CRD. `journey check` and `journey dev` read manifests through it; meaning is judged by `compile`.
 
 use super::{ChannelAdapter, CustomerProfile, Journey, PrivacyPolicy, Touchpoint, crds};
+use crate::expression::diagnostic::did_you_mean;
 use kube::core::cel::ValidationErrors;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -12,12 +13,19 @@ use std::{collections::BTreeMap, fmt, sync::OnceLock};
 pub struct Fault {
     /// Where in the object: `spec.steps[2].wait.for`.
     pub path: String,
+    /// As the API server words it.
     pub message: String,
+    /// What to do, where the message alone does not say it.
+    pub help: Option<String>,
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.path, self.message)
+        write!(f, "{}: {}", self.path, self.message)?;
+        match &self.help {
+            Some(help) => write!(f, "; {help}"),
+            None => Ok(()),
+        }
     }
 }
 
@@ -41,7 +49,7 @@ pub fn faults(object: &Value) -> Vec<Fault> {
     found.extend(
         others
             .filter(|name| !known.contains(name))
-            .map(|name| fault(name, unknown(name))),
+            .map(|name| unknown(name, name, known)),
     );
     // The rules speak of fields: they make sense of an object only when its fields are what they should be.
     if found.is_empty() {
@@ -64,11 +72,46 @@ fn fault(path: &str, message: String) -> Fault {
     Fault {
         path: path.to_owned(),
         message,
+        help: None,
     }
 }
 
-fn unknown(path: &str) -> String {
-    format!("unknown field \"{path}\"")
+/// `known`: the fields that may stand there.
+fn unknown<'a>(path: &str, name: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> Fault {
+    let help = did_you_mean(name, known.clone()).map(|meant| format!("did you mean {meant}?"));
+    Fault {
+        help: help.or_else(|| listed(known)),
+        ..fault(path, format!("unknown field \"{path}\""))
+    }
+}
+
+/// The fields that there are, where they can be taken in at a glance.
+fn listed<'a>(known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let known: Vec<_> = known.into_iter().take(16).collect();
+    (!known.is_empty() && known.len() < 16).then(|| format!("its fields are {}", known.join(", ")))
+}
+
+fn fields(schema: &Value) -> impl Iterator<Item = &str> + Clone {
+    schema["properties"]
+        .as_object()
+        .into_iter()
+        .flatten()
+        .map(|(name, _)| name.as_str())
+}
+
+/// What to write where something of another type stands.
+fn right_type(value: &Value, schema: &Value, expected: &str) -> Option<String> {
+    match (expected, value) {
+        // What the text must look like tells more than that it is one: for: 60.
+        ("string", Value::Number(_) | Value::Bool(_)) => {
+            let rule = schema["x-kubernetes-validations"][0]["message"].as_str();
+            Some(rule.map_or_else(|| format!("put it in quotes: \"{value}\""), str::to_owned))
+        }
+        ("integer" | "number" | "boolean", Value::String(_)) => Some("take the quotes away".to_owned()),
+        ("object", _) => listed(fields(schema)),
+        ("array", _) => Some("write a list: [...], or lines that begin with -".to_owned()),
+        _ => None,
+    }
 }
 
 fn look(value: &Value, schema: &Value, path: &str, found: &mut Vec<Fault>) {
@@ -79,10 +122,11 @@ fn look(value: &Value, schema: &Value, path: &str, found: &mut Vec<Fault>) {
         return; // a scalar of any type
     };
     if !is_a(value, expected) {
-        found.push(fault(
-            path,
-            format!("Invalid value: \"{}\": must be of type {expected}", type_of(value)),
-        ));
+        let message = format!("Invalid value: \"{}\": must be of type {expected}", type_of(value));
+        found.push(Fault {
+            help: right_type(value, schema, expected),
+            ..fault(path, message)
+        });
         return;
     }
     match value {
@@ -126,7 +170,7 @@ fn look_into(fields: &serde_json::Map<String, Value>, schema: &Value, path: &str
         match (schema["properties"].get(name), schema.get("additionalProperties")) {
             (Some(field), _) | (None, Some(field)) => look(value, field, &path, found),
             (None, None) if schema["x-kubernetes-preserve-unknown-fields"] == true => {}
-            (None, None) => found.push(fault(&path, unknown(&path))),
+            (None, None) => found.push(unknown(&path, name, self::fields(schema))),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! `journey check`: what the API server and the operator would say of YAML files, without either.
 
-use crate::compile::{self, Code, Diagnostic, Manifests, Object, ParseError, Severity};
+use crate::compile::{self, Code, Diagnostic, Lines, Manifests, Object, ParseError, Severity};
 use anyhow::Context as _;
 use serde::Serialize;
 use std::{
@@ -66,12 +66,9 @@ pub fn run(args: &Args) -> anyhow::Result<ExitCode> {
                 writeln!(out, "{finding}")?;
             }
             let count = |severity| findings.iter().filter(|finding| finding.severity == severity).count();
-            writeln!(
-                out,
-                "{} errors, {} warnings",
-                count(Severity::Error),
-                count(Severity::Warning)
-            )?;
+            let counted = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
+            let (errors, warnings) = (count(Severity::Error), count(Severity::Warning));
+            writeln!(out, "{}, {}", counted(errors, "error"), counted(warnings, "warning"))?;
         }
     }
     let failed = findings.iter().any(|finding| finding.severity == Severity::Error);
@@ -102,6 +99,9 @@ impl fmt::Display for Finding {
     }
 }
 
+/// The file of each object, and the lines in it.
+type Places = BTreeMap<Object, (String, Lines)>;
+
 /// What is wrong with the files of these paths, taken together. What cannot be read is told first and alone.
 pub fn check(paths: &[PathBuf]) -> anyhow::Result<Vec<Finding>> {
     let mut findings = vec![];
@@ -109,19 +109,23 @@ pub fn check(paths: &[PathBuf]) -> anyhow::Result<Vec<Finding>> {
         namespace: "default".into(),
         ..Manifests::default()
     };
-    let mut files: BTreeMap<(String, String), String> = BTreeMap::new();
+    let mut places: Places = BTreeMap::new();
     for (file, text) in texts(paths)? {
         let mut own = Manifests::default();
         let errors = own.read(&text, &file).err();
         findings.extend(errors.into_iter().flatten().map(unreadable));
-        for (kind, name) in objects(&own) {
-            if let Some(first) = files.insert((kind.to_owned(), name.clone()), file.clone()) {
+        let mut lines = compile::lines(&text);
+        for object in objects(&own) {
+            let own = lines.remove(&object).unwrap_or_default();
+            let message = |first: &str| format!("{} {} is given twice, first in {first}", object.kind, object.name);
+            if let Some((first, _)) = places.get(&object) {
                 findings.push(unreadable(ParseError {
                     origin: file.clone(),
-                    line: 1,
-                    message: format!("{kind} {name} is given twice, first in {first}"),
+                    line: own.at("metadata.name"),
+                    message: message(first),
                 }));
             }
+            places.insert(object, (file.clone(), own));
         }
         manifests = manifests.with(own);
     }
@@ -130,11 +134,7 @@ pub fn check(paths: &[PathBuf]) -> anyhow::Result<Vec<Finding>> {
         return Ok(findings);
     }
     let mut found: Vec<Diagnostic> = vec![];
-    for (kind, name) in objects(&manifests) {
-        let object = Object {
-            kind: kind.into(),
-            name,
-        };
+    for object in objects(&manifests) {
         found.extend(compile::object(&manifests, &object));
     }
     // What a touchpoint lacks under the policies of one journey only is told by that journey.
@@ -149,7 +149,7 @@ pub fn check(paths: &[PathBuf]) -> anyhow::Result<Vec<Finding>> {
             }
         }
     }
-    findings.extend(found.into_iter().map(|diagnostic| placed(&files, diagnostic)));
+    findings.extend(found.into_iter().map(|diagnostic| placed(&places, diagnostic)));
     Ok(findings)
 }
 
@@ -166,7 +166,7 @@ fn unreadable(error: ParseError) -> Finding {
     }
 }
 
-fn placed(files: &BTreeMap<(String, String), String>, diagnostic: Diagnostic) -> Finding {
+fn placed(places: &Places, diagnostic: Diagnostic) -> Finding {
     let Diagnostic {
         code,
         severity,
@@ -175,13 +175,13 @@ fn placed(files: &BTreeMap<(String, String), String>, diagnostic: Diagnostic) ->
         message,
         help,
     } = diagnostic;
-    let file = files
-        .get(&(object.kind.clone(), object.name.clone()))
-        .cloned()
-        .unwrap_or_default();
+    let (file, line) = match places.get(&object) {
+        Some((file, lines)) => (file.clone(), Some(lines.at(&path))),
+        None => (String::new(), None),
+    };
     Finding {
         file,
-        line: None,
+        line,
         severity,
         code: Some(code),
         object: Some(object),
@@ -191,7 +191,7 @@ fn placed(files: &BTreeMap<(String, String), String>, diagnostic: Diagnostic) ->
     }
 }
 
-fn objects(manifests: &Manifests) -> Vec<(&'static str, String)> {
+fn objects(manifests: &Manifests) -> Vec<Object> {
     let Manifests {
         namespace: _,
         journeys,
@@ -200,12 +200,16 @@ fn objects(manifests: &Manifests) -> Vec<(&'static str, String)> {
         policies,
         profiles,
     } = manifests;
+    let of = |kind: &'static str, name: &String| Object {
+        kind: kind.into(),
+        name: name.clone(),
+    };
     let mut all = vec![];
-    all.extend(profiles.keys().map(|name| ("CustomerProfile", name.clone())));
-    all.extend(policies.keys().map(|name| ("PrivacyPolicy", name.clone())));
-    all.extend(adapters.keys().map(|name| ("ChannelAdapter", name.clone())));
-    all.extend(touchpoints.keys().map(|name| ("Touchpoint", name.clone())));
-    all.extend(journeys.keys().map(|name| ("Journey", name.clone())));
+    all.extend(profiles.keys().map(|name| of("CustomerProfile", name)));
+    all.extend(policies.keys().map(|name| of("PrivacyPolicy", name)));
+    all.extend(adapters.keys().map(|name| of("ChannelAdapter", name)));
+    all.extend(touchpoints.keys().map(|name| of("Touchpoint", name)));
+    all.extend(journeys.keys().map(|name| of("Journey", name)));
     all
 }
 

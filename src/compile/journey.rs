@@ -624,6 +624,13 @@ impl<'m> Compiler<'m> {
             .filter_map(|(_, name)| self.world.outbound(name))
             .map(|outbound| outbound.purpose.as_str())
             .collect();
+        // A purpose that is not in the policies is told already, and what it would allow is not known.
+        if !purposes
+            .iter()
+            .all(|purpose| self.policy.purposes.contains_key(*purpose))
+        {
+            return;
+        }
         let allowing = self
             .policy
             .purposes

@@ -10,6 +10,7 @@ mod flow;
 mod intake;
 mod journey;
 mod kpi;
+mod lines;
 mod manifests;
 mod object;
 mod read;
@@ -26,8 +27,10 @@ pub use diagnostic::{Code, Diagnostic, Object, Severity};
 pub use intake::{ConsentRule, Inbound, Intake, Source, intake};
 pub use journey::compile as journey;
 pub use kpi::kpis;
+pub use lines::Lines;
 pub use manifests::{JourneyManifest, Manifests, ParseError};
 pub use object::object;
+pub use read::lines;
 pub use revision::{pinned, revision, settings};
 
 use crate::engine::Program;

@@ -1,7 +1,7 @@
 //! YAML into manifests, with what kubectl would refuse refused in words. Each document is read twice: as YAML 1.2 and with the booleans of
 //! YAML 1.1, which kubectl and Helm read; where the two differ is a trap.
 
-use super::{JourneyManifest, Manifests, ParseError, report::instead};
+use super::{JourneyManifest, Manifests, Object, ParseError, lines::Lines, report::instead};
 use crate::api::shape::{Fault, faults};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -109,7 +109,8 @@ fn add(manifests: &mut Manifests, document: &str, judge: Judge) -> Result<(), Ve
     }
     let faults = judge(&object);
     if !faults.is_empty() {
-        let told = |fault: Fault| (line_of_path(document, &fault.path), format!("{kind} {name}: {fault}"));
+        let lines = Lines::of(document, 1);
+        let told = |fault: Fault| (lines.at(&fault.path), format!("{kind} {name}: {fault}"));
         return Err(faults.into_iter().take(MISTAKES).map(told).collect());
     }
     let taken = match kind {
@@ -157,10 +158,26 @@ fn labels(object: &Value) -> Result<BTreeMap<String, String>, String> {
     }
 }
 
+/// How YAML is read: 1.2, or with the booleans of 1.1.
+pub fn options(strict_booleans: bool) -> serde_saphyr::Options {
+    serde_saphyr::options! { strict_booleans: strict_booleans, legacy_octal_numbers: true, with_snippet: false }
+}
+
+/// Where the fields of each object of `text` stand.
+pub fn lines(yaml: &str) -> BTreeMap<Object, Lines> {
+    let one = |(first, document)| {
+        let object = parse(document, true).ok()?;
+        let of = Object {
+            kind: text(&object["kind"]).to_owned(),
+            name: text(&object["metadata"]["name"]).to_owned(),
+        };
+        Some((of, Lines::of(document, first)))
+    };
+    documents(yaml).into_iter().filter_map(one).collect()
+}
+
 fn parse(document: &str, strict_booleans: bool) -> Result<Value, Mistake> {
-    let options =
-        serde_saphyr::options! { strict_booleans: strict_booleans, legacy_octal_numbers: true, with_snippet: false };
-    match serde_saphyr::from_str_with_options::<Option<Value>>(document, options) {
+    match serde_saphyr::from_str_with_options::<Option<Value>>(document, options(strict_booleans)) {
         Ok(value) => Ok(value.unwrap_or_default()),
         Err(error) => {
             let line = error.location().map_or(1, |location| location.line() as usize);
@@ -232,7 +249,7 @@ fn traps(document: &str, strict: &Value, loose: &Value) -> Result<(), Mistake> {
                 n + 1,
                 format!(
                     "YAML takes !{} for a tag and loses it: put the expression in quotes",
-                    value.split(' ').next().unwrap_or_default()
+                    value.split([' ', ',', '}']).next().unwrap_or_default()
                 ),
             ));
         }
@@ -287,22 +304,6 @@ fn words(line: &str) -> impl Iterator<Item = &str> {
 /// The line at which a top-level field stands.
 fn line_of(document: &str, field: &str) -> usize {
     line_where(document, |line| line.trim_start().starts_with(field))
-}
-
-/// The line of the last name in a path that some line of the document begins with.
-fn line_of_path(document: &str, path: &str) -> usize {
-    let names = path
-        .rsplit('.')
-        .map(|name| name.split('[').next().unwrap_or_default())
-        .filter(|name| !name.is_empty());
-    let holds = |line: &str, name: &str| {
-        let line = line.trim_start().trim_start_matches("- ").trim_start_matches('{');
-        line.strip_prefix(name).is_some_and(|rest| rest.starts_with(':'))
-    };
-    names
-        .map(|name| document.lines().position(|line| holds(line, name)))
-        .find_map(|at| at)
-        .map_or(1, |n| n + 1)
 }
 
 fn line_where(document: &str, holds: impl Fn(&str) -> bool) -> usize {

@@ -48,14 +48,18 @@ impl Report {
     }
 
     fn add(&mut self, code: Code, severity: Severity, path: String, message: String, help: Option<String>) {
-        self.found.push(Diagnostic {
+        let diagnostic = Diagnostic {
             code,
             severity,
             object: self.object.clone(),
             path,
             message,
             help,
-        });
+        };
+        // A template may make the same mistake several times in a line.
+        if !self.found.contains(&diagnostic) {
+            self.found.push(diagnostic);
+        }
     }
 
     /// The mistakes of one expression; `source` is what they point into.

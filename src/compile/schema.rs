@@ -35,10 +35,10 @@ pub fn compile(schema: &Value) -> Result<Validator, (String, Option<String>)> {
         )
         .build(schema)
         .map_err(|error| {
-            (
-                format!("{error} at {}", place(&error.instance_path().to_string())),
-                None,
-            )
+            let at = error.instance_path().to_string();
+            let types = "a type is string, integer, number, boolean, object, array or null";
+            let help = at.ends_with("/type").then(|| types.to_owned());
+            (format!("{error} at {}", place(&at)), help)
         })
 }
 

@@ -4,7 +4,7 @@ use super::{
     Code, ConsentRule, Inbound, adapter,
     report::{Report, instead},
     schema,
-    value::{cel, is_rewritten_key, scalar, span},
+    value::{cel, is_rewritten_key, scalar, span, text_with_cel},
     world::{World, field, yaml_keys},
 };
 use crate::{
@@ -253,10 +253,7 @@ pub fn outbound(
             wants: Some(Type::TEXT),
             missing: OnMissing::Missing,
         };
-        let compiled = expression::compile_text(to.as_str(), &place, layout);
-        compiled
-            .map_err(|mistakes| report.expression("spec.outbound.to", to.as_str(), mistakes))
-            .ok()
+        text_with_cel(report, "spec.outbound.to", to.as_str(), &place, layout)
     });
     if let (Some(to), Some(purpose)) = (&to, around.purpose) {
         let reads = attributes_read(to, layout);

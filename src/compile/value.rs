@@ -39,10 +39,7 @@ pub fn scalar(
             {
                 return cel(report, path, &format!("timestamp({})", value.0), place, layout);
             }
-            let compiled = expression::compile_text(text, place, layout);
-            return compiled
-                .map_err(|mistakes| report.expression(path, text, mistakes))
-                .ok();
+            return text_with_cel(report, path, text, place, layout);
         }
         Value::Bool(_) | Value::Number(_) => value.0.to_string(),
         Value::Array(items)
@@ -68,6 +65,49 @@ pub fn scalar(
         }
     };
     cel(report, path, &source, place, layout)
+}
+
+/// A literal with ${CEL} in it. One that is an expression itself and lacks its ${} is told: it would be taken to the letter.
+pub fn text_with_cel(
+    report: &mut Report,
+    path: &str,
+    text: &str,
+    place: &Place<'_>,
+    layout: &mut Layout,
+) -> Option<expression::Program> {
+    let bare = !text.contains("${") && is_expression(text, place, layout);
+    let help = format!("CEL stands in ${{...}}: write \"${{{text}}}\"");
+    match expression::compile_text(text, place, layout) {
+        Ok(program) => {
+            if bare {
+                report.warning(
+                    Code::Expression,
+                    path,
+                    format!("this is the text '{text}' itself"),
+                    help,
+                );
+            }
+            Some(program)
+        }
+        Err(mistakes) if bare => {
+            let message = mistakes.into_iter().next().map(|mistake| mistake.message);
+            report.error(Code::Expression, path, message.unwrap_or_default(), help);
+            None
+        }
+        Err(mistakes) => {
+            report.expression(path, text, mistakes);
+            None
+        }
+    }
+}
+
+/// Whether the text reads something that is known where it stands.
+fn is_expression(text: &str, place: &Place<'_>, layout: &Layout) -> bool {
+    let place = Place {
+        wants: None,
+        ..place.clone()
+    };
+    expression::compile(text, &place, &mut layout.clone()).is_ok_and(|program| !program.reads().is_empty())
 }
 
 /// A field that is CEL as a whole; mistakes are reported.

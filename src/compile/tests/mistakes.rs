@@ -611,3 +611,36 @@ fn of_two_policies_that_select_a_journey_the_one_that_leaves_the_purpose_out_is_
     let marketing = "{name: marketing, basis: Consent, attributes: [email, firstName, tier, points]}";
     assert_eq!(second(&format!("{service}, {marketing}")), [""; 0]);
 }
+
+#[test]
+fn a_text_that_is_an_expression_without_its_braces_is_told() {
+    assert_eq!(
+        said(&changed("to: ${customer.email}", "to: customer.email")),
+        [
+            "Expression Warning spec.outbound.to: this is the text 'customer.email' itself; CEL stands in ${...}: write \"${customer.email}\""
+        ]
+    );
+    assert_eq!(
+        said(&changed(
+            "points: \"${customer.points + 10}\"",
+            "points: customer.points + 10"
+        )),
+        [
+            "Expression Error spec.steps[4].set.points: an integer is needed here, this is a text; CEL stands in ${...}: write \"${customer.points + 10}\""
+        ]
+    );
+    for sound in ["to: customer.service@shop.example", "to: \"'customer.email'\""] {
+        assert_eq!(said(&changed("to: ${customer.email}", sound)), [""; 0], "{sound}");
+    }
+}
+
+#[test]
+fn one_mistake_is_told_once_and_without_what_follows_from_it() {
+    let purpose = said(&changed("purpose: marketing\n", "purpose: marketng\n"));
+    assert_eq!(purpose.len(), 1, "{purpose:#?}");
+    let twice = said(&changed(
+        "{{ with.items }} things",
+        "{{ with.itms }} of {{ with.itms }} things",
+    ));
+    assert_eq!(twice.len(), 1, "{twice:#?}");
+}
