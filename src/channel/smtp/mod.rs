@@ -46,8 +46,14 @@ pub struct Smtp {
     /// Without TLS and login: only `journey dev` sends so, to a mail catcher on the same machine.
     clear: bool,
     kept: Mutex<Vec<Kept>>,
-    /// By the CA file's bytes: reading the system's authorities takes longer than a handshake.
-    tls: Mutex<Option<(Option<Vec<u8>>, Arc<ClientConfig>)>>,
+    tls: Mutex<Option<Trust>>,
+}
+
+/// A TLS configuration, kept because reading the system's authorities takes longer than a handshake.
+struct Trust {
+    /// The CA file's bytes that it was made of.
+    ca: Option<Vec<u8>>,
+    config: Arc<ClientConfig>,
 }
 
 /// A connection between two messages.
@@ -124,11 +130,10 @@ impl Smtp {
     }
 
     async fn connect(&self) -> Result<AsyncSmtpConnection, NoConnection> {
-        let config = || self.config().map_err(NoConnection::from);
         let security = match (self.clear, self.spec.security) {
             (true, _) => Encryption::None,
-            (false, Security::Tls) => Encryption::FromTheStart(config()?),
-            (false, Security::StartTls) => Encryption::StartTls(config()?),
+            (false, Security::Tls) => Encryption::FromTheStart(self.config()?),
+            (false, Security::StartTls) => Encryption::StartTls(self.config()?),
         };
         let login = self.spec.credentials.as_ref();
         let way = Way {
@@ -144,13 +149,14 @@ impl Smtp {
         let read = |ca| self.secrets.bytes(ca, CA_KEY);
         let ca = self.spec.ca.as_ref().map(read).transpose()?;
         let mut known = self.tls.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((of, config)) = &*known
-            && *of == ca
-        {
-            return Ok(Arc::clone(config));
+        if let Some(known) = known.as_ref().filter(|known| known.ca == ca) {
+            return Ok(Arc::clone(&known.config));
         }
         let config = Arc::new(trust::tls(ca.as_deref())?);
-        *known = Some((ca, Arc::clone(&config)));
+        *known = Some(Trust {
+            ca,
+            config: Arc::clone(&config),
+        });
         Ok(config)
     }
 
