@@ -104,7 +104,7 @@ pub trait Store: Send + Sync + 'static {
     /// To be done are: outcomes of messages that are still claimed, in held shards (others are left to whoever holds the shard now: repeating
     /// an outcome does no harm); inbox rows, in the order of acceptance; overdue waits, unless the current revision is suspended; held
     /// messages that are due; orphans: claims of an older epoch, and claims of the present one that are not in `in_flight` and older than
-    /// 30 s, because the answer to their commit was lost.
+    /// 5 s, because the answer to their commit was lost.
     async fn round(&self, hold: &Hold, request: &RoundRequest, work: Work<'_>) -> Result<RoundResult>;
     /// Returns when there may be work for this journey, or after `timeout`.
     async fn wait(&self, namespace: &str, journey: &str, timeout: Duration);
