@@ -54,32 +54,27 @@ fn each_once(world: &World, sink: &WebhookSink, books: &Books) {
     assert_eq!(books.failed, 0);
 }
 
-/// One line of the table.
+/// What happened, in a row: disturbances, what senders met, what the books say, what reached the far end and how often it was handed over.
 fn tell(story: &str, kills: usize, met: Met, books: &Books, reached: usize, handed: usize, takeover: Option<Duration>) {
     let takeover = takeover.map_or("-".into(), |took| format!("{:.1} s", took.as_secs_f64()));
-    println!(
-        "{:<20} {:>5} {:>8} {:>8} {:>7} {:>9} {:>8} {:>6} {:>8} {:>7} {:>7} {:>8}\n{story:<20} {kills:>5} {:>8} {:>8} {:>7} {:>9} {:>8} {:>6} {:>8} {:>7} {reached:>7} {handed:>8} takeover {takeover}",
-        "story",
-        "kills",
-        "refused",
-        "broken",
-        "dupl",
-        "accepted",
-        "entered",
-        "sent",
-        "skipped",
-        "unknown",
-        "reached",
-        "handed",
-        met.refused,
-        met.broken,
-        met.duplicate,
-        books.accepted,
-        books.entered,
-        books.sent,
-        books.skipped,
-        books.unknown,
-    );
+    let row = [
+        ("kills", kills.to_string()),
+        ("refused", met.refused.to_string()),
+        ("broken", met.broken.to_string()),
+        ("duplicate", met.duplicate.to_string()),
+        ("accepted", books.accepted.to_string()),
+        ("entered", books.entered.to_string()),
+        ("sent", books.sent.to_string()),
+        ("skipped", books.skipped.to_string()),
+        ("unknown", books.unknown.to_string()),
+        ("reached", reached.to_string()),
+        ("handed", handed.to_string()),
+        ("takeover", takeover),
+    ];
+    let line = |cells: Vec<&str>| cells.iter().map(|cell| format!("{cell:>10}")).collect::<String>();
+    let heads = line(row.iter().map(|(name, _)| *name).collect());
+    let cells = line(row.iter().map(|(_, cell)| cell.as_str()).collect());
+    println!("{:<20}{heads}\n{story:<20}{cells}", "");
 }
 
 fn handed(sink: &WebhookSink) -> usize {

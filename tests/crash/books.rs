@@ -26,8 +26,9 @@ impl Books {
         let customers = i64::try_from(world.customers).unwrap();
         let deadline = Instant::now() + PATIENCE;
         let counts = loop {
-            let counts = world.store.counts(NAMESPACE, JOURNEY).await.unwrap();
+            // In this order: what is not on its way any more is counted.
             let backlog = world.store.backlog(NAMESPACE, JOURNEY).await.unwrap();
+            let counts = world.store.counts(NAMESPACE, JOURNEY).await.unwrap();
             if counts.total_of("event:") >= events && backlog.inbox + backlog.outbox + backlog.active == 0 {
                 break counts;
             }
