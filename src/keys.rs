@@ -19,8 +19,10 @@ const SEALED_V1: u8 = 1;
 
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
-    #[error("key file {path}: {source}; mount the Secret journey-store or give --keys DIR with the files seal and mac")]
-    Unreadable { path: String, source: std::io::Error },
+    #[error(
+        "key file {path} cannot be read ({why}); mount the Secret journey-store or give --keys DIR with the files seal and mac"
+    )]
+    Unreadable { path: String, why: std::io::ErrorKind },
     #[error("key {name}: must be {KEY_LEN} bytes in base64; make one with: head -c {KEY_LEN} /dev/urandom | base64")]
     Malformed { name: &'static str },
     #[error("a sealed column does not open: it was sealed with another key, or it was altered")]
@@ -123,9 +125,9 @@ impl Keys {
     pub fn read(folder: &Path) -> Result<Self, KeyError> {
         let key = |name: &'static str| {
             let path = folder.join(name);
-            let text = std::fs::read_to_string(&path).map_err(|source| KeyError::Unreadable {
+            let text = std::fs::read_to_string(&path).map_err(|error| KeyError::Unreadable {
                 path: path.display().to_string(),
-                source,
+                why: error.kind(),
             })?;
             decode(&text).ok_or(KeyError::Malformed { name })
         };

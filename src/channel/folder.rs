@@ -24,7 +24,7 @@ impl Channel for Folder {
     async fn hand_over(&self, message: &Message) -> Reply {
         let mail = match mail::build(message, &self.from) {
             Ok(mail) => mail,
-            Err(reason) => return Reply::Refused(reason),
+            Err(unfit) => return unfit.reply(),
         };
         let path = self.folder.join(format!("{}.eml", message.key));
         match tokio::fs::write(path, mail.formatted()).await {

@@ -1,21 +1,51 @@
 //! A message as an email (RFC 5322), with the headers of one-click unsubscribe (RFC 8058, RFC 2369).
 
-use super::Message;
+use super::{Message, Reply};
 use lettre::{
-    Message as Email,
+    Address, Message as Email,
     message::{
         Mailbox, MultiPart, SinglePart,
         header::{HeaderName, HeaderValue},
     },
 };
+use url::Host;
 
-/// Builds the mail, or says why it cannot be one; the reason has no personal data.
-pub fn build(message: &Message, from: &str) -> Result<Email, String> {
-    let from: Mailbox = from
-        .parse()
-        .map_err(|_| "the adapter's `from` is not an address".to_owned())?;
-    let to = message.to.as_ref().ok_or("NoAddress")?;
-    let to: Mailbox = to.expose().trim().parse().map_err(|_| "BadAddress".to_owned())?;
+/// Why a message cannot be a mail; without personal data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    #[error("the adapter's from is not an address")]
+    From,
+    #[error("NoAddress")]
+    NoAddress,
+    #[error("BadAddress")]
+    BadAddress,
+    #[error("BadMail")]
+    BadMail,
+}
+
+impl Unfit {
+    /// A bad sender is the operator's to mend; the rest is about this message.
+    pub fn reply(self) -> Reply {
+        match self {
+            Self::From => Reply::TryLater {
+                reason: self.to_string(),
+                after: None,
+            },
+            Self::NoAddress | Self::BadAddress | Self::BadMail => Reply::Refused(self.to_string()),
+        }
+    }
+}
+
+/// Who sends: `Shop <hello@shop.example>`.
+pub fn sender(from: &str) -> Result<Mailbox, Unfit> {
+    mailbox(from).ok_or(Unfit::From)
+}
+
+/// Builds the mail.
+pub fn build(message: &Message, from: &str) -> Result<Email, Unfit> {
+    let from = sender(from)?;
+    let to = message.to.as_ref().ok_or(Unfit::NoAddress)?;
+    let to = mailbox(to.expose()).ok_or(Unfit::BadAddress)?;
     let domain = from.email.domain().to_owned();
     let mut builder = Email::builder()
         .from(from)
@@ -38,7 +68,20 @@ pub fn build(message: &Message, from: &str) -> Result<Email, String> {
         (None, Some(html)) => builder.singlepart(SinglePart::html(html)),
         (text, None) => builder.singlepart(SinglePart::plain(text.unwrap_or_default())),
     };
-    email.map_err(|_| "BadMail".to_owned())
+    email.map_err(|_| Unfit::BadMail)
+}
+
+/// An address, with or without a name. A domain that is not ASCII is written as DNS has it (RFC 5891): every server takes that.
+fn mailbox(text: &str) -> Option<Mailbox> {
+    let Mailbox { name, email } = text.trim().parse().ok()?;
+    if email.domain().is_ascii() {
+        return Some(Mailbox { name, email });
+    }
+    let Host::Domain(domain) = Host::parse(email.domain()).ok()? else {
+        return None;
+    };
+    let email = Address::new(email.user(), domain).ok()?;
+    Some(Mailbox { name, email })
 }
 
 fn name(ascii: &'static str) -> HeaderName {
@@ -83,9 +126,45 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_none_is_refused_without_being_named() {
+    fn the_address_of_the_page_stays_whole_in_its_header() {
         let mut message = message();
-        message.to = Some("ada at example".to_owned().into());
-        assert_eq!(build(&message, "hello@shop.example").unwrap_err(), "BadAddress");
+        let page = format!("https://events.shop.example/u/{}", "aZ09-_".repeat(30));
+        message.unsubscribe = Some(page.clone().into());
+        let text = String::from_utf8(build(&message, "hello@shop.example").unwrap().formatted()).unwrap();
+        assert!(text.contains(&format!("<{page}>\r\n")), "{text}");
+    }
+
+    #[test]
+    fn an_address_that_is_none_is_refused_without_being_named() {
+        let too_much = [
+            "ada at example",
+            "",
+            "ada@",
+            "ada@example.com, bob@example.com",
+            "ada@example.com>\r\nRCPT TO:<bob@example.com",
+            "ada@example.com\r\nBcc: bob@example.com",
+            "\"a\r\nb\"@example.com",
+            "Ada\r\nBcc: bob@example.com <ada@example.com>",
+        ];
+        for to in too_much {
+            let mut message = message();
+            message.to = Some(to.to_owned().into());
+            match build(&message, "hello@shop.example") {
+                Err(unfit) => assert_eq!(unfit, Unfit::BadAddress, "{to:?}"),
+                Ok(mail) => {
+                    // A name is only shown; it must not become a line of its own, nor a second recipient.
+                    let text = String::from_utf8(mail.formatted()).unwrap();
+                    assert!(!text.contains("\r\nBcc:") && mail.envelope().to().len() == 1, "{text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_domain_with_umlauts_is_written_as_dns_has_it() {
+        let mut message = message();
+        message.to = Some("ada@m\u{fc}ller.example".to_owned().into());
+        let mail = build(&message, "hello@shop.example").unwrap();
+        assert_eq!(mail.envelope().to()[0].to_string(), "ada@xn--mller-kva.example");
     }
 }

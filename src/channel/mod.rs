@@ -7,12 +7,14 @@ mod mail;
 mod open;
 mod secrets;
 mod smtp;
+mod trust;
 mod webhook;
 
 pub use folder::Folder;
 pub use open::{OpenError, Reads, open};
 pub use secrets::{SecretError, Secrets};
 pub use smtp::Smtp;
+pub use trust::TrustError;
 
 use crate::{engine::state::Properties, keys::MessageKey, personal::Personal};
 use async_trait::async_trait;

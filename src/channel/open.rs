@@ -1,6 +1,6 @@
 //! From an adapter's spec to its channel.
 
-use super::{Channel, SecretError, Secrets, log::Log, smtp::Smtp, webhook::Webhook};
+use super::{Channel, SecretError, Secrets, TrustError, log::Log, smtp::Smtp, trust, webhook::Webhook};
 use crate::{
     api::channel_adapter::{CA_KEY, ChannelAdapterSpec},
     template,
@@ -16,8 +16,8 @@ pub enum OpenError {
     Inward,
     #[error(transparent)]
     Secret(#[from] SecretError),
-    #[error("the adapter's ca is not PEM")]
-    BadCertificate,
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     #[error("the adapter's client cannot be made: {0}")]
     Client(String),
     #[error("the adapter's body, line {line}: {message}")]
@@ -39,18 +39,19 @@ pub fn open(spec: &ChannelAdapterSpec, secrets: &Secrets, reads: Reads) -> Resul
         return Ok(Arc::new(Smtp::new(smtp.clone(), secrets.clone(), timeout)));
     }
     if let Some(webhook) = &spec.webhook {
-        let mut client = reqwest::Client::builder()
+        let ca = webhook.ca.as_ref().map(|ca| secrets.bytes(ca, CA_KEY)).transpose()?;
+        let mut tls = trust::tls(ca.as_deref())?;
+        tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        let client = reqwest::Client::builder()
+            .tls_backend_preconfigured(tls)
             .timeout(timeout)
+            // A server that cannot be reached has got nothing: that is to be known before the attempt is over.
+            .connect_timeout(timeout / 2)
             .redirect(reqwest::redirect::Policy::none())
             .pool_max_idle_per_host(32)
-            .user_agent(concat!("journey-operator/", env!("CARGO_PKG_VERSION")));
-        if let Some(ca) = &webhook.ca {
-            let pem = secrets.bytes(ca, CA_KEY)?;
-            for certificate in reqwest::Certificate::from_pem_bundle(&pem).map_err(|_| OpenError::BadCertificate)? {
-                client = client.add_root_certificate(certificate);
-            }
-        }
-        let client = client.build().map_err(|error| OpenError::Client(error.to_string()))?;
+            .user_agent(concat!("journey-operator/", env!("CARGO_PKG_VERSION")))
+            .build()
+            .map_err(|error| OpenError::Client(error.to_string()))?;
         let place = template::Place {
             with: reads.with,
             content: reads.content,

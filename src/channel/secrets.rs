@@ -9,12 +9,13 @@ pub struct Secrets {
     folder: PathBuf,
 }
 
-/// A Secret's file that is not there.
+/// A Secret's file that is not there, or no use.
 #[derive(Debug, thiserror::Error)]
-#[error("{file} of the mounted Secrets cannot be read ({why}): the Secret must have this key")]
-pub struct SecretError {
-    file: String,
-    why: std::io::ErrorKind,
+pub enum SecretError {
+    #[error("{file} of the mounted Secrets cannot be read ({why}): the Secret must have this key")]
+    Unreadable { file: String, why: std::io::ErrorKind },
+    #[error("{file} of the mounted Secrets {why}")]
+    Unfit { file: String, why: &'static str },
 }
 
 impl Secrets {
@@ -27,27 +28,40 @@ impl Secrets {
         self.read(&value.secret_ref.file(left_out))
     }
 
-    /// The text of a value without the line end that editors add.
+    /// The text of a value, one line, without the line end that editors add.
     pub fn text(&self, value: &SecretValue, left_out: &str) -> Result<String, SecretError> {
-        Ok(one_line(&self.bytes(value, left_out)?))
+        self.line(value.secret_ref.file(left_out))
     }
 
     /// A login: the keys username and password.
     pub fn login(&self, credentials: &Credentials) -> Result<(String, String), SecretError> {
-        let read = |key| Ok(one_line(&self.read(&format!("{}/{key}", credentials.secret_ref.name))?));
+        let read = |key| self.line(format!("{}/{key}", credentials.secret_ref.name));
         Ok((read(USERNAME_KEY)?, read(PASSWORD_KEY)?))
     }
 
+    fn line(&self, file: String) -> Result<String, SecretError> {
+        let unfit = |why| SecretError::Unfit {
+            file: file.clone(),
+            why,
+        };
+        let text = String::from_utf8(self.read(&file)?).map_err(|_| unfit("is not UTF-8"))?;
+        let line = text.trim_end_matches(['\r', '\n']);
+        if line.is_empty() {
+            return Err(unfit("is empty"));
+        }
+        // It becomes part of a header or a command: a second line would be another one.
+        if line.chars().any(char::is_control) {
+            return Err(unfit("has control characters or more than one line"));
+        }
+        Ok(line.to_owned())
+    }
+
     fn read(&self, file: &str) -> Result<Vec<u8>, SecretError> {
-        std::fs::read(self.folder.join(file)).map_err(|error| SecretError {
+        std::fs::read(self.folder.join(file)).map_err(|error| SecretError::Unreadable {
             file: file.to_owned(),
             why: error.kind(),
         })
     }
-}
-
-fn one_line(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).trim_end_matches(['\r', '\n']).to_owned()
 }
 
 #[cfg(test)]
@@ -71,6 +85,13 @@ mod tests {
             },
         };
         assert_eq!(secrets.text(&value, "token").unwrap(), "s3cret");
+        for (bad, says) in [
+            ("\n", "desk/token of the mounted Secrets is empty"),
+            ("a\r\nX-Evil: 1", "more than one line"),
+        ] {
+            std::fs::write(folder.path().join("desk/token"), bad).unwrap();
+            assert!(secrets.text(&value, "token").unwrap_err().to_string().contains(says));
+        }
         let login = Credentials {
             secret_ref: SecretRef {
                 name: SecretName::from("desk"),

@@ -8,10 +8,19 @@ use crate::{
 };
 use async_trait::async_trait;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use reqwest::{Client, RequestBuilder, StatusCode, header::RETRY_AFTER};
+use reqwest::{
+    Client, RequestBuilder, Response, StatusCode,
+    header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, RETRY_AFTER},
+};
 use ring::hmac;
+use serde::de::IgnoredAny;
 use serde_json::json;
 use std::time::Duration;
+
+/// Bytes of an answer's body that are read, and forgotten.
+const BODY: usize = 64 * 1024;
+/// The longest pause that a Retry-After is taken at its word for.
+const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub struct Webhook {
     spec: Spec,
@@ -40,44 +49,50 @@ impl Webhook {
             Method::Put => reqwest::Method::PUT,
             Method::Patch => reqwest::Method::PATCH,
         };
-        let mut request = self
+        let mut headers = self.own_headers()?;
+        headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(kind));
+        let key = message.key.to_string();
+        headers.insert("idempotency-key", line(&key)?);
+        if let Some(key_of_signature) = &self.spec.signature {
+            let secret = self.secrets.text(key_of_signature, SIGNATURE_KEY);
+            let secret = secret.map_err(|error| later(&error.to_string()))?;
+            let seconds = clock::now() / clock::SECOND;
+            headers.insert("webhook-id", line(&key)?);
+            headers.insert("webhook-timestamp", line(&seconds.to_string())?);
+            headers.insert("webhook-signature", line(&signature(&secret, &key, seconds, &body)?)?);
+        }
+        let request = self
             .client
             .request(method, &self.spec.url.0)
-            .header("idempotency-key", message.key.to_string());
-        let own = self.spec.headers.iter().flatten();
-        if !own.clone().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {
-            request = request.header("content-type", kind);
+            .headers(headers)
+            .body(body);
+        self.authorized(request)
+    }
+
+    /// Those of the adapter. Ours stand before them, whatever they say.
+    fn own_headers(&self) -> Result<HeaderMap, Reply> {
+        let mut headers = HeaderMap::new();
+        for (name, value) in self.spec.headers.iter().flatten() {
+            let name = HeaderName::try_from(name).map_err(|_| later("a header of the adapter has no fit name"))?;
+            headers.insert(name, line(&value.0)?);
         }
-        for (name, value) in own {
-            request = request.header(name, &value.0);
+        Ok(headers)
+    }
+
+    fn authorized(&self, mut request: RequestBuilder) -> Result<RequestBuilder, Reply> {
+        let unreadable = |error: SecretError| later(&error.to_string());
+        let Some(auth) = &self.spec.auth else {
+            return Ok(request);
+        };
+        if let Some(token) = &auth.bearer {
+            let token = self.secrets.text(token, BEARER_KEY).map_err(unreadable)?;
+            request = request.bearer_auth(token);
         }
-        if let Some(auth) = &self.spec.auth {
-            if let Some(token) = &auth.bearer {
-                request = request.bearer_auth(
-                    self.secrets
-                        .text(token, BEARER_KEY)
-                        .map_err(|error| unreadable(&error))?,
-                );
-            }
-            if let Some(login) = &auth.basic {
-                let (user, password) = self.secrets.login(login).map_err(|error| unreadable(&error))?;
-                request = request.basic_auth(user, Some(password));
-            }
+        if let Some(login) = &auth.basic {
+            let (user, password) = self.secrets.login(login).map_err(unreadable)?;
+            request = request.basic_auth(user, Some(password));
         }
-        if let Some(key) = &self.spec.signature {
-            let key = self
-                .secrets
-                .text(key, SIGNATURE_KEY)
-                .map_err(|error| unreadable(&error))?;
-            request = sign(
-                request,
-                &key,
-                &message.key.to_string(),
-                clock::now() / clock::SECOND,
-                &body,
-            )?;
-        }
-        Ok(request.body(body))
+        Ok(request)
     }
 
     fn render(&self, body: &Template, message: &Message) -> Result<String, Reply> {
@@ -91,15 +106,30 @@ impl Webhook {
             link: &|address| address.to_owned(),
             unsubscribe: message.unsubscribe.as_ref().map(|page| page.expose().as_str()),
         };
-        body.render(&values).map_err(|_| Reply::Refused("BodyFailed".into()))
+        let text = body.render(&values).map_err(|_| Reply::Refused("BodyFailed".into()))?;
+        // Where the adapter does not say what its body is, it is JSON: a value that breaks out of its quotes must not go out.
+        if self.says_its_type() || serde_json::from_str::<IgnoredAny>(&text).is_ok() {
+            Ok(text)
+        } else {
+            Err(Reply::Refused("BodyNotJson".into()))
+        }
+    }
+
+    fn says_its_type(&self) -> bool {
+        let mut own = self.spec.headers.iter().flatten();
+        own.any(|(name, _)| name.eq_ignore_ascii_case("content-type"))
     }
 }
 
-fn unreadable(error: &SecretError) -> Reply {
+fn later(reason: &str) -> Reply {
     Reply::TryLater {
-        reason: error.to_string(),
+        reason: reason.to_owned(),
         after: None,
     }
+}
+
+fn line(value: &str) -> Result<HeaderValue, Reply> {
+    HeaderValue::from_str(value).map_err(|_| later("a header of the adapter has a value that is none"))
 }
 
 fn cloud_event(message: &Message) -> String {
@@ -116,32 +146,23 @@ fn cloud_event(message: &Message) -> String {
             "to": message.to.as_ref().map(|to| to.expose()),
             "content": message.properties(),
             "with": message.with.expose(),
+            "unsubscribe": message.unsubscribe.as_ref().map(|page| page.expose()),
         }
     })
     .to_string()
 }
 
 /// Standard Webhooks 1.0: `v1,` and the HMAC-SHA-256 of `id.timestamp.body`, keyed by what follows `whsec_` in base64 (or by the secret as it is).
-fn sign(request: RequestBuilder, secret: &str, id: &str, seconds: i64, body: &str) -> Result<RequestBuilder, Reply> {
+fn signature(secret: &str, id: &str, seconds: i64, body: &str) -> Result<String, Reply> {
     let key = match secret.strip_prefix("whsec_") {
-        Some(encoded) => STANDARD.decode(encoded).map_err(|_| Reply::TryLater {
-            reason: "the signing key after whsec_ is not base64".into(),
-            after: None,
-        })?,
+        Some(encoded) => STANDARD
+            .decode(encoded)
+            .map_err(|_| later("the signing key after whsec_ is not base64"))?,
         None => secret.as_bytes().to_vec(),
     };
-    Ok(request
-        .header("webhook-id", id)
-        .header("webhook-timestamp", seconds.to_string())
-        .header("webhook-signature", signature(&key, id, seconds, body)))
-}
-
-fn signature(key: &[u8], id: &str, seconds: i64, body: &str) -> String {
-    let tag = hmac::sign(
-        &hmac::Key::new(hmac::HMAC_SHA256, key),
-        format!("{id}.{seconds}.{body}").as_bytes(),
-    );
-    format!("v1,{}", STANDARD.encode(tag))
+    let key = hmac::Key::new(hmac::HMAC_SHA256, &key);
+    let tag = hmac::sign(&key, format!("{id}.{seconds}.{body}").as_bytes());
+    Ok(format!("v1,{}", STANDARD.encode(tag)))
 }
 
 #[async_trait]
@@ -152,18 +173,15 @@ impl Channel for Webhook {
             Err(reply) => return reply,
         };
         match request.send().await {
-            Ok(response) => judge(
-                response.status(),
-                response
-                    .headers()
-                    .get(RETRY_AFTER)
-                    .and_then(|after| after.to_str().ok()),
-            ),
-            Err(error) if error.is_connect() => Reply::TryLater {
-                reason: "connection failed".into(),
-                after: None,
-            },
-            Err(error) if error.is_builder() => Reply::Refused("BadRequest".into()),
+            Ok(response) => {
+                let after = response.headers().get(RETRY_AFTER);
+                let reply = judge(response.status(), after.and_then(|after| after.to_str().ok()));
+                read_past(response).await;
+                reply
+            }
+            Err(error) if error.is_connect() => later(&format!("cannot connect: {}", cause(&error))),
+            // The adapter's address, or a token that is no header: the operator's to mend.
+            Err(error) if error.is_builder() => later("the adapter makes no request that can be sent"),
             Err(error) => Reply::Unknown(
                 if error.is_timeout() {
                     "timeout"
@@ -184,15 +202,36 @@ impl Channel for Webhook {
     }
 }
 
-/// 2xx: taken. 408, 425, 429, 503: not now (RFC 9110, RFC 8470, RFC 6585). Other 5xx: something went wrong over there, perhaps after taking it.
+/// The innermost word on a connection that did not come about: of TLS, of names, of the network; never of the message.
+fn cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
+/// Reads the body of an answer, so that the connection serves the next message; a long one is not worth it.
+async fn read_past(mut response: Response) {
+    let mut read = 0;
+    while read < BODY
+        && let Ok(Some(chunk)) = response.chunk().await
+    {
+        read += chunk.len();
+    }
+}
+
+/// 2xx: taken. 408, 425, 429, 503: not now (RFC 9110, RFC 8470, RFC 6585). 401, 407: the login is the operator's to mend, not a property of
+/// this message. 409: the same message is under way over there (draft-ietf-httpapi-idempotency-key-header, 2.6). Other 5xx: something went
+/// wrong over there, perhaps after taking it.
 fn judge(status: StatusCode, retry_after: Option<&str>) -> Reply {
     // Only the form in seconds: dates are rare, and without one our own back-off serves.
     let after = retry_after
         .and_then(|seconds| seconds.trim().parse().ok())
-        .map(Duration::from_secs);
+        .map(|seconds| Duration::from_secs(seconds).min(LONGEST_PAUSE));
     match status.as_u16() {
         200..=299 => Reply::Sent,
-        408 | 425 | 429 | 503 => Reply::TryLater {
+        401 | 407 | 408 | 409 | 425 | 429 | 503 => Reply::TryLater {
             reason: format!("http {}", status.as_u16()),
             after,
         },
@@ -216,6 +255,20 @@ mod tests {
                 after: Some(Duration::from_secs(7))
             }
         );
+        for not_now in [401, 407, 408, 409, 425, 503] {
+            assert!(
+                matches!(of(not_now, None), Reply::TryLater { after: None, .. }),
+                "{not_now}"
+            );
+        }
+        let for_ever = of(503, Some("99999999999"));
+        assert!(matches!(
+            for_ever,
+            Reply::TryLater {
+                after: Some(LONGEST_PAUSE),
+                ..
+            }
+        ));
         assert_eq!(of(500, None), Reply::Unknown("http 500".into()));
         assert_eq!(of(302, None), Reply::Refused("Http302".into()));
         assert_eq!(of(404, None), Reply::Refused("Http404".into()));
@@ -224,14 +277,14 @@ mod tests {
     #[test]
     fn the_signature_is_that_of_the_standard_webhooks_example() {
         // The example of the Standard Webhooks specification's libraries.
-        let key = STANDARD.decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();
         assert_eq!(
             signature(
-                &key,
+                "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
                 "msg_p5jXN8AQM9LWM0D4loKWxJek",
                 1_614_265_330,
                 r#"{"test": 2432232314}"#
-            ),
+            )
+            .unwrap(),
             "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
         );
     }

@@ -185,6 +185,28 @@ fn body_place(content: BTreeSet<String>) -> template::Place {
     }
 }
 
+/// Headers that the webhook channel and HTTP itself write.
+const OURS: [&str; 8] = [
+    "connection",
+    "content-length",
+    "host",
+    "idempotency-key",
+    "transfer-encoding",
+    "webhook-id",
+    "webhook-signature",
+    "webhook-timestamp",
+];
+
+/// Whether it looks like `Shop <hello@shop.example>` or `hello@shop.example`; the channel reads it by the letter.
+fn is_sender(from: &str) -> bool {
+    let address = match from.trim().split_once('<') {
+        Some((_, rest)) => rest.strip_suffix('>'),
+        None => Some(from.trim()),
+    };
+    let parts = address.and_then(|address| address.rsplit_once('@'));
+    parts.is_some_and(|(user, domain)| !user.is_empty() && !domain.is_empty() && !domain.contains([' ', '<', '>']))
+}
+
 /// What is wrong with an adapter by itself.
 pub fn check(report: &mut Report, manifests: &Manifests, name: &str, spec: &ChannelAdapterSpec) {
     if let Some(timeout) = &spec.timeout {
@@ -215,6 +237,28 @@ pub fn check(report: &mut Report, manifests: &Manifests, name: &str, spec: &Chan
             "paths of the gateway are added to it: it has no ? or #",
             None,
         );
+    }
+    if let Some(smtp) = &spec.smtp
+        && !is_sender(smtp.from.as_str())
+    {
+        report.error(
+            Code::Value,
+            "spec.smtp.from",
+            "this is not an address",
+            "write Shop <hello@shop.example>".to_owned(),
+        );
+    }
+    let headers = spec.webhook.as_ref().and_then(|webhook| webhook.headers.as_ref());
+    for name in headers.into_iter().flat_map(|headers| headers.keys()) {
+        if OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name)) {
+            let message = format!("the header {name} is written for each request");
+            report.error(
+                Code::Value,
+                format!("spec.webhook.headers.{name}"),
+                message,
+                "leave it out".to_owned(),
+            );
+        }
     }
     if let Some(body) = spec.webhook.as_ref().and_then(|webhook| webhook.body.as_ref()) {
         let users = manifests

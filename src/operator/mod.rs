@@ -34,7 +34,7 @@ use crate::{
 use cache::{Cache, Kept, Snapshots};
 use context::{Context, Parts};
 use error::Error;
-use futures::future::BoxFuture;
+use futures::{FutureExt as _, future::BoxFuture};
 use k8s_openapi::{
     NamespaceResourceScope,
     api::{apps::v1::Deployment, core::v1::Service, policy::v1::PodDisruptionBudget},
@@ -60,6 +60,8 @@ pub const LEASE: &str = "journey-operator";
 const TOGETHER: Duration = Duration::from_millis(100);
 /// How soon a Secret that is missing is looked for again.
 const SOON: Duration = Duration::from_secs(5);
+/// How long a migration takes at most before conditions say that it is under way.
+const QUIET_MIGRATION: Duration = Duration::from_secs(10);
 /// The longest pause between attempts to bring the schema up to date.
 const LONGEST_MIGRATION_PAUSE: Duration = Duration::from_secs(15);
 
@@ -165,6 +167,9 @@ async fn lead(
 
     let begin = async {
         made.cache.seen().await;
+        // Nobody is told that the store is not ready while it is being made so, unless that takes long.
+        let migrated = migrate_until_done(&migrate, &told).shared();
+        let _or_told_then = tokio::time::timeout(QUIET_MIGRATION, migrated.clone()).await;
         context.get_or_init(|| Arc::clone(&made));
         made.cache
             .all_units()
@@ -173,7 +178,7 @@ async fn lead(
         tracing::info!(units = queue.len(), "everything is seen");
         let work = |unit: Unit| pass(Arc::clone(&made), unit);
         let migrate = async {
-            migrate_until_done(&migrate, &told).await;
+            migrated.await;
             made.cache
                 .all_units()
                 .into_iter()

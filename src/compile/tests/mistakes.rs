@@ -462,6 +462,27 @@ fn adapters_policies_and_the_profile_are_judged_by_themselves() {
         (
             "ChannelAdapter",
             "mail",
+            "Shop <hello@shop.example>",
+            "Shop",
+            "Value Error spec.smtp.from: this is not an address; write Shop <hello@shop.example>",
+        ),
+        (
+            "ChannelAdapter",
+            "mail",
+            "Shop <hello@shop.example>",
+            "Shop <hello@shop.example",
+            "Value Error spec.smtp.from: this is not an address",
+        ),
+        (
+            "ChannelAdapter",
+            "desk",
+            "    auth: {bearer",
+            "    headers: {Webhook-Id: \"7\"}\n    auth: {bearer",
+            "Value Error spec.webhook.headers.Webhook-Id: the header Webhook-Id is written for each request; leave it out",
+        ),
+        (
+            "ChannelAdapter",
+            "mail",
             "timeout: 10s",
             "retry: {attempts: 3, initial: 1h}",
             "Value Error spec.retry.max: the longest pause is shorter than the first",
