@@ -46,11 +46,6 @@ impl Flag {
         self.why_down(None);
     }
 
-    /// Raises or lowers it.
-    pub fn set(&self, up: bool) {
-        self.why_down((!up).then(|| "not now".into()));
-    }
-
     /// `why` is shown to operators, without personal data.
     pub fn down(&self, why: impl Into<String>) {
         self.why_down(Some(why.into()));
@@ -84,18 +79,6 @@ impl Status {
             live: vec![],
             ready: vec![],
         }
-    }
-
-    /// Where a role registers what it counts.
-    pub fn registry(&mut self) -> &mut Registry {
-        &mut self.registry
-    }
-
-    /// A new flag without which nobody should be sent here; down until it is raised.
-    pub fn flag(&mut self, name: &'static str) -> Flag {
-        let flag = Flag::lowered(name);
-        self.ready.push(flag.clone());
-        flag
     }
 
     /// A flag without which the process has to be started anew.

@@ -91,22 +91,23 @@ fn place(scope: &Scope, missing: OnMissing) -> Place<'_> {
 
 fn record(layout: &Layout, facts: &Json, zone: &str) -> Record {
     let zone = expression::time::zone(zone).expect("a zone of the database");
-    Record::fill(layout, NOW, zone, |path| {
-        path.iter().try_fold(facts, |json, name| json.get(name))
+    Record::fill_with(layout, NOW, zone, |path| {
+        let found = path.segments.iter().try_fold(facts, |json, name| json.get(name));
+        found.map_or(Value::Missing, |json| Value::of(json, &path.ty))
     })
 }
 
 fn value(source: &str) -> Result<Json, Fault> {
     let (scope, mut layout) = (scope(), Layout::default());
     let compiled = compile(source, &place(&scope, OnMissing::False), &mut layout);
-    let program = compiled.unwrap_or_else(|e| panic!("{source}\n{}", e[0].render(source)));
+    let program = compiled.unwrap_or_else(|e| panic!("{source}\n{}", e[0].message));
     program.eval_json(&record(&layout, &facts(), "UTC"))
 }
 
 fn text(source: &str) -> Result<Json, Fault> {
     let (scope, mut layout) = (scope(), Layout::default());
     let compiled = compile_text(source, &place(&scope, OnMissing::False), &mut layout);
-    let program = compiled.unwrap_or_else(|e| panic!("{source}\n{}", e[0].render(source)));
+    let program = compiled.unwrap_or_else(|e| panic!("{source}\n{}", e[0].message));
     program.eval_json(&record(&layout, &facts(), "UTC"))
 }
 
@@ -575,29 +576,33 @@ fn a_program_tells_what_it_reads() {
     let mut layout = Layout::default();
     let mut reads = |source: &str| {
         let program = compile(source, &place(&scope, OnMissing::False), &mut layout).expect(source);
-        let names: Vec<_> = program.reads().iter().map(|slot| layout.path(*slot).name()).collect();
+        let names: Vec<_> = program
+            .reads()
+            .iter()
+            .map(|slot| layout.path(*slot).segments.join("/"))
+            .collect();
         (names.join(" "), program.reads_now(), program.reads_zone())
     };
     assert_eq!(
         reads("customer.points > 3 && customer.points < 9"),
-        ("customer.points".into(), false, false)
+        ("customer/points".into(), false, false)
     );
     assert_eq!(
         reads("customer.vip || customer.points > 3"),
-        ("customer.points customer.vip".into(), false, false)
+        ("customer/points customer/vip".into(), false, false)
     );
-    assert_eq!(reads("now > customer.seen"), ("customer.seen".into(), true, false));
+    assert_eq!(reads("now > customer.seen"), ("customer/seen".into(), true, false));
     assert_eq!(
         reads("has(event.cart) && has(event.a.b)"),
-        ("event.cart event.a.b".into(), false, false)
+        ("event/cart event/a/b".into(), false, false)
     );
     assert_eq!(
         reads("steps['remind-warmly'].count > 0"),
-        ("steps['remind-warmly'].count".into(), false, false)
+        ("steps/remind-warmly/count".into(), false, false)
     );
     assert_eq!(
         reads("daysBetween(customer.seen, customer.seen) == 0"),
-        ("customer.seen".into(), false, true)
+        ("customer/seen".into(), false, true)
     );
     assert_eq!(layout.paths().len(), 6, "each path once, whoever reads it");
 }

@@ -3,7 +3,7 @@
 
 use cel::{Context, Value as Theirs};
 use jiff::tz::TimeZone;
-use journey::expression::{Fault, Field, Layout, OnMissing, Place, Record, Scope, Type, Val, compile};
+use journey::expression::{Fault, Field, Layout, OnMissing, Place, Record, Scope, Type, Val, Value, compile};
 use serde_json::{Value as Json, json};
 use std::collections::HashMap;
 
@@ -25,10 +25,11 @@ fn ten_thousand_random_expressions_mean_what_cel_says() {
         let source = dice.expression();
         let facts = dice.facts();
         let mut layout = Layout::default();
-        let program =
-            compile(&source, &place, &mut layout).unwrap_or_else(|e| panic!("{source}\n{}", e[0].render(&source)));
-        let find = |path: &[String]| path[1..].iter().try_fold(&facts, |json, name| json.get(name));
-        let record = Record::fill(&layout, 0, TimeZone::UTC, find);
+        let program = compile(&source, &place, &mut layout).unwrap_or_else(|e| panic!("{source}\n{}", e[0].message));
+        let record = Record::fill_with(&layout, 0, TimeZone::UTC, |path| {
+            let found = path.segments[1..].iter().try_fold(&facts, |json, name| json.get(name));
+            found.map_or(Value::Missing, |json| Value::of(json, &path.ty))
+        });
         let ours = program.eval(&record);
         let theirs = cel::Program::compile(&source)
             .expect("it is CEL")

@@ -28,8 +28,8 @@ pub mod text;
 pub mod touchpoint;
 
 pub use channel_adapter::{ChannelAdapter, ChannelAdapterSpec};
-pub use customer_profile::{CustomerProfile, CustomerProfileSpec};
+pub use customer_profile::CustomerProfile;
 pub use definitions::{crd_files, crds};
-pub use journey::{Journey, JourneySpec};
+pub use journey::Journey;
 pub use privacy_policy::{PrivacyPolicy, PrivacyPolicySpec};
 pub use touchpoint::{Touchpoint, TouchpointSpec};

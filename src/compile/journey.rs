@@ -502,7 +502,6 @@ impl<'m> Compiler<'m> {
             if let Some((event, when)) = self.signal(&path, &exit.signal, &[&customer, &entry, &steps]) {
                 self.own_message(&path, &event);
                 exits.push(ExitRule {
-                    name: exit.name.to_string(),
                     event,
                     when,
                     outcome: ending(exit.outcome),

@@ -26,7 +26,6 @@ pub use adapter::{SecretRef, public_url, secrets, secrets_of};
 pub use diagnostic::{Code, Diagnostic, Object, Severity};
 pub use intake::{ConsentRule, Inbound, Intake, Source, intake};
 pub use journey::compile as journey;
-pub use kpi::kpis;
 pub use lines::Lines;
 pub use manifests::{JourneyManifest, Manifests, ParseError};
 pub use object::object;

@@ -15,7 +15,7 @@ use crate::{
 };
 use std::collections::BTreeSet;
 
-/// The diagnostics of one object. An object that is not there has none. A Journey's are those of [`super::journey`], without what is
+/// The diagnostics of one object. An object that is not there has none. A Journey's are those of [`super::journey()`], without what is
 /// wrong with the touchpoints it sends.
 pub fn object(manifests: &Manifests, object: &Object) -> Vec<Diagnostic> {
     let mut report = Report::new(&object.kind, &object.name);

@@ -20,4 +20,4 @@ pub use apply::apply;
 pub use entry::watch_until;
 pub use program::{Program, Programs};
 pub use sight::{address, view, zone_of};
-pub use state::{Action, Customer, Disposition, Enrollment, Event, Input, Outcome, Standing, Turn};
+pub use state::{Customer, Event, Outcome};

@@ -168,7 +168,6 @@ pub struct Until {
 
 #[derive(Debug)]
 pub struct ExitRule {
-    pub name: String,
     pub event: String,
     pub when: Option<expression::Program>,
     pub outcome: super::state::Ending,

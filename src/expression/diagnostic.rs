@@ -1,7 +1,6 @@
 //! What is wrong, where, and what to write instead. Knows sources as bytes; which field of which manifest a source stands in, `compile` adds.
 
 use super::limits;
-use std::fmt::Write;
 use std::ops::Range;
 
 /// Bytes of the source string.
@@ -29,23 +28,6 @@ pub enum Code {
     NotInCel,
 }
 
-impl Code {
-    /// The stable name.
-    pub fn name(self) -> &'static str {
-        match self {
-            Code::Syntax => "Syntax",
-            Code::TooLarge => "TooLarge",
-            Code::UnknownName => "UnknownName",
-            Code::UnknownFunction => "UnknownFunction",
-            Code::WrongType => "WrongType",
-            Code::WrongArgument => "WrongArgument",
-            Code::MayBeMissing => "MayBeMissing",
-            Code::NeverEqual => "NeverEqual",
-            Code::NotInCel => "NotInCel",
-        }
-    }
-}
-
 /// One mistake.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Diagnostic {
@@ -71,36 +53,6 @@ impl Diagnostic {
     pub fn help(mut self, help: Option<impl Into<String>>) -> Self {
         self.help = help.map(|help| cut(help.into()));
         self
-    }
-
-    /// Two or three lines: the message, the source with a line below it, the help. Control characters and long sources are cut.
-    pub fn render(&self, source: &str) -> String {
-        let plain = |s: &str| {
-            s.chars()
-                .map(|c| if c.is_control() { ' ' } else { c })
-                .collect::<String>()
-        };
-        let from = floor(source, self.span.start.saturating_sub(40));
-        let to = floor(source, self.span.end.min(self.span.start + 60).saturating_add(40));
-        let (start, end) = (floor(source, self.span.start), floor(source, self.span.end.min(to)));
-        let mut out = format!(
-            "{} at {}..{}: {}\n  | {}\n  | ",
-            self.code.name(),
-            self.span.start,
-            self.span.end,
-            self.message,
-            plain(&source[from..to])
-        );
-        let _ = write!(
-            out,
-            "{}{}",
-            " ".repeat(source[from..start].chars().count()),
-            "^".repeat(source[start..end.max(start)].chars().count().max(1))
-        );
-        if let Some(help) = &self.help {
-            let _ = write!(out, "\n  = {help}");
-        }
-        out
     }
 }
 

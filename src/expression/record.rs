@@ -4,7 +4,6 @@
 use super::types::Type;
 use super::value::Value;
 use jiff::tz::TimeZone;
-use serde_json::Value as Json;
 use std::collections::HashMap;
 use std::fmt;
 
@@ -27,13 +26,6 @@ pub struct ReadPath {
     pub segments: Vec<String>,
     /// What the value must be, else it is missing. An object (of has(event.cart)) has no fields here: only its presence counts.
     pub ty: Type,
-}
-
-impl ReadPath {
-    /// As it is written in an expression: `steps['remind-warmly'].count`.
-    pub fn name(&self) -> String {
-        written(&self.segments)
-    }
 }
 
 impl Layout {
@@ -76,16 +68,7 @@ pub struct Record {
 }
 
 impl Record {
-    /// Reads the record from JSON. `find` gives what stands at a path (`["customer", "points"]`); what it does not find, what is null
-    /// and what is not of the path's type is missing. Pure as far as `find` is.
-    pub fn fill<'j>(layout: &Layout, now: i64, zone: TimeZone, find: impl Fn(&[String]) -> Option<&'j Json>) -> Record {
-        Record::fill_with(layout, now, zone, |path| {
-            find(&path.segments).map_or(Value::Missing, |json| Value::of(json, &path.ty))
-        })
-    }
-
-    /// Like [`Record::fill`], for what is not JSON, such as counts and instants that the engine keeps. `find` must give a value of
-    /// the path's type or [`Value::Missing`]; another type makes the evaluation a [`super::Fault::Contradiction`].
+    /// Fills the record with what `find` has for each path ([`Value::of`] reads JSON). It must give a value of the path's type or [`Value::Missing`]; another type makes the evaluation a [`super::Fault::Contradiction`].
     pub fn fill_with(layout: &Layout, now: i64, zone: TimeZone, find: impl FnMut(&ReadPath) -> Value) -> Record {
         let slots = layout.paths.iter().map(find).collect();
         Record { slots, now, zone }

@@ -1,7 +1,7 @@
 //! The operator: what is declared becomes programs in the store, runners and gateways in the cluster, and a status that tells the truth.
 //! The one room that talks to the API server. It speaks to no customer and reads nothing personal.
 //!
-//! A change seen by a [`watch`] fills the [`cache`] and puts a [`unit`] on the [`queue`]. A pass over a unit is five steps, a file each:
+//! A change seen by a [`watch`] fills the [`cache`] and puts a [`mod@unit`] on the [`queue`]. A pass over a unit is five steps, a file each:
 //! dereference (reads) → validate (pure) → build (pure: the whole desired objects) → apply → status. Every pass does all of them and nobody asks
 //! why it was called, so drift is repaired by doing the same again. Units: [`journey`], the four other kinds ([`definition`]), and what the
 //! objects of a [`namespace`] share. Mistakes in manifests become [`condition`]s; only what may pass by itself is an [`error`] and is tried again.

@@ -12,7 +12,6 @@ use std::collections::BTreeSet;
 #[derive(Debug, Default)]
 pub struct Found {
     pub customer: BTreeSet<String>,
-    pub with: BTreeSet<String>,
     pub content: BTreeSet<String>,
     pub links: bool,
     pub unsubscribes: bool,
@@ -519,9 +518,6 @@ impl Walk<'_> {
         match root {
             "customer" if name != "id" => {
                 self.found.customer.insert(name.to_owned());
-            }
-            "with" => {
-                self.found.with.insert(name.to_owned());
             }
             "content" => {
                 self.found.content.insert(name.to_owned());

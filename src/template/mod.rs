@@ -72,7 +72,6 @@ pub enum RenderError {
 pub struct Template {
     environment: Box<Environment<'static>>,
     reads: BTreeSet<String>,
-    reads_with: BTreeSet<String>,
     reads_content: BTreeSet<String>,
     links: bool,
     unsubscribes: bool,
@@ -83,7 +82,6 @@ impl fmt::Debug for Template {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Template")
             .field("reads", &self.reads)
-            .field("reads_with", &self.reads_with)
             .finish_non_exhaustive()
     }
 }
@@ -119,7 +117,6 @@ pub fn compile(source: &str, place: &Place) -> Result<Template, Vec<Mistake>> {
     Ok(Template {
         environment: Box::new(environment),
         reads: found.customer,
-        reads_with: found.with,
         reads_content: found.content,
         links: found.links,
         unsubscribes: found.unsubscribes,
@@ -134,11 +131,6 @@ impl Template {
     /// Attributes of the customer that it can read; `id` is nobody's to allow and not among them.
     pub fn reads(&self) -> &BTreeSet<String> {
         &self.reads
-    }
-
-    /// What it reads of `with`.
-    pub fn reads_with(&self) -> &BTreeSet<String> {
-        &self.reads_with
     }
 
     /// Fields of the content that a webhook's body reads.

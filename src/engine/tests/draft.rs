@@ -194,16 +194,11 @@ impl Draft {
             .iter()
             .map(|(event, key)| ((*event).to_owned(), cel(key, OnMissing::Missing).unwrap()))
             .collect();
-        let exits = self
-            .exits
-            .iter()
-            .enumerate()
-            .map(|(index, (event, when, outcome))| ExitRule {
-                name: format!("exit-{index}"),
-                event: (*event).into(),
-                when: cel(when, OnMissing::False),
-                outcome: *outcome,
-            });
+        let exits = self.exits.iter().map(|(event, when, outcome)| ExitRule {
+            event: (*event).into(),
+            when: cel(when, OnMissing::False),
+            outcome: *outcome,
+        });
         let exits = exits.collect();
         let goals = self.goals.iter().map(|(name, event, when, within)| Goal {
             name: (*name).into(),

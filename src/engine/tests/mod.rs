@@ -10,9 +10,9 @@ mod steps;
 use draft::{Do, Draft, cart};
 
 use super::{
-    Action, Customer, Disposition, Enrollment, Event, Input, Outcome, Program, Programs, Standing, Turn, apply,
+    Customer, Event, Outcome, Program, Programs, apply,
     program::{Attribute, ExitRule, Goal, Outbound, Profile, Reentry, Step, StepAction, Trigger, Until, Zone},
-    state::{About, Ending, Ignored, Properties, StepResult},
+    state::{About, Action, Disposition, Ending, Enrollment, Ignored, Input, Properties, Standing, StepResult, Turn},
 };
 use crate::{
     clock::{DAY, HOUR, MINUTE, Micros},

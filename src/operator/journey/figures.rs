@@ -9,7 +9,7 @@ use crate::{
     },
     clock,
     engine::state::Ending,
-    kpi::{self, Count, Counts, KpiSpec, Measure, State, round_two_digits},
+    kpi::{self, Count, Counts, KpiSpec, Measure, State, percent, round_two_digits},
     operator::{context::Context, error::Error, unit::Unit},
     store::Backlog,
 };
@@ -160,32 +160,5 @@ fn status_of(spec: &KpiSpec, target: Option<&Target>, measure: Measure) -> KpiSt
             State::Missed => KpiState::Missed,
             State::Unknown => KpiState::Unknown,
         },
-    }
-}
-
-/// A fraction as a percentage of two significant digits, whole above ten.
-fn percent(fraction: f64) -> String {
-    let percent = fraction * 100.0;
-    if percent == 0.0 || !percent.is_finite() {
-        return "0%".to_owned();
-    }
-    let digits = (1 - percent.abs().log10().floor() as i32).clamp(0, 6) as usize;
-    let text = format!("{percent:.digits$}");
-    let text = if digits > 0 {
-        text.trim_end_matches('0').trim_end_matches('.')
-    } else {
-        &text
-    };
-    format!("{text}%")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_percentage_has_two_significant_digits() {
-        let told: Vec<_> = [0.0, 0.0912, 0.5, 1.0, 0.000_512, 0.123_4, 0.02].map(percent).into();
-        assert_eq!(told, ["0%", "9.1%", "50%", "100%", "0.051%", "12%", "2%"]);
     }
 }
