@@ -12,7 +12,7 @@ help: ## this list
 	@echo "  On a fresh Debian run as root with Rust (rustup.rs) on PATH; the rest is installed. KUBECONFIG=file lets test"
 	@echo "  and cluster-up use a cluster of yours, CONTEXT=name the demo."
 
-demo: ## a journey from the first event to the mail, on a real cluster; CONTEXT=name for a cluster of yours
+demo: ## a journey from the first event to the mail, on a real cluster; CONTEXT=name for one of yours, CHAOS=1 kills processes
 	@CONTEXT='$(CONTEXT)' tests/demo/demo up
 
 demo-down: ## takes down what demo brought up
@@ -31,7 +31,7 @@ unit: ## tests that need no cluster; those of the store start PostgreSQL themsel
 chart: ## Helm's lint, and the chart against the schemas of a real API server
 	@$(cluster)/chart
 
-cluster-test: ## the chart installed on a real cluster, as a user would
+cluster-test: ## the kinds, the operator, the chart and the demo with kill -9, on a real cluster
 	@$(cluster)/test
 
 cluster-up: ## a one-node Kubernetes on this machine (kept if it runs), or a look at the one of KUBECONFIG
