@@ -1,0 +1,255 @@
+//! A journey: its scopes, its steps, what it sends, and what the policies let it read.
+
+mod sends;
+mod signals;
+mod steps;
+
+pub use sends::given;
+
+use super::{
+    Code, Compiled, Diagnostic, Manifests, Severity, adapter,
+    flow::Flow,
+    kpi::kpis,
+    report::{Report, instead},
+    selector,
+    touchpoint::{attributes_read, scope},
+    value::{cel, span},
+    world::World,
+};
+use crate::{
+    api::{PrivacyPolicySpec, journey::JourneySpec, measure::Side},
+    engine::{Program, program::Reentry},
+    expression::{self, Field, Layout, OnMissing, Place, Type},
+    policy::{self, EffectivePolicy},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Compiles one journey.
+pub fn compile(manifests: &Manifests, name: &str) -> Result<Compiled, Vec<Diagnostic>> {
+    let mut report = Report::new("Journey", name);
+    let Some(manifest) = manifests.journeys.get(name) else {
+        let help = instead(name, manifests.journeys.keys().map(String::as_str), "make it");
+        report.error(
+            Code::Reference,
+            "metadata.name",
+            format!("there is no journey '{name}'"),
+            help,
+        );
+        return Err(report.found);
+    };
+    let world = World::of(manifests);
+    let selecting: Vec<(&str, &PrivacyPolicySpec)> = manifests
+        .policies
+        .iter()
+        .filter(|(_, policy)| selector::selects(policy.journey_selector.as_ref(), &manifest.labels))
+        .map(|(name, policy)| (name.as_str(), policy))
+        .collect();
+    let mut compiler = Compiler::new(&world, &manifest.spec, report, selecting);
+    let program = compiler.program(name);
+    let mut found = compiler.report.found;
+    found.append(&mut compiler.elsewhere);
+    match program {
+        Some(program) if found.iter().all(|one| one.severity == Severity::Warning) => Ok(Compiled {
+            program,
+            warnings: found,
+        }),
+        _ => Err(found),
+    }
+}
+
+struct Compiler<'m> {
+    world: &'m World<'m>,
+    spec: &'m JourneySpec,
+    flow: Flow<'m>,
+    report: Report,
+    /// What is wrong with the touchpoints it sends.
+    elsewhere: Vec<Diagnostic>,
+    layout: Layout,
+    listens: BTreeSet<String>,
+    /// Attributes that the journey's own expressions read, with the first place that does.
+    reads: BTreeMap<String, String>,
+    entry: Field,
+    /// The policies that select the journey, by name, and what they say together.
+    selecting: Vec<(&'m str, &'m PrivacyPolicySpec)>,
+    policy: EffectivePolicy,
+}
+
+impl<'m> Compiler<'m> {
+    fn new(
+        world: &'m World<'m>,
+        spec: &'m JourneySpec,
+        report: Report,
+        selecting: Vec<(&'m str, &'m PrivacyPolicySpec)>,
+    ) -> Self {
+        let triggers: Vec<Option<&str>> = spec
+            .entry
+            .triggers
+            .iter()
+            .map(|trigger| Some(trigger.event.as_str()))
+            .collect();
+        Self {
+            world,
+            spec,
+            flow: Flow::of(&spec.steps),
+            report,
+            elsewhere: vec![],
+            layout: Layout::default(),
+            listens: BTreeSet::new(),
+            reads: BTreeMap::new(),
+            entry: Field {
+                may_be_missing: false,
+                ..world.union("entry", &triggers)
+            },
+            policy: policy::merge(&selecting.iter().map(|(_, policy)| *policy).collect::<Vec<_>>()),
+            selecting,
+        }
+    }
+
+    fn program(&mut self, name: &str) -> Option<Program> {
+        let manifests = self.world.manifests;
+        let triggers = self.triggers();
+        let reentry = self.reentry();
+        let steps = self.steps();
+        let exits = self.exits();
+        let goals = self.goals();
+        let keys = self.keys();
+        let outbound = self.outbound();
+        self.allowed();
+        self.lint();
+        let adapters = outbound
+            .values()
+            .filter_map(|of| manifests.adapters.get_key_value(&of.adapter));
+        Some(Program {
+            namespace: manifests.namespace.clone(),
+            journey: name.into(),
+            revision: super::revision(manifests, name),
+            triggers,
+            keys,
+            keyed: self.spec.entry.key.is_some(),
+            reentry,
+            steps: steps?,
+            exits,
+            goals,
+            adapters: adapters.map(|(name, spec)| (name.clone(), spec.clone())).collect(),
+            public_url: adapter::public_url(manifests),
+            kpis: kpis(self.spec),
+            outbound,
+            layout: std::mem::take(&mut self.layout),
+            policy: std::mem::take(&mut self.policy),
+            profile: self.world.profile.clone(),
+            suspended: self.spec.suspend,
+            listens: std::mem::take(&mut self.listens),
+        })
+    }
+
+    /// A condition of the journey; over what is missing it is false.
+    fn condition(&mut self, path: &str, source: &str, roots: &[&Field]) -> Option<expression::Program> {
+        let scope = scope(roots);
+        let place = Place {
+            scope: &scope,
+            wants: Some(Type::Bool),
+            missing: OnMissing::False,
+        };
+        let program = cel(&mut self.report, path, source, &place, &mut self.layout)?;
+        self.note(path, &program);
+        Some(program)
+    }
+
+    /// Remembers what the journey itself reads of the customer.
+    fn note(&mut self, path: &str, program: &expression::Program) {
+        for attribute in attributes_read(program, &self.layout) {
+            self.reads.entry(attribute).or_insert_with(|| path.to_owned());
+        }
+    }
+
+    /// Steps that send, with the touchpoint.
+    fn sends(&self) -> impl Iterator<Item = (usize, &'m str)> + use<'m> {
+        let sends = self.spec.steps.iter().enumerate();
+        sends.filter_map(|(at, step)| step.send.as_ref().map(|send| (at, send.touchpoint.as_str())))
+    }
+
+    fn reentry(&mut self) -> Reentry {
+        let Some(of) = &self.spec.entry.reentry else {
+            return Reentry::default();
+        };
+        Reentry {
+            cooldown: of
+                .cooldown
+                .as_ref()
+                .and_then(|text| span(&mut self.report, "spec.entry.reentry.cooldown", text)),
+            max: of.max.map(|max| u32::try_from(max).unwrap_or(0)),
+        }
+    }
+
+    /// The journey's own expressions may read what its purposes allow together; one that sends nothing, what any purpose of its
+    /// policies allows.
+    fn allowed(&mut self) {
+        let purposes: BTreeSet<&str> = self
+            .sends()
+            .filter_map(|(_, name)| self.world.outbound(name))
+            .map(|outbound| outbound.purpose.as_str())
+            .collect();
+        // A purpose that is not in the policies is told already, and what it would allow is not known.
+        if !purposes
+            .iter()
+            .all(|purpose| self.policy.purposes.contains_key(*purpose))
+        {
+            return;
+        }
+        let allowing = self
+            .policy
+            .purposes
+            .iter()
+            .filter(|(name, _)| purposes.is_empty() || purposes.contains(name.as_str()));
+        let allowed: BTreeSet<&String> = allowing.flat_map(|(_, purpose)| &purpose.attributes).collect();
+        let denied: Vec<(String, String)> = self
+            .reads
+            .iter()
+            .filter(|(attribute, _)| !allowed.contains(attribute))
+            .map(|(a, b)| (a.clone(), b.clone()))
+            .collect();
+        for (attribute, path) in denied {
+            let message = if purposes.is_empty() {
+                format!("no purpose of this journey's policies allows customer.{attribute}")
+            } else {
+                format!(
+                    "no purpose of this journey ({}) allows customer.{attribute}",
+                    purposes.iter().copied().collect::<Vec<_>>().join(", ")
+                )
+            };
+            self.report.error(
+                Code::Policy,
+                path,
+                message,
+                format!("add {attribute} to the attributes of one of them in the PrivacyPolicy"),
+            );
+        }
+    }
+
+    fn lint(&mut self) {
+        self.flow.lint(&mut self.report);
+        if !self.spec.goals.is_empty() && self.spec.goals.iter().all(|goal| goal.side != Side::Customer) {
+            let help = "add a goal with side: Customer: what do they gain?".to_owned();
+            self.report
+                .warning(Code::Flow, "spec.goals", "no goal is the customer's", help);
+        }
+        for (n, kpi) in self.spec.kpis.iter().enumerate() {
+            let path = format!("spec.kpis[{n}]");
+            if self.spec.goals.iter().all(|goal| goal.name != kpi.goal.name) {
+                let help = instead(
+                    kpi.goal.name.as_str(),
+                    self.spec.goals.iter().map(|goal| goal.name.as_str()),
+                    "name a goal of this journey",
+                );
+                self.report.error(
+                    Code::Reference,
+                    format!("{path}.goal.name"),
+                    format!("there is no goal '{}'", kpi.goal.name),
+                    help,
+                );
+            }
+            span(&mut self.report, &format!("{path}.window"), &kpi.window);
+            super::kpi::check(&mut self.report, &path, kpi);
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! What the steps send: the touchpoints with the purposes they are sent for.
+
+use super::Compiler;
+use crate::{
+    api::{PrivacyPolicySpec, journey::JourneySpec},
+    compile::{
+        Code,
+        report::{Report, instead},
+        touchpoint::{self, Surroundings},
+    },
+    engine::program::Outbound,
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Compiler<'_> {
+    /// What the steps send, each touchpoint once.
+    pub(super) fn outbound(&mut self) -> BTreeMap<String, Outbound> {
+        let mut all = BTreeMap::new();
+        let sent: BTreeSet<&str> = self.sends().map(|(_, touchpoint)| touchpoint).collect();
+        for name in sent {
+            let Some((spec, touchpoint)) = self
+                .world
+                .outbound(name)
+                .zip(self.world.manifests.touchpoints.get(name))
+            else {
+                continue;
+            };
+            let purpose = self.policy.purposes.get(spec.purpose.as_str()).cloned();
+            if purpose.is_none() {
+                self.no_purpose(name, spec.purpose.as_str());
+            }
+            let around = Surroundings {
+                with: given(self.spec, name),
+                purpose: purpose.as_ref(),
+            };
+            let mut report = Report::new("Touchpoint", name);
+            let compiled = touchpoint::outbound(
+                &mut report,
+                self.world,
+                name,
+                touchpoint.channel.as_str(),
+                spec,
+                &around,
+                &mut self.layout,
+            );
+            self.elsewhere.append(&mut report.found);
+            all.extend(compiled.map(|outbound| (name.to_owned(), outbound)));
+        }
+        all
+    }
+
+    fn no_purpose(&mut self, touchpoint: &str, purpose: &str) {
+        let names = |policy: &PrivacyPolicySpec| policy.purposes.iter().any(|one| one.name.as_str() == purpose);
+        let (naming, silent): (Vec<_>, Vec<_>) = self.selecting.iter().partition(|(_, policy)| names(policy));
+        let list = |policies: &[(&str, &PrivacyPolicySpec)]| {
+            let all: Vec<String> = policies.iter().map(|(name, _)| format!("'{name}'")).collect();
+            all.join(", ")
+        };
+        let (message, help) = if self.selecting.is_empty() {
+            (
+                "no PrivacyPolicy selects this journey: it may send nothing".to_owned(),
+                "make a PrivacyPolicy whose journeySelector matches its labels".to_owned(),
+            )
+        } else if naming.is_empty() {
+            let known = silent
+                .iter()
+                .flat_map(|(_, policy)| &policy.purposes)
+                .map(|one| one.name.as_str());
+            let known: BTreeSet<&str> = known.collect();
+            (
+                format!("'{touchpoint}' is sent for purpose '{purpose}', which no PrivacyPolicy of this journey names"),
+                instead(purpose, known, "add the purpose to the PrivacyPolicy"),
+            )
+        } else {
+            (
+                format!(
+                    "'{touchpoint}' is sent for purpose '{purpose}', which PrivacyPolicy {} names and {} does not: \
+                     where several select a journey, only what all of them name is allowed",
+                    list(&naming),
+                    list(&silent)
+                ),
+                format!(
+                    "add the purpose to {} too, or let only one journeySelector match its labels",
+                    list(&silent)
+                ),
+            )
+        };
+        let at = self
+            .sends()
+            .find(|(_, sent)| *sent == touchpoint)
+            .map_or(0, |(at, _)| at);
+        self.report
+            .error(Code::Policy, format!("spec.steps[{at}].send.touchpoint"), message, help);
+    }
+}
+
+/// What every step of a journey that sends this touchpoint gives in `with`; None: none sends it.
+pub fn given(spec: &JourneySpec, touchpoint: &str) -> Option<BTreeSet<String>> {
+    let sends = spec
+        .steps
+        .iter()
+        .filter_map(|step| step.send.as_ref())
+        .filter(|send| send.touchpoint.as_str() == touchpoint);
+    let each = sends.map(|send| {
+        send.with
+            .iter()
+            .flatten()
+            .map(|(name, _)| name.clone())
+            .collect::<BTreeSet<_>>()
+    });
+    each.reduce(|all, one| all.intersection(&one).cloned().collect())
+}

@@ -1,0 +1,184 @@
+//! What a journey notices: triggers with their keys, exits, goals.
+
+use super::{Compiler, steps::ending};
+use crate::{
+    api::signal::Signal,
+    compile::{Code, touchpoint::scope, value::span, world::field},
+    engine::program::{ExitRule, Goal, Trigger},
+    expression::{self, Field, OnMissing, Place, Type},
+};
+use std::collections::{BTreeMap, BTreeSet};
+
+impl Compiler<'_> {
+    pub(super) fn triggers(&mut self) -> Vec<Trigger> {
+        let mut triggers = vec![];
+        for (n, signal) in self.spec.entry.triggers.iter().enumerate() {
+            let path = format!("spec.entry.triggers[{n}]");
+            if let Some((touchpoint, _)) = signal.event.as_str().split_once('/')
+                && touchpoint != "consent"
+                && self.world.event(signal.event.as_str()).is_some()
+            {
+                let message = format!(
+                    "'{}' reaches only customers that are in the journey already",
+                    signal.event
+                );
+                self.report.error(
+                    Code::Flow,
+                    format!("{path}.event"),
+                    message,
+                    "let an inbound touchpoint open the journey".to_owned(),
+                );
+            }
+            let customer = self.world.customer.clone();
+            triggers.extend(
+                self.signal(&path, signal, &[&customer])
+                    .map(|(event, when)| Trigger { event, when }),
+            );
+        }
+        if self.spec.entry.triggers.is_empty() {
+            self.report.error(
+                Code::Value,
+                "spec.entry.triggers",
+                "nobody can enter",
+                "name an event that opens the journey".to_owned(),
+            );
+        }
+        triggers
+    }
+
+    /// The key of every event that has one: of the triggers' for certain, of others where the path is in their schema.
+    pub(super) fn keys(&mut self) -> BTreeMap<String, expression::Program> {
+        let mut keys = BTreeMap::new();
+        let Some(key) = &self.spec.entry.key else { return keys };
+        let triggers: BTreeSet<&str> = self
+            .spec
+            .entry
+            .triggers
+            .iter()
+            .map(|trigger| trigger.event.as_str())
+            .collect();
+        for name in self.listens.clone() {
+            let Some(fields) = self.world.event(&name) else {
+                continue;
+            };
+            let scope = scope(&[&field("event", Type::object(fields), false)]);
+            let place = Place {
+                scope: &scope,
+                wants: None,
+                missing: OnMissing::Missing,
+            };
+            let mut layout = self.layout.clone();
+            match expression::compile(key.as_str(), &place, &mut layout) {
+                Ok(program) if matches!(program.ty(), Type::Text(_) | Type::Int | Type::Bool) => {
+                    self.layout = layout;
+                    keys.insert(name, program);
+                }
+                Ok(program) if triggers.contains(name.as_str()) => {
+                    let message = format!(
+                        "a key is a text or a whole number, this is {:#} of '{name}'",
+                        program.ty()
+                    );
+                    self.report.error(
+                        Code::Expression,
+                        "spec.entry.key",
+                        message,
+                        "write string(...)".to_owned(),
+                    );
+                }
+                Err(mistakes) if triggers.contains(name.as_str()) => {
+                    self.report.expression("spec.entry.key", key.as_str(), mistakes)
+                }
+                Ok(_) | Err(_) => {}
+            }
+        }
+        keys
+    }
+
+    pub(super) fn exits(&mut self) -> Vec<ExitRule> {
+        let (customer, entry, steps) = (
+            self.world.customer.clone(),
+            self.entry.clone(),
+            self.flow.steps_field(self.world, None),
+        );
+        let mut exits = vec![];
+        for (n, exit) in self.spec.exits.iter().enumerate() {
+            let path = format!("spec.exits[{n}]");
+            if let Some((event, when)) = self.signal(&path, &exit.signal, &[&customer, &entry, &steps]) {
+                self.own_message(&path, &event);
+                exits.push(ExitRule {
+                    event,
+                    when,
+                    outcome: ending(exit.outcome),
+                });
+            }
+        }
+        exits
+    }
+
+    pub(super) fn goals(&mut self) -> Vec<Goal> {
+        let (customer, entry, steps) = (
+            self.world.customer.clone(),
+            self.entry.clone(),
+            self.flow.steps_field(self.world, None),
+        );
+        let mut goals = vec![];
+        for (n, goal) in self.spec.goals.iter().enumerate() {
+            let path = format!("spec.goals[{n}]");
+            let signal = self.signal(&path, &goal.signal, &[&customer, &entry, &steps]);
+            let within = span(&mut self.report, &format!("{path}.within"), &goal.within);
+            if let (Some((event, when)), Some(within)) = (signal, within) {
+                self.own_message(&path, &event);
+                goals.push(Goal {
+                    name: goal.name.to_string(),
+                    event,
+                    when,
+                    within,
+                });
+            }
+        }
+        goals
+    }
+
+    /// A signal's event, as the field that expressions see, and its condition.
+    pub(super) fn signal(
+        &mut self,
+        path: &str,
+        signal: &Signal,
+        roots: &[&Field],
+    ) -> Option<(String, Option<expression::Program>)> {
+        let name = signal.event.as_str();
+        let Some(fields) = self.world.event(name) else {
+            let (message, help) = self.world.no_event(name);
+            self.report
+                .error(Code::Reference, format!("{path}.event"), message, help);
+            return None;
+        };
+        self.listens.insert(name.into());
+        let event = field("event", Type::object(fields), false);
+        let mut with_event = roots.to_vec();
+        with_event.push(&event);
+        match &signal.when {
+            Some(when) => Some((
+                name.into(),
+                Some(self.condition(&format!("{path}.when"), when.as_str(), &with_event)?),
+            )),
+            None => Some((name.into(), None)),
+        }
+    }
+
+    /// What becomes of a message reaches only the enrollment that sent it.
+    pub(super) fn own_message(&mut self, path: &str, event: &str) {
+        if let Some((touchpoint, _)) = event.split_once('/')
+            && touchpoint != "consent"
+            && !self.sends().any(|(_, sent)| sent == touchpoint)
+        {
+            let message = format!("'{event}' never comes: no step of this journey sends '{touchpoint}'");
+            self.report.warning(
+                Code::Flow,
+                format!("{path}.event"),
+                message,
+                "send it, or listen to what this journey sends".to_owned(),
+            );
+        }
+    }
+}
