@@ -209,7 +209,8 @@ impl Stage {
         Api::namespaced(self.client.clone(), namespace)
     }
 
-    /// Waits for a condition to be `status` for `reason`, and gives back its message.
+    /// Waits for a condition to be `status` for `reason` with a message that has all `parts`, and gives the message back. What is applied
+    /// object by object is settled object by object: on the way the same reason may stand there for something that is missing only yet.
     pub async fn condition<K: Declared>(
         &self,
         namespace: &str,
@@ -217,6 +218,7 @@ impl Stage {
         subject: &str,
         status: &str,
         reason: &str,
+        parts: &[&str],
     ) -> Result<String, String> {
         let api = self.api::<K>(namespace);
         let end = Instant::now() + PATIENCE;
@@ -232,12 +234,13 @@ impl Stage {
                 && found.status == status
                 && found.reason == reason
                 && found.observed_generation == generation
+                && parts.iter().all(|part| found.message.contains(part))
             {
                 return Ok(found.message.clone());
             }
             if Instant::now() > end {
                 return Err(format!(
-                    "{namespace}: {name} never became {subject}={status} {reason}; it is {found:?}"
+                    "{namespace}: {name} never became {subject}={status} {reason} with {parts:?}; it is {found:?}"
                 ));
             }
             sleep(Duration::from_millis(200)).await;
