@@ -109,6 +109,8 @@ pub enum Stage {
 pub struct Entry {
     /// Signals that let a customer in, each an entrance of its own.
     #[schemars(length(min = 1, max = 16))]
+    #[x_kube(validation = Rule::new("self.all(t, !has(t.times))")
+        .message("times has no meaning on a trigger: nothing has begun from which it could count"))]
     pub triggers: Vec<Signal>,
     /// CEL over event: one enrollment per (customer, key), such as a cart or a subscription; left out: one per customer.
     pub key: Option<Expr>,

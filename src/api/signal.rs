@@ -15,4 +15,8 @@ pub struct Signal {
     /// CEL over event, entry, steps, customer and now that must hold for the event to count; left out: it always does.
     /// Over a missing value it is false.
     pub when: Option<Expr>,
+    /// How many matches of `event` and `when` it takes, counted since the wait (an exit, a goal: since the entry) began;
+    /// left out: 1. Has no meaning on a trigger.
+    #[schemars(range(min = 1, max = 1000))]
+    pub times: Option<i32>,
 }

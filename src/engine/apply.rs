@@ -5,7 +5,7 @@ use super::{
     program::{Program, Programs},
     sight::Sight,
     state::{Action, Customer, Disposition, Enrollment, Event, Ignored, Input, Outcome, Standing, Turn},
-    walk::{Coming, MOST_KEPT, Round, Walk, standing_at, stay},
+    walk::{Coming, MOST_KEPT, Round, Tally, Walk, standing_at, stay},
 };
 use crate::{clock::Micros, kpi::Count};
 use serde_json::Value as Json;
@@ -65,12 +65,7 @@ fn pass_time(programs: &Programs, enrollment: &mut Enrollment, round: &mut Round
         return;
     }
     match program_of(programs, enrollment) {
-        Some(program) => Walk {
-            program,
-            enrollment,
-            round,
-        }
-        .time(),
+        Some(program) => Walk::new(program, enrollment, round).time(),
         None => stay(enrollment, Coming::Time, round.now),
     }
 }
@@ -95,12 +90,7 @@ fn learn_outcome(
         return;
     }
     match program_of(programs, enrollment) {
-        Some(program) => Walk {
-            program,
-            enrollment,
-            round,
-        }
-        .outcome(outcome),
+        Some(program) => Walk::new(program, enrollment, round).outcome(outcome),
         None => stay(enrollment, Coming::Outcome(outcome), round.now),
     }
 }
@@ -147,14 +137,7 @@ fn hear(
         reached
             .active
             .extend(was_active.then(|| enrollment.key.expose().clone()));
-        let effect = touch(
-            Walk {
-                program,
-                enrollment,
-                round,
-            },
-            event,
-        );
+        let effect = touch(Walk::new(program, enrollment, round), event);
         did = match (did, effect) {
             (Some(before), Some(now)) => Some(before.min(now)),
             (before, now) => before.or(now),
@@ -218,13 +201,13 @@ fn concerns(program: &Program, enrollment: &Enrollment, event: &Event, keys: &mu
 fn touch(mut walk: Walk<'_, '_, '_>, event: &Event) -> Option<Disposition> {
     // Goals come first so that they see the steps as the event found them.
     let goal = reach_goals(&mut walk, event).then_some(Disposition::GoalOnly);
+    let counted = |walk: &Walk<'_, '_, '_>| walk.counted.then_some(Disposition::Ignored(Ignored::Counted));
     if !walk.enrollment.is_active() {
-        return goal;
+        return goal.or(counted(&walk));
     }
     let program = walk.program;
-    for rule in program.exits.iter().filter(|rule| rule.event == event.name) {
-        let holds = walk.signal_sight(event).holds(rule.when.as_ref());
-        if walk.round.judge(holds) {
+    for rule in &program.exits {
+        if walk.matches(&rule.signal, event) && walk.is_enough(&rule.signal, Tally::Exit(&rule.name)) {
             walk.exit(rule.outcome);
             return Some(Disposition::Exited);
         }
@@ -240,7 +223,7 @@ fn touch(mut walk: Walk<'_, '_, '_>, event: &Event) -> Option<Disposition> {
         walk.enrollment.kept.push(event.clone());
         return Some(Disposition::Kept);
     }
-    goal
+    goal.or(counted(&walk))
 }
 
 /// Once per enrollment, within the time from its entry, wherever it stands and also when it has ended.
@@ -248,13 +231,13 @@ fn reach_goals(walk: &mut Walk<'_, '_, '_>, event: &Event) -> bool {
     let mut any = false;
     let program = walk.program;
     let entered_at = walk.enrollment.entered_at;
-    for goal in program.goals.iter().filter(|goal| goal.event == event.name) {
+    for goal in &program.goals {
         if walk.enrollment.goals.contains_key(&goal.name) || event.accepted_at > entered_at.saturating_add(goal.within)
         {
             continue;
         }
-        let holds = walk.signal_sight(event).holds(goal.when.as_ref());
-        if walk.round.judge(holds) {
+        if walk.matches(&goal.signal, event) && walk.is_enough(&goal.signal, Tally::Goal(&goal.name)) {
+            walk.enrollment.matches.goals.remove(&goal.name);
             walk.enrollment.goals.insert(goal.name.clone(), event.accepted_at);
             walk.round.actions.push(Action::Count {
                 count: Count::Goal(goal.name.clone()),

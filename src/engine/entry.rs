@@ -1,7 +1,7 @@
 //! Who may come in (again), and how long one who has left must be remembered for that.
 
 use super::{
-    program::Program,
+    program::{ExitRule, Program},
     sight::Sight,
     state::{Enrollment, Event, Ignored, Standing},
     walk::{Round, Walk, enroll},
@@ -68,8 +68,10 @@ pub(super) fn admit(
     });
     let mut enrollment = enroll(program, sequence, key, entries.saturating_add(1), event, round.now);
     let sight = Sight::of_signal(program, &enrollment, round.customer_id, event, round.now);
-    for rule in program.exits.iter().filter(|rule| rule.event == event.name) {
-        let holds = sight.holds(rule.when.as_ref());
+    // The event that opens an enrollment never counts in it: an exit that takes several matches has none yet.
+    let at_once = |rule: &&ExitRule| rule.signal.times <= 1 && rule.signal.event == event.name;
+    for rule in program.exits.iter().filter(at_once) {
+        let holds = sight.holds(rule.signal.when.as_ref());
         if round.judge(holds) {
             return Err(Ignored::ExitHolds);
         }
@@ -84,12 +86,7 @@ pub(super) fn admit(
         return Err(Ignored::MaxEntries);
     }
     round.count(Count::Entered);
-    Walk {
-        program,
-        enrollment: &mut enrollment,
-        round,
-    }
-    .begin();
+    Walk::new(program, &mut enrollment, round).begin();
     enrollments.push(enrollment);
     Ok(())
 }

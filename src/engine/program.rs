@@ -23,7 +23,7 @@ pub struct Program {
     pub revision: String,
     /// Paths that the journey's expressions read, each with its slot in the record that is filled for an evaluation.
     pub layout: Layout,
-    pub triggers: Vec<Trigger>,
+    pub triggers: Vec<Signal>,
     /// By the name of an event (a signal's `event`): the CEL that gives the enrollment's key. Events without an entry have no key.
     pub keys: BTreeMap<String, expression::Program>,
     /// Whether the journey names a key at all; without one a customer has one enrollment at a time.
@@ -82,7 +82,7 @@ impl Program {
     /// Whether some wait ends by this event.
     pub fn awaits(&self, event: &str) -> bool {
         self.steps.iter().any(|step| match &step.action {
-            StepAction::Wait { until, .. } => until.iter().any(|signal| signal.event == event),
+            StepAction::Wait { until, .. } => until.iter().any(|until| until.signal.event == event),
             StepAction::Send { .. } | StepAction::Branch { .. } | StepAction::Set(_) | StepAction::Exit(_) => false,
         })
     }
@@ -119,10 +119,14 @@ pub struct Attribute {
     pub default: Option<serde_json::Value>,
 }
 
+/// The one way to notice something: in triggers, waits, exits and goals.
 #[derive(Debug)]
-pub struct Trigger {
+pub struct Signal {
     pub event: String,
+    /// None: every event of the name matches.
     pub when: Option<expression::Program>,
+    /// Matches that it takes, 1 or more: since the wait, of exits and goals since the entry. Of a trigger always 1.
+    pub times: u32,
 }
 
 /// `None` means no limit.
@@ -161,23 +165,22 @@ pub enum StepAction {
 
 #[derive(Debug)]
 pub struct Until {
-    pub event: String,
-    pub when: Option<expression::Program>,
+    pub signal: Signal,
     pub next: usize,
 }
 
 #[derive(Debug)]
 pub struct ExitRule {
-    pub event: String,
-    pub when: Option<expression::Program>,
+    /// Unique among the exits.
+    pub name: String,
+    pub signal: Signal,
     pub outcome: super::state::Ending,
 }
 
 #[derive(Debug)]
 pub struct Goal {
     pub name: String,
-    pub event: String,
-    pub when: Option<expression::Program>,
+    pub signal: Signal,
     /// Counted from the entry on, also after the exit.
     pub within: Micros,
 }

@@ -65,6 +65,29 @@ pub struct Enrollment {
     /// Arrivals at steps that one input led to, up to where it stands: what stops a loop of sends that are skipped at once.
     #[serde(default)]
     pub arrivals: u32,
+    /// What signals that take several matches have had so far.
+    #[serde(default, skip_serializing_if = "Matches::is_empty")]
+    pub matches: Matches,
+}
+
+/// Matches of signals with `times`, as long as they are not enough.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Matches {
+    /// Of the present wait, by the place in its `until`; a wait that begins has none.
+    #[serde(default)]
+    pub wait: BTreeMap<usize, u32>,
+    /// Since the entry, by the name of the exit.
+    #[serde(default)]
+    pub exits: BTreeMap<String, u32>,
+    /// Since the entry, by the name of the goal.
+    #[serde(default)]
+    pub goals: BTreeMap<String, u32>,
+}
+
+impl Matches {
+    pub fn is_empty(&self) -> bool {
+        self.wait.is_empty() && self.exits.is_empty() && self.goals.is_empty()
+    }
 }
 
 /// Where an enrollment stands.
@@ -210,6 +233,8 @@ pub enum Disposition {
 /// Why an event did nothing; docs/reasons.md has each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Ignored {
+    /// A signal that takes several matches (`times`) has counted it, and they are not enough yet.
+    Counted,
     /// Enrolled already, and no wait, exit or goal takes it.
     AlreadyIn,
     /// Nobody is enrolled, and no trigger takes it.
@@ -233,6 +258,7 @@ impl Ignored {
     /// What counters call it.
     pub fn name(self) -> &'static str {
         match self {
+            Self::Counted => "Counted",
             Self::AlreadyIn => "AlreadyIn",
             Self::NotIn => "NotIn",
             Self::WhenFalse => "WhenFalse",

@@ -4,9 +4,9 @@
 //! step; a hundred arrivals for one input are a loop without a wait, and end the enrollment as Failed: TooManySteps.
 
 use super::{
-    program::{Program, Step, StepAction},
+    program::{Program, Signal, Step, StepAction},
     sight::{Sight, properties},
-    state::{Action, Customer, Ending, Enrollment, Event, Outcome, Properties, Standing, StepResult},
+    state::{Action, Customer, Ending, Enrollment, Event, Matches, Outcome, Properties, Standing, StepResult},
 };
 use crate::{
     clock::{MINUTE, Micros},
@@ -84,11 +84,32 @@ enum Move {
     End(Ending),
 }
 
+/// Whose matches are counted.
+pub(super) enum Tally<'n> {
+    /// Of the present wait, the signal at this place in `until`.
+    Wait(usize),
+    Exit(&'n str),
+    Goal(&'n str),
+}
+
 /// One enrollment, and the program it walks by.
 pub(super) struct Walk<'a, 'r, 'c> {
     pub program: &'a Program,
     pub enrollment: &'a mut Enrollment,
     pub round: &'r mut Round<'c>,
+    /// Whether a signal that takes several matches has counted one.
+    pub counted: bool,
+}
+
+impl<'a, 'r, 'c> Walk<'a, 'r, 'c> {
+    pub fn new(program: &'a Program, enrollment: &'a mut Enrollment, round: &'r mut Round<'c>) -> Self {
+        Self {
+            program,
+            enrollment,
+            round,
+            counted: false,
+        }
+    }
 }
 
 impl Walk<'_, '_, '_> {
@@ -208,6 +229,7 @@ impl Walk<'_, '_, '_> {
         let result = self.enrollment.steps.entry(name.clone()).or_default();
         result.count = result.count.saturating_add(1);
         result.at = now;
+        self.enrollment.matches.wait.clear();
         self.round.count(Count::Step(name.clone()));
         self.step(at, Coming::Arrival)
     }
@@ -224,11 +246,10 @@ impl Walk<'_, '_, '_> {
                 until: for_.map(|length| now.saturating_add(length)),
             }),
             (StepAction::Wait { until, .. }, Coming::Signal(event)) => {
-                for signal in until.iter().filter(|signal| signal.event == event.name) {
-                    let holds = self.signal_sight(event).holds(signal.when.as_ref());
-                    if self.round.judge(holds) {
+                for (place, until) in until.iter().enumerate() {
+                    if self.matches(&until.signal, event) && self.is_enough(&until.signal, Tally::Wait(place)) {
                         self.result(step).event = Personal::new(properties(event));
-                        return Move::Go(Some(signal.next));
+                        return Move::Go(Some(until.next));
                     }
                 }
                 Move::Stay
@@ -326,6 +347,31 @@ impl Walk<'_, '_, '_> {
         }
     }
 
+    /// Whether the event is what the signal notices.
+    pub fn matches(&mut self, signal: &Signal, event: &Event) -> bool {
+        if signal.event != event.name {
+            return false;
+        }
+        let holds = self.signal_sight(event).holds(signal.when.as_ref());
+        self.round.judge(holds)
+    }
+
+    /// One match more: whether there are as many as the signal takes.
+    pub fn is_enough(&mut self, signal: &Signal, tally: Tally<'_>) -> bool {
+        if signal.times <= 1 {
+            return true;
+        }
+        let matches = &mut self.enrollment.matches;
+        let so_far = match tally {
+            Tally::Wait(place) => matches.wait.entry(place).or_default(),
+            Tally::Exit(name) => matches.exits.entry(name.to_owned()).or_default(),
+            Tally::Goal(name) => matches.goals.entry(name.to_owned()).or_default(),
+        };
+        *so_far = so_far.saturating_add(1);
+        self.counted = true;
+        *so_far >= signal.times
+    }
+
     /// All or none; what is missing is left out.
     fn values(&self, expressions: &[(String, expression::Program)]) -> Result<Properties, expression::Fault> {
         let sight = self.step_sight();
@@ -348,6 +394,8 @@ impl Walk<'_, '_, '_> {
             at: self.round.now,
         };
         self.enrollment.kept.clear();
+        self.enrollment.matches.wait.clear();
+        self.enrollment.matches.exits.clear();
         self.round.count(Count::Ended(outcome));
     }
 
@@ -432,6 +480,7 @@ pub(super) fn enroll(
         goals: BTreeMap::new(),
         kept: Vec::new(),
         arrivals: 0,
+        matches: Matches::default(),
     }
 }
 

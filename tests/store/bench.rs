@@ -243,6 +243,7 @@ pub fn enrollment(customer: CustomerKey, ordinal: i64, revision: &str, standing:
             goals: BTreeMap::new(),
             kept: vec![],
             arrivals: 0,
+            matches: Default::default(),
         },
         watch_until: 0,
     }

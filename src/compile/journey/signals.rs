@@ -2,15 +2,15 @@
 
 use super::{Compiler, steps::ending};
 use crate::{
-    api::signal::Signal,
+    api::signal::Signal as SignalSpec,
     compile::{Code, touchpoint::scope, value::span, world::field},
-    engine::program::{ExitRule, Goal, Trigger},
+    engine::program::{ExitRule, Goal, Signal},
     expression::{self, Field, OnMissing, Place, Type},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Compiler<'_> {
-    pub(super) fn triggers(&mut self) -> Vec<Trigger> {
+    pub(super) fn triggers(&mut self) -> Vec<Signal> {
         let mut triggers = vec![];
         for (n, signal) in self.spec.entry.triggers.iter().enumerate() {
             let path = format!("spec.entry.triggers[{n}]");
@@ -30,10 +30,15 @@ impl Compiler<'_> {
                 );
             }
             let customer = self.world.customer.clone();
-            triggers.extend(
-                self.signal(&path, signal, &[&customer])
-                    .map(|(event, when)| Trigger { event, when }),
-            );
+            if signal.times.is_some() {
+                self.report.error(
+                    Code::Value,
+                    format!("{path}.times"),
+                    "times has no meaning on a trigger: nothing has begun from which it could count",
+                    "let the touchpoint count in an attribute, and ask for it in when".to_owned(),
+                );
+            }
+            triggers.extend(self.signal(&path, signal, &[&customer]));
         }
         if self.spec.entry.triggers.is_empty() {
             self.report.error(
@@ -103,11 +108,11 @@ impl Compiler<'_> {
         let mut exits = vec![];
         for (n, exit) in self.spec.exits.iter().enumerate() {
             let path = format!("spec.exits[{n}]");
-            if let Some((event, when)) = self.signal(&path, &exit.signal, &[&customer, &entry, &steps]) {
-                self.own_message(&path, &event);
+            if let Some(signal) = self.signal(&path, &exit.signal, &[&customer, &entry, &steps]) {
+                self.own_message(&path, &signal.event);
                 exits.push(ExitRule {
-                    event,
-                    when,
+                    name: exit.name.to_string(),
+                    signal,
                     outcome: ending(exit.outcome),
                 });
             }
@@ -126,12 +131,11 @@ impl Compiler<'_> {
             let path = format!("spec.goals[{n}]");
             let signal = self.signal(&path, &goal.signal, &[&customer, &entry, &steps]);
             let within = span(&mut self.report, &format!("{path}.within"), &goal.within);
-            if let (Some((event, when)), Some(within)) = (signal, within) {
-                self.own_message(&path, &event);
+            if let (Some(signal), Some(within)) = (signal, within) {
+                self.own_message(&path, &signal.event);
                 goals.push(Goal {
                     name: goal.name.to_string(),
-                    event,
-                    when,
+                    signal,
                     within,
                 });
             }
@@ -139,13 +143,8 @@ impl Compiler<'_> {
         goals
     }
 
-    /// A signal's event, as the field that expressions see, and its condition.
-    pub(super) fn signal(
-        &mut self,
-        path: &str,
-        signal: &Signal,
-        roots: &[&Field],
-    ) -> Option<(String, Option<expression::Program>)> {
+    /// None: it cannot be made, and the report says why.
+    pub(super) fn signal(&mut self, path: &str, signal: &SignalSpec, roots: &[&Field]) -> Option<Signal> {
         let name = signal.event.as_str();
         let Some(fields) = self.world.event(name) else {
             let (message, help) = self.world.no_event(name);
@@ -157,13 +156,25 @@ impl Compiler<'_> {
         let event = field("event", Type::object(fields), false);
         let mut with_event = roots.to_vec();
         with_event.push(&event);
-        match &signal.when {
-            Some(when) => Some((
-                name.into(),
-                Some(self.condition(&format!("{path}.when"), when.as_str(), &with_event)?),
-            )),
-            None => Some((name.into(), None)),
+        let when = match &signal.when {
+            Some(when) => Some(self.condition(&format!("{path}.when"), when.as_str(), &with_event)?),
+            None => None,
+        };
+        Some(Signal {
+            event: name.into(),
+            when,
+            times: self.times(path, signal)?,
+        })
+    }
+
+    fn times(&mut self, path: &str, signal: &SignalSpec) -> Option<u32> {
+        let times = u32::try_from(signal.times.unwrap_or(1)).unwrap_or(0);
+        if times == 0 {
+            let help = "leave it out, or write how many events it takes".to_owned();
+            self.report
+                .error(Code::Value, format!("{path}.times"), "times is 1 or more", help);
         }
+        (times > 0).then_some(times)
     }
 
     /// What becomes of a message reaches only the enrollment that sent it.

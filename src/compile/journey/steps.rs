@@ -90,9 +90,9 @@ impl<'m> Compiler<'m> {
             let path = format!("{path}.until[{n}]");
             let signal = self.signal(&path, &of.signal, roots);
             let next = self.index(&format!("{path}.next"), &of.next);
-            if let (Some((event, when)), Some(next)) = (signal, next) {
-                self.own_message(&path, &event);
-                until.push(Until { event, when, next });
+            if let (Some(signal), Some(next)) = (signal, next) {
+                self.own_message(&path, &signal.event);
+                until.push(Until { signal, next });
             }
         }
         if wait.for_.is_none() && wait.until.is_none() {

@@ -84,6 +84,16 @@ fn a_name_that_is_none_is_a_reference() {
             "Reference Error spec.steps[3].wait.until[1].event: touchpoint 'complaint-filed' is inbound: no message is sent by it; write complaint-filed",
         ),
         (
+            "{event: cart-updated, when: event.items > 0}",
+            "{event: cart-updated, when: event.items > 0, times: 2}",
+            "Value Error spec.entry.triggers[0].times: times has no meaning on a trigger: nothing has begun from which it could count; let the touchpoint count in an attribute, and ask for it in when",
+        ),
+        (
+            "{event: complaint-filed, next: help}",
+            "{event: complaint-filed, times: 0, next: help}",
+            "Value Error spec.steps[3].wait.until[1].times: times is 1 or more; leave it out, or write how many events it takes",
+        ),
+        (
             "set: {points: ",
             "set: {pints: ",
             "Reference Error spec.steps[4].set.pints: the CustomerProfile has no attribute 'pints'; did you mean points?",

@@ -119,6 +119,16 @@ fn profile() -> Arc<Profile> {
     })
 }
 
+/// An event, or `3 x event` for so many of it.
+fn signal(event: &str, when: &str, cel: &mut impl FnMut(&str, OnMissing) -> Option<expression::Program>) -> Signal {
+    let (times, event) = event.split_once(" x ").unwrap_or(("1", event));
+    Signal {
+        event: event.into(),
+        when: cel(when, OnMissing::False),
+        times: times.parse().unwrap(),
+    }
+}
+
 impl Draft {
     pub fn compile(self) -> Program {
         let scope = scope(&self.steps);
@@ -153,8 +163,7 @@ impl Draft {
                     until: until
                         .iter()
                         .map(|(event, when, next)| Until {
-                            event: (*event).into(),
-                            when: cel(when, OnMissing::False),
+                            signal: signal(event, when, &mut cel),
                             next: at(next).unwrap(),
                         })
                         .collect(),
@@ -184,26 +193,26 @@ impl Draft {
         let triggers = self
             .triggers
             .iter()
-            .map(|(event, when)| Trigger {
-                event: (*event).into(),
-                when: cel(when, OnMissing::False),
-            })
+            .map(|(event, when)| signal(event, when, &mut cel))
             .collect();
         let keys: BTreeMap<_, _> = self
             .keys
             .iter()
             .map(|(event, key)| ((*event).to_owned(), cel(key, OnMissing::Missing).unwrap()))
             .collect();
-        let exits = self.exits.iter().map(|(event, when, outcome)| ExitRule {
-            event: (*event).into(),
-            when: cel(when, OnMissing::False),
-            outcome: *outcome,
-        });
+        let exits = self
+            .exits
+            .iter()
+            .enumerate()
+            .map(|(n, (event, when, outcome))| ExitRule {
+                name: format!("exit{n}"),
+                signal: signal(event, when, &mut cel),
+                outcome: *outcome,
+            });
         let exits = exits.collect();
         let goals = self.goals.iter().map(|(name, event, when, within)| Goal {
             name: (*name).into(),
-            event: (*event).into(),
-            when: cel(when, OnMissing::False),
+            signal: signal(event, when, &mut cel),
             within: *within,
         });
         let goals = goals.collect();

@@ -34,6 +34,12 @@ fn event() -> impl Strategy<Value = &'static str> {
     prop::sample::select(EVENTS.to_vec())
 }
 
+/// What a signal notices; one in three takes several.
+fn noticed() -> impl Strategy<Value = &'static str> {
+    const SEVERAL: [&str; 4] = ["2 x ping", "3 x ping", "2 x mail/clicked", "2 x order-placed"];
+    prop_oneof![2 => event(), 1 => prop::sample::select(SEVERAL.to_vec())]
+}
+
 fn condition() -> impl Strategy<Value = &'static str> {
     prop::sample::select(CONDITIONS.to_vec())
 }
@@ -45,7 +51,7 @@ fn ending() -> impl Strategy<Value = Ending> {
 fn action() -> impl Strategy<Value = Do> {
     let otherwise = prop_oneof![Just(""), name()];
     prop_oneof![
-        3 => (prop::option::of(1..3i64), prop::collection::vec((event(), condition(), name()), 0..3)).prop_map(|(hours, until)| Do::Wait(hours.map(|n| n * HOUR), until)),
+        3 => (prop::option::of(1..3i64), prop::collection::vec((noticed(), condition(), name()), 0..3)).prop_map(|(hours, until)| Do::Wait(hours.map(|n| n * HOUR), until)),
         3 => (prop::bool::ANY, otherwise).prop_map(|(faulty, otherwise)| {
             Do::Send("mail", if faulty { vec![("n", "1 / entry.items")] } else { vec![] }, otherwise)
         }),
@@ -60,10 +66,11 @@ fn draft() -> impl Strategy<Value = Draft> {
         (action(), prop_oneof![2 => Just(""), 1 => name()]),
         NAMES.len()..=NAMES.len(),
     );
-    let exits = prop::collection::vec((event(), condition(), ending()), 0..2);
+    let exits = prop::collection::vec((noticed(), condition(), ending()), 0..2);
     let reentry = (prop::option::of(1..3i64), prop::option::of(1..4u32));
-    (steps, exits, prop::bool::ANY, reentry, prop::bool::weighted(0.1)).prop_map(
-        |(steps, exits, keyed, (cooldown, max), suspended)| Draft {
+    let goal = prop::sample::select(vec!["order-placed", "2 x order-placed"]);
+    (steps, exits, prop::bool::ANY, reentry, prop::bool::weighted(0.1), goal).prop_map(
+        |(steps, exits, keyed, (cooldown, max), suspended, goal)| Draft {
             triggers: vec![("go", "event.items >= 0")],
             keys: if keyed {
                 vec![("go", "event.cart"), ("order-placed", "event.cart")]
@@ -80,7 +87,7 @@ fn draft() -> impl Strategy<Value = Draft> {
                 .map(|(name, (action, next))| (name, action, next))
                 .collect(),
             exits,
-            goals: vec![("bought", "order-placed", "", 5 * HOUR)],
+            goals: vec![("bought", goal, "", 5 * HOUR)],
             suspended,
             ..Draft::default()
         },
@@ -195,6 +202,7 @@ fn check(world: &World, program: &Program) -> Result<(), TestCaseError> {
             Standing::Ended { .. } => prop_assert!(enrollment.kept.is_empty()),
         }
         prop_assert!(enrollment.kept.len() <= 32);
+        check_matches(enrollment, program)?;
         if enrollment.is_active() {
             prop_assert!(!keys.contains(&enrollment.key), "one enrollment for each key");
             keys.push(enrollment.key.clone());
@@ -217,6 +225,29 @@ fn check(world: &World, program: &Program) -> Result<(), TestCaseError> {
         "each request is handed on or has failed"
     );
     prop_assert!(world.enrollments.iter().filter(is_sending).count() <= world.sends().len());
+    Ok(())
+}
+
+/// What is counted is never enough yet, and only of signals that are still looked at.
+fn check_matches(enrollment: &Enrollment, program: &Program) -> Result<(), TestCaseError> {
+    let Matches { wait, exits, goals } = &enrollment.matches;
+    if !wait.is_empty() {
+        let Standing::Waiting { step, .. } = &enrollment.standing else {
+            return Err(TestCaseError::fail("only a wait counts for its signals"));
+        };
+        let StepAction::Wait { until, .. } = &program.step(step).expect("a step of the program").action else {
+            return Err(TestCaseError::fail("only a wait counts for its signals"));
+        };
+        prop_assert!(wait.iter().all(|(place, n)| *n < until[*place].signal.times));
+    }
+    prop_assert!(exits.is_empty() || enrollment.is_active());
+    for rule in &program.exits {
+        prop_assert!(exits.get(&rule.name).is_none_or(|n| *n < rule.signal.times));
+    }
+    for goal in &program.goals {
+        let n = goals.get(&goal.name);
+        prop_assert!(n.is_none_or(|n| *n < goal.signal.times && !enrollment.goals.contains_key(&goal.name)));
+    }
     Ok(())
 }
 

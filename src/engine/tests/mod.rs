@@ -6,13 +6,16 @@ mod laws;
 mod order;
 mod sight;
 mod steps;
+mod times;
 
 use draft::{Do, Draft, cart};
 
 use super::{
     Customer, Event, Outcome, Program, Programs, apply,
-    program::{Attribute, ExitRule, Goal, Outbound, Profile, Reentry, Step, StepAction, Trigger, Until, Zone},
-    state::{About, Action, Disposition, Ending, Enrollment, Ignored, Input, Properties, Standing, StepResult, Turn},
+    program::{Attribute, ExitRule, Goal, Outbound, Profile, Reentry, Signal, Step, StepAction, Until, Zone},
+    state::{
+        About, Action, Disposition, Ending, Enrollment, Ignored, Input, Matches, Properties, Standing, StepResult, Turn,
+    },
 };
 use crate::{
     clock::{DAY, HOUR, MINUTE, Micros},
