@@ -14,6 +14,7 @@ pub mod gateway;
 pub mod keys;
 pub mod kpi;
 pub mod link;
+pub mod locale;
 pub mod operator;
 pub mod personal;
 pub mod policy;

@@ -1,6 +1,9 @@
 //! What a runner's round does to customers and messages: the real compiler, engine, policy and in-memory store; only the clock and the
 //! channel's answers are the test's own.
 
+#[path = "runner_turn/content.rs"]
+mod content;
+
 use journey::{
     clock::{HOUR, MINUTE, ManualClock, Micros, SECOND},
     compile::{self, Manifests},

@@ -26,6 +26,7 @@ use std::collections::BTreeMap;
     cel,
     doc = "What may be known of a customer in this namespace, and its types. One a namespace.",
     printcolumn(name = "Zone", type_ = "string", json_path = ".spec.zone", priority = "1"),
+    printcolumn(name = "Locale", type_ = "string", json_path = ".spec.locale", priority = "1"),
     printcolumn(
         name = "Ready",
         type_ = "string",
@@ -42,6 +43,8 @@ use std::collections::BTreeMap;
 pub struct CustomerProfileSpec {
     /// CEL that gives the customer's IANA zone; left out or unknown: quiet hours use every zone it could be.
     pub zone: Option<Expr>,
+    /// CEL that gives the customer's language as a tag of BCP 47, such as de or de-AT; left out or unknown: no translation.
+    pub locale: Option<Expr>,
     /// The only attributes there are, by name; any other name does not compile.
     #[schemars(extend("minProperties" = 1, "maxProperties" = 256))]
     #[x_kube(validation = Rule::new("self.all(name, name.matches('^[A-Za-z][A-Za-z0-9_]{0,62}$') && !(name in ['id', 'true', 'false', 'null', 'in']))")

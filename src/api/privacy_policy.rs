@@ -2,7 +2,7 @@
 
 use super::{
     status::Status,
-    text::{Clock, Name, Span, Word, Zone},
+    text::{Clock, Expr, Name, Span, Word, Zone},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::{CustomResource, KubeSchema};
@@ -94,14 +94,19 @@ pub enum Basis {
 /// A time in which nothing is sent.
 #[skip_serializing_none]
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[x_kube(validation = Rule::new("has(self.hours) != has(self.__while__)").message("quiet has exactly one of hours, while"))]
 pub struct Quiet {
     /// Purposes it holds for; left out: all.
     #[schemars(length(min = 1, max = 32))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub purposes: Option<Vec<Name>>,
     /// A window of local time.
-    pub hours: Hours,
-    /// Delay: asked again at the window's end. Drop: skipped.
+    pub hours: Option<Hours>,
+    /// CEL over customer and now: it is quiet as long as it holds. Over a missing value it does not.
+    #[serde(rename = "while")]
+    pub while_: Option<Expr>,
+    /// Delay: asked again at the window's end, and on the customer's next event; while a condition holds, also every quarter of an hour.
+    /// Drop: skipped.
     pub then: QuietThen,
 }
 

@@ -104,6 +104,12 @@ pub struct Outbound {
     #[x_kube(merge_strategy = MapMerge::Atomic)]
     #[x_kube(validation = Rule::new("self.all(name, name.matches('^[A-Za-z][A-Za-z0-9_]{0,62}$'))").message("a field of content is named by a letter, then letters, digits and _"))]
     pub content: BTreeMap<String, Template>,
+    /// By language tag (de, de-AT) the fields of content that differ in it. A customer gets, field by field, the closest that there is:
+    /// de-AT, then de, then content.
+    #[schemars(extend("minProperties" = 1, "maxProperties" = 64))]
+    #[x_kube(merge_strategy = MapMerge::Atomic)]
+    #[x_kube(validation = Rule::new("self.all(tag, tag.matches('^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$'))").message("a translation is named by its language tag, such as de or de-AT (put no in quotes, or YAML makes false of it)"))]
+    pub translations: Option<BTreeMap<String, BTreeMap<String, Template>>>,
     /// How long after it was asked for it may still be sent; left out: as long as the enrollment lasts.
     pub time_to_live: Option<Span>,
 }

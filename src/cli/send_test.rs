@@ -34,6 +34,9 @@ pub struct Args {
     /// What the step gives to the content; left out: a sample
     #[arg(long = "with", value_name = "NAME=VALUE", value_parser = assignment)]
     with: Vec<(String, Value)>,
+    /// The language of the sample customer, such as de-AT; left out: the content without translation
+    #[arg(long, value_name = "TAG")]
+    locale: Option<String>,
     /// Namespace of the touchpoint
     #[arg(long, env = "JOURNEY_NAMESPACE")]
     namespace: String,
@@ -132,7 +135,7 @@ fn render(keys: &Keys, program: &Arc<Program>, outbound: &Outbound, args: &Args)
         unsubscribe: unsubscribe.as_deref(),
     };
     let content = outbound
-        .render(&values)
+        .render(&values, args.locale.as_deref())
         .map_err(|(field, error)| anyhow::Error::new(error).context(format!("content.{field}")))?;
     Ok(Message {
         key,

@@ -5,6 +5,7 @@
 //! `touchpoint` and `adapter` what it sends and by which way · `intake` the same for the gateway · `revision`.
 
 mod adapter;
+mod content;
 mod diagnostic;
 mod flow;
 mod intake;
@@ -13,6 +14,7 @@ mod kpi;
 mod lines;
 mod manifests;
 mod object;
+mod quiet;
 mod read;
 mod report;
 mod revision;

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::{
     api::{PrivacyPolicySpec, TouchpointSpec},
-    expression::{Layout, time},
+    expression::Layout,
     policy::Purpose,
 };
 use std::collections::BTreeSet;
@@ -156,41 +156,7 @@ fn policy(report: &mut Report, world: &World<'_>, spec: &PrivacyPolicySpec) {
         .iter()
         .enumerate()
         .for_each(|(n, cap)| known(format!("spec.caps[{n}]"), &cap.purposes));
-    for (n, quiet) in spec.quiet.iter().enumerate() {
-        let path = format!("spec.quiet[{n}].hours");
-        let zone = quiet.hours.zone.as_str();
-        if zone == "Customer" && world.zone_may_be_missing {
-            let zone_rule = world.profile.zone.is_some();
-            let message = if zone_rule {
-                "the CustomerProfile's zone may be missing, and of a customer without one it is quiet at all hours: the message is skipped"
-            } else {
-                "the CustomerProfile gives no zone, and of a customer without one it is quiet at all hours: the message is skipped"
-            };
-            let help = if zone_rule {
-                "give the attribute that it reads a default, or name a zone here"
-            } else {
-                "add zone to the CustomerProfile, or name a zone here"
-            };
-            report.warning(Code::Policy, format!("{path}.zone"), message, help.to_owned());
-        } else if zone != "Customer" && time::zone(zone).is_none() {
-            report.error(
-                Code::Value,
-                format!("{path}.zone"),
-                format!("there is no time zone '{zone}'"),
-                "name an IANA zone such as Europe/Vienna".to_owned(),
-            );
-        }
-        for (field, clock) in [("from", &quiet.hours.from), ("to", &quiet.hours.to)] {
-            if time::time_of_day(clock.as_str()).is_none() {
-                report.error(
-                    Code::Value,
-                    format!("{path}.{field}"),
-                    format!("'{clock}' is no time of day"),
-                    "write it like \"21:00\"".to_owned(),
-                );
-            }
-        }
-    }
+    super::quiet::check(report, world, spec);
     for (n, cap) in spec.caps.iter().enumerate() {
         span(report, &format!("spec.caps[{n}].per"), &cap.per);
     }

@@ -2,6 +2,7 @@
 
 use super::{
     Code, ConsentRule, Inbound, adapter,
+    content::{Content, content},
     report::{Report, instead},
     schema,
     value::{cel, is_rewritten_key, scalar, span, text_with_cel},
@@ -12,7 +13,6 @@ use crate::{
     engine::program::Outbound,
     expression::{self, Field, Layout, OnMissing, Place, Scope, Type},
     policy::{Basis, Purpose},
-    template,
 };
 use std::collections::BTreeSet;
 
@@ -266,41 +266,12 @@ pub fn outbound(
         );
     }
 
-    let place = |html| template::Place {
-        customer: world.attribute_names().map(Into::into).collect(),
-        with: around.with.clone().unwrap_or_default(),
-        any_with: around.with.is_none(),
-        html,
-        ..template::Place::default()
-    };
-    let (mut content, mut links, mut unsubscribes) = (std::collections::BTreeMap::new(), false, false);
-    for (name, source) in &spec.content {
-        let path = format!("spec.outbound.content.{name}");
-        match template::compile(source.as_str(), &place(name == "html")) {
-            Ok(template) => {
-                links |= template.links();
-                unsubscribes |= template.unsubscribes();
-                if let Some(purpose) = around.purpose {
-                    allowed(
-                        report,
-                        &path,
-                        template.reads().iter().map(String::as_str),
-                        &spec.purpose.0,
-                        purpose,
-                    );
-                    if template.unsubscribes() && purpose.basis != Basis::Consent {
-                        let message = format!(
-                            "unsubscribe_link() is empty: purpose '{}' does not rest on consent",
-                            spec.purpose
-                        );
-                        report.warning(Code::Template, &path, message, "leave it out".to_owned());
-                    }
-                }
-                content.insert(name.clone(), template);
-            }
-            Err(mistakes) => report.template(&path, mistakes),
-        }
-    }
+    let Content {
+        fields: content,
+        translations,
+        links,
+        unsubscribes,
+    } = content(report, world, spec, around);
     if let Some(adapter) = adapter {
         adapter::fits(report, &spec.adapter.0, adapter, spec);
         let consent = around.purpose.is_some_and(|purpose| purpose.basis == Basis::Consent);
@@ -339,6 +310,7 @@ pub fn outbound(
         purpose: spec.purpose.to_string(),
         to,
         content,
+        translations,
         time_to_live,
     })
 }
@@ -376,7 +348,13 @@ fn sending_adapter<'m>(
 }
 
 /// Reports what the purpose does not allow to be read.
-fn allowed<'a>(report: &mut Report, path: &str, reads: impl Iterator<Item = &'a str>, name: &str, purpose: &Purpose) {
+pub fn allowed<'a>(
+    report: &mut Report,
+    path: &str,
+    reads: impl Iterator<Item = &'a str>,
+    name: &str,
+    purpose: &Purpose,
+) {
     for attribute in reads.filter(|attribute| !purpose.attributes.contains(*attribute)) {
         let message = format!("purpose '{name}' does not allow customer.{attribute}");
         report.error(

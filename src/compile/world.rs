@@ -10,7 +10,7 @@ use crate::{
         customer_profile::{Attribute as AttributeSpec, AttributeType},
         touchpoint::{Inbound, Outbound},
     },
-    engine::program::{Attribute, Profile, Zone},
+    engine::program::{Attribute, OfCustomer, Profile},
     expression::{self, Field, Layout, OnMissing, Place, Record, Scope, Type, time},
 };
 use jiff::tz::TimeZone;
@@ -82,18 +82,7 @@ impl<'m> World<'m> {
                 profile.attributes.insert(name.clone(), attribute);
             }
             if let Some(source) = &spec.zone {
-                let scope = Scope {
-                    roots: vec![field("customer", Type::object(fields.clone()), false)],
-                };
-                let mut layout = Layout::default();
-                let place = Place {
-                    scope: &scope,
-                    wants: Some(Type::TEXT),
-                    missing: OnMissing::Missing,
-                };
-                profile.zone = cel(&mut report, "spec.zone", source.as_str(), &place, &mut layout)
-                    .map(|program| Zone { layout, program })
-                    .filter(|zone| is_timeless(&mut report, zone));
+                profile.zone = of_customer(&mut report, "spec.zone", source.as_str(), &fields);
                 let blank = profile.zone.as_ref().and_then(|zone| zone_of_nobody(&profile, zone));
                 zone_may_be_missing = profile.zone.is_some() && blank.is_none();
                 if let Some(name) = blank.filter(|name| time::zone(name).is_none()) {
@@ -101,6 +90,9 @@ impl<'m> World<'m> {
                     let help = "name an IANA zone such as Europe/Vienna".to_owned();
                     report.error(Code::Value, "spec.zone", message, help);
                 }
+            }
+            if let Some(source) = &spec.locale {
+                profile.locale = of_customer(&mut report, "spec.locale", source.as_str(), &fields);
             }
             found = report.found;
         }
@@ -271,26 +263,38 @@ impl<'m> World<'m> {
     }
 }
 
-/// Quiet hours, `nextTime()` and `daysBetween()` ask for the zone at any moment and must hear the same.
-fn is_timeless(report: &mut Report, zone: &Zone) -> bool {
-    let reads = if zone.program.reads_now() {
+/// A text over customer alone: the zone and the locale. Quiet hours, `nextTime()` and `daysBetween()` ask for the zone at any moment and must
+/// hear the same.
+fn of_customer(report: &mut Report, path: &str, source: &str, attributes: &[Field]) -> Option<OfCustomer> {
+    let scope = Scope {
+        roots: vec![field("customer", Type::object(attributes.to_vec()), false)],
+    };
+    let mut layout = Layout::default();
+    let place = Place {
+        scope: &scope,
+        wants: Some(Type::TEXT),
+        missing: OnMissing::Missing,
+    };
+    let program = cel(report, path, source, &place, &mut layout)?;
+    let what = path.rsplit('.').next().unwrap_or(path);
+    let reads = if program.reads_now() {
         "now"
-    } else if zone.program.reads_zone() {
+    } else if program.reads_zone() {
         "the zone that it is to give"
     } else {
-        return true;
+        return Some(OfCustomer { layout, program });
     };
     report.error(
         Code::Expression,
-        "spec.zone",
-        format!("a zone is the customer's and not the moment's: it cannot read {reads}"),
+        path,
+        format!("a {what} is the customer's and not the moment's: it cannot read {reads}"),
         "read attributes of customer only".to_owned(),
     );
-    false
+    None
 }
 
 /// The zone's name where every attribute is its default; None: it is missing.
-fn zone_of_nobody(profile: &Profile, zone: &Zone) -> Option<String> {
+fn zone_of_nobody(profile: &Profile, zone: &OfCustomer) -> Option<String> {
     let record = Record::fill_with(&zone.layout, 0, TimeZone::UTC, |path| match path.segments.as_slice() {
         [_, id] if id == "id" => expression::Value::Text("".into()),
         [_, name] => {

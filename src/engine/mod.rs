@@ -19,5 +19,5 @@ mod walk;
 pub use apply::apply;
 pub use entry::watch_until;
 pub use program::{Program, Programs};
-pub use sight::{address, view, zone_of};
+pub use sight::{address, holding, locale_of, view, zone_of};
 pub use state::{Customer, Event, Outcome};

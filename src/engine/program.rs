@@ -5,6 +5,7 @@ use crate::{
     clock::Micros,
     expression::{self, Layout},
     kpi::KpiSpec,
+    locale,
     personal::Personal,
     policy::{Basis, EffectivePolicy},
     template::{RenderError, Template, Values},
@@ -41,6 +42,8 @@ pub struct Program {
     pub kpis: Vec<KpiSpec>,
     /// What the policies that select this journey say together.
     pub policy: EffectivePolicy,
+    /// The conditions of the policy's quiet, by their text.
+    pub quiet_while: BTreeMap<String, expression::Program>,
     pub profile: Arc<Profile>,
     pub suspended: bool,
     /// Names of events that can do something here: inbound touchpoints, TOUCHPOINT/sent and the like, consent/granted and the like.
@@ -102,11 +105,14 @@ pub struct Programs {
 pub struct Profile {
     pub attributes: BTreeMap<String, Attribute>,
     /// CEL over customer that gives the customer's IANA zone; None: the zone is unknown.
-    pub zone: Option<Zone>,
+    pub zone: Option<OfCustomer>,
+    /// CEL over customer that gives the customer's language tag; None: the language is unknown.
+    pub locale: Option<OfCustomer>,
 }
 
+/// An expression over customer alone, which is asked for outside of any journey's step.
 #[derive(Debug)]
-pub struct Zone {
+pub struct OfCustomer {
     pub layout: Layout,
     pub program: expression::Program,
 }
@@ -197,16 +203,26 @@ pub struct Outbound {
     pub to: Option<expression::Program>,
     /// By field: subject, text, html, or what the adapter reads.
     pub content: BTreeMap<String, Template>,
+    /// By language tag (in lower case) the fields of the content that differ in it.
+    pub translations: BTreeMap<String, BTreeMap<String, Template>>,
     /// How long after the step was reached it may still be sent; None: for ever.
     pub time_to_live: Option<Micros>,
 }
 
 impl Outbound {
-    /// The content by field. Errors name the field and no value.
-    pub fn render(&self, values: &Values<'_>) -> Result<BTreeMap<String, Personal<String>>, (String, RenderError)> {
-        let one = |(field, template): (&String, &Template)| match template.render(values) {
-            Ok(text) => Ok((field.clone(), Personal::new(text))),
-            Err(error) => Err((field.clone(), error)),
+    /// The content by field, each in the closest language that there is for it. Errors name the field and no value.
+    pub fn render(
+        &self,
+        values: &Values<'_>,
+        locale: Option<&str>,
+    ) -> Result<BTreeMap<String, Personal<String>>, (String, RenderError)> {
+        let translations = locale::closest(&self.translations, locale);
+        let one = |(field, template): (&String, &Template)| {
+            let translated = translations.iter().find_map(|fields| fields.get(field));
+            match translated.unwrap_or(template).render(values) {
+                Ok(text) => Ok((field.clone(), Personal::new(text))),
+                Err(error) => Err((field.clone(), error)),
+            }
         };
         self.content.iter().map(one).collect()
     }

@@ -4,7 +4,7 @@
 //! stand before properties of the same name. What is null, absent, or not of its type is missing; an attribute nobody knows is its default.
 
 use super::{
-    program::{Attribute, Outbound, Profile, Program},
+    program::{Attribute, OfCustomer, Outbound, Profile, Program},
     state::{Customer, Enrollment, Event, Properties, StepResult},
 };
 use crate::{
@@ -13,7 +13,7 @@ use crate::{
 };
 use jiff::tz::TimeZone;
 use serde_json::Value as Json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The attributes of a customer as expressions and templates see them: what is known, and the profile's defaults for the rest.
 /// Attributes that the profile does not declare are left out.
@@ -34,6 +34,12 @@ pub fn view(profile: &Profile, attributes: &Properties) -> Properties {
 /// None: the profile has no rule, its value is missing, or it is no IANA zone.
 pub fn zone_of(profile: &Profile, customer: &Customer) -> Option<TimeZone> {
     zone(profile, customer.id.expose(), customer.attributes.expose())
+}
+
+/// The customer's language tag by the profile's rule, as it is written; None: the profile has no rule, or its value is missing.
+pub fn locale_of(profile: &Profile, customer: &Customer) -> Option<String> {
+    let rule = profile.locale.as_ref()?;
+    of_customer(rule, profile, customer.id.expose(), customer.attributes.expose()).filter(|tag| !tag.trim().is_empty())
 }
 
 /// The address to which `outbound` goes; None: nothing is known, it is blank, or the expression failed: skipped NoAddress.
@@ -57,6 +63,29 @@ pub fn address(
         Json::Number(number) => Some(number.to_string()),
         Json::Null | Json::Bool(_) | Json::Array(_) | Json::Object(_) => None,
     }
+}
+
+/// The conditions of the policy's quiet that hold for the customer now, and how many could not be judged: those do not hold.
+pub fn holding(program: &Program, customer: &Customer, now: Micros) -> (BTreeSet<String>, usize) {
+    let sight = Sight {
+        layout: &program.layout,
+        profile: &program.profile,
+        customer_id: customer.id.expose(),
+        attributes: customer.attributes.expose(),
+        event: None,
+        entry: None,
+        steps: None,
+        now,
+    };
+    let (mut holding, mut faults) = (BTreeSet::new(), 0);
+    for (source, condition) in &program.quiet_while {
+        match sight.holds(Some(condition)) {
+            Ok(true) => drop(holding.insert(source.clone())),
+            Ok(false) => {}
+            Err(_) => faults += 1,
+        }
+    }
+    (holding, faults)
 }
 
 /// The properties of an event with its envelope, as `entry` and `steps.NAME.event` keep them.
@@ -182,8 +211,12 @@ impl<'a> Sight<'a> {
 }
 
 fn zone(profile: &Profile, customer_id: &str, attributes: &Properties) -> Option<TimeZone> {
-    let rule = profile.zone.as_ref()?;
-    // A zone is a property of the customer and not of the moment: the compiler refuses a rule that reads the time.
+    time::zone(&of_customer(profile.zone.as_ref()?, profile, customer_id, attributes)?)
+}
+
+/// A text that the profile tells of a customer; None: it is missing.
+fn of_customer(rule: &OfCustomer, profile: &Profile, customer_id: &str, attributes: &Properties) -> Option<String> {
+    // It is the customer's and not the moment's: the compiler refuses a rule that reads the time.
     let record = Record::fill_with(&rule.layout, 0, TimeZone::UTC, |path| {
         match path.segments.split_first() {
             Some((root, rest)) if root == "customer" => {
@@ -193,7 +226,7 @@ fn zone(profile: &Profile, customer_id: &str, attributes: &Properties) -> Option
         }
     });
     match rule.program.eval(&record).ok()? {
-        Val::Text(name) => time::zone(&name),
+        Val::Text(text) => Some(text.into_owned()),
         Val::Bool(_)
         | Val::Int(_)
         | Val::Number(_)

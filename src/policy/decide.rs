@@ -1,10 +1,13 @@
 //! The verdict on one message. Every doubt is a no.
 
 use super::{
-    Basis, Cap, EffectivePolicy, Facts, HoldReason, Message, Purpose, Quiet, QuietThen, SkipReason, Verdict,
+    Basis, Cap, EffectivePolicy, Facts, HoldReason, Message, Purpose, QuietThen, SkipReason, Verdict,
     quiet::{Silence, silence},
 };
 use crate::clock::{MINUTE, Micros};
+
+/// How soon a message that a condition holds back is asked about again, when no event of the customer comes before.
+pub const RECHECK: Micros = 15 * MINUTE;
 
 /// Whether `message` may be sent to the customer of `facts` at `now` (microseconds). The first of these rules that objects gives the verdict:
 ///
@@ -15,7 +18,8 @@ use crate::clock::{MINUTE, Micros};
 /// 5. time to live is over: skip Expired.
 /// 6. quiet hours: skip QuietHours by a window that drops, and by one whose end cannot be told; else hold until the last of the windows that
 ///    are on now ends, or skip Expired when time to live is over by then.
-/// 7. caps: skip Capped.
+/// 7. a condition of `quiet` that holds: skip QuietWhile by one that drops; else hold, and ask again within [`RECHECK`].
+/// 8. caps: skip Capped.
 ///
 /// Caps come last because they slide: a message held over night is counted against the contacts of the morning.
 pub fn decide(policy: &EffectivePolicy, facts: &Facts<'_>, message: &Message<'_>, now: Micros) -> Verdict {
@@ -37,7 +41,7 @@ pub fn decide(policy: &EffectivePolicy, facts: &Facts<'_>, message: &Message<'_>
     if is_over(message, now) {
         return Verdict::Skip(SkipReason::Expired);
     }
-    if let Some(verdict) = quiet(&policy.quiet, facts, message, now) {
+    if let Some(verdict) = quiet(policy, facts, message, now) {
         return verdict;
     }
     if policy.caps.iter().any(|cap| is_full(cap, facts, message, now)) {
@@ -67,10 +71,11 @@ fn consent(purpose: &Purpose, facts: &Facts<'_>, message: &Message<'_>, now: Mic
     }
 }
 
-/// None: it is not quiet.
-fn quiet(windows: &[Quiet], facts: &Facts<'_>, message: &Message<'_>, now: Micros) -> Option<Verdict> {
+/// None: it is not quiet. What drops is looked at before what delays: a message that is dropped in the end need not wait for it.
+fn quiet(policy: &EffectivePolicy, facts: &Facts<'_>, message: &Message<'_>, now: Micros) -> Option<Verdict> {
     let mut held_until = None;
-    for window in windows.iter().filter(|window| names(&window.purposes, message.purpose)) {
+    let windows = policy.quiet.iter();
+    for window in windows.filter(|window| names(&window.purposes, message.purpose)) {
         match (silence(window, facts.zone, now), window.then) {
             (Silence::None, QuietThen::Delay | QuietThen::Drop) => {}
             (Silence::Until(_) | Silence::Endless, QuietThen::Drop) | (Silence::Endless, QuietThen::Delay) => {
@@ -79,13 +84,30 @@ fn quiet(windows: &[Quiet], facts: &Facts<'_>, message: &Message<'_>, now: Micro
             (Silence::Until(end), QuietThen::Delay) => held_until = held_until.max(Some(end)),
         }
     }
-    let until = held_until?;
-    if is_over(message, until) {
-        return Some(Verdict::Skip(SkipReason::Expired));
+    let mut delayed = false;
+    let conditions = policy.quiet_while.iter();
+    for quiet in conditions.filter(|quiet| names(&quiet.purposes, message.purpose)) {
+        match (facts.holding.contains(&quiet.condition), quiet.then) {
+            (false, QuietThen::Delay | QuietThen::Drop) => {}
+            (true, QuietThen::Drop) => return Some(Verdict::Skip(SkipReason::QuietWhile)),
+            (true, QuietThen::Delay) => delayed = true,
+        }
     }
-    Some(Verdict::Hold {
-        until,
-        why: HoldReason::QuietHours,
+    if let Some(until) = held_until {
+        if is_over(message, until) {
+            return Some(Verdict::Skip(SkipReason::Expired));
+        }
+        return Some(Verdict::Hold {
+            until,
+            why: HoldReason::QuietHours,
+        });
+    }
+    // Nobody knows when a condition ends; but after its time to live the message is over for certain.
+    let again = now.saturating_add(RECHECK);
+    let over = message.expires_at.map_or(again, |end| end.saturating_add(1));
+    delayed.then(|| Verdict::Hold {
+        until: again.min(over),
+        why: HoldReason::QuietWhile,
     })
 }
 

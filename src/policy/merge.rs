@@ -1,10 +1,10 @@
 //! Several policies, one answer: of each rule the strictest.
 
-use super::{Basis, Cap, EffectivePolicy, Purpose, Quiet, QuietThen, QuietZone};
+use super::{Basis, Cap, EffectivePolicy, Purpose, Quiet, QuietThen, QuietWhile, QuietZone};
 use crate::{
     api::{
         privacy_policy::{self, PrivacyPolicySpec},
-        text::Span,
+        text::{Name, Span},
     },
     expression::time,
 };
@@ -17,7 +17,7 @@ use std::cmp::Reverse;
 ///   the purposes out between journeys do it by `journeySelector`, not by each naming other purposes for the same journey.
 /// - Its basis is the strictest named: Consent, then what can be objected to (LegitimateInterest, PublicTask), then the others. Its consent
 ///   expires by the shortest time; only attributes that all allow may be read.
-/// - Quiet hours and caps add up.
+/// - Quiet and caps add up.
 pub fn merge(policies: &[&PrivacyPolicySpec]) -> EffectivePolicy {
     policies
         .iter()
@@ -35,6 +35,7 @@ fn both(a: EffectivePolicy, mut b: EffectivePolicy) -> EffectivePolicy {
     EffectivePolicy {
         purposes,
         quiet: quiet(a.quiet.into_iter().chain(b.quiet)),
+        quiet_while: sorted(a.quiet_while.into_iter().chain(b.quiet_while)),
         caps: caps(a.caps.into_iter().chain(b.caps)),
     }
 }
@@ -90,7 +91,8 @@ fn alone(policy: &PrivacyPolicySpec) -> EffectivePolicy {
     }
     EffectivePolicy {
         purposes: all.into_iter().collect(),
-        quiet: quiet(windows.iter().map(window)),
+        quiet: quiet(windows.iter().filter_map(window)),
+        quiet_while: sorted(windows.iter().filter_map(quiet_while)),
         caps: caps(limits.iter().map(cap)),
     }
 }
@@ -106,21 +108,50 @@ fn basis_of(basis: privacy_policy::Basis) -> Basis {
     }
 }
 
-fn window(quiet: &privacy_policy::Quiet) -> Quiet {
-    let privacy_policy::Quiet { purposes, hours, then } = quiet;
-    let privacy_policy::Hours { from, to, zone } = hours;
-    Quiet {
-        purposes: purposes
-            .as_ref()
-            .map(|names| sorted(names.iter().map(|name| name.as_str()))),
+/// None: it is quiet while a condition holds.
+fn window(quiet: &privacy_policy::Quiet) -> Option<Quiet> {
+    let privacy_policy::Quiet {
+        purposes,
+        hours,
+        while_: _,
+        then,
+    } = quiet;
+    let privacy_policy::Hours { from, to, zone } = hours.as_ref()?;
+    Some(Quiet {
+        purposes: names(purposes),
         from: minutes(from.as_str()),
         to: minutes(to.as_str()),
         zone: zone_of(zone.as_str()),
-        then: match then {
-            privacy_policy::QuietThen::Delay => QuietThen::Delay,
-            privacy_policy::QuietThen::Drop => QuietThen::Drop,
-        },
+        then: then_of(*then),
+    })
+}
+
+/// None: it is quiet by the clock.
+fn quiet_while(quiet: &privacy_policy::Quiet) -> Option<QuietWhile> {
+    let privacy_policy::Quiet {
+        purposes,
+        hours: _,
+        while_,
+        then,
+    } = quiet;
+    Some(QuietWhile {
+        condition: while_.as_ref()?.to_string(),
+        purposes: names(purposes),
+        then: then_of(*then),
+    })
+}
+
+fn then_of(then: privacy_policy::QuietThen) -> QuietThen {
+    match then {
+        privacy_policy::QuietThen::Delay => QuietThen::Delay,
+        privacy_policy::QuietThen::Drop => QuietThen::Drop,
     }
+}
+
+/// None: all purposes.
+fn names(purposes: &Option<Vec<Name>>) -> Option<Vec<String>> {
+    let names = purposes.as_ref()?;
+    Some(sorted(names.iter().map(ToString::to_string)))
 }
 
 fn cap(cap: &privacy_policy::Cap) -> Cap {
@@ -131,12 +162,10 @@ fn cap(cap: &privacy_policy::Cap) -> Cap {
         per,
     } = cap;
     Cap {
-        purposes: purposes
-            .as_ref()
-            .map(|names| sorted(names.iter().map(|name| name.as_str()))),
+        purposes: names(purposes),
         channels: channels
             .as_ref()
-            .map(|names| sorted(names.iter().map(|name| name.as_str()))),
+            .map(|names| sorted(names.iter().map(ToString::to_string))),
         at_most: u32::try_from(*at_most).unwrap_or(0),
         per: per.micros(),
     }
@@ -155,11 +184,12 @@ fn zone_of(name: &str) -> QuietZone {
     }
 }
 
-fn sorted<'a>(names: impl Iterator<Item = &'a str>) -> Vec<String> {
-    let mut names: Vec<String> = names.map(str::to_owned).collect();
-    names.sort();
-    names.dedup();
-    names
+/// In one order, each once.
+fn sorted<T: Ord>(all: impl Iterator<Item = T>) -> Vec<T> {
+    let mut all: Vec<T> = all.collect();
+    all.sort();
+    all.dedup();
+    all
 }
 
 /// In one order, each once, so that equal sets of rules are equal.

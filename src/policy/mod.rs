@@ -13,7 +13,7 @@ pub use merge::merge;
 
 use crate::clock::Micros;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What all policies that select a journey say together: of each rule the strictest.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -21,6 +21,7 @@ pub struct EffectivePolicy {
     /// Purposes by name; a purpose that is not here is not allowed.
     pub purposes: BTreeMap<String, Purpose>,
     pub quiet: Vec<Quiet>,
+    pub quiet_while: Vec<QuietWhile>,
     pub caps: Vec<Cap>,
 }
 
@@ -64,7 +65,17 @@ pub enum QuietZone {
     Fixed(jiff::tz::TimeZone),
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// Nothing is sent as long as a condition holds.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct QuietWhile {
+    /// The text of the CEL: what [`Facts::holding`] names.
+    pub condition: String,
+    /// None: all purposes.
+    pub purposes: Option<Vec<String>>,
+    pub then: QuietThen,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum QuietThen {
     Delay,
     Drop,
@@ -103,6 +114,8 @@ pub struct Facts<'a> {
     pub contacts: &'a [Contact],
     /// None: unknown.
     pub zone: Option<&'a jiff::tz::TimeZone>,
+    /// Conditions of [`QuietWhile`] that hold for the customer now.
+    pub holding: &'a BTreeSet<String>,
     pub suspended: bool,
     pub has_address: bool,
 }
@@ -130,14 +143,24 @@ pub enum Verdict {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum HoldReason {
     QuietHours,
+    /// A condition of the policy's `quiet` holds; asked again within a quarter of an hour.
+    QuietWhile,
     /// The journey is suspended; asked again when it is resumed, within a minute.
     Suspended,
 }
 
 impl HoldReason {
+    /// Whether the customer's next event may end it.
+    pub fn is_quiet(name: &str) -> bool {
+        [Self::QuietHours, Self::QuietWhile]
+            .iter()
+            .any(|quiet| quiet.name() == name)
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::QuietHours => "QuietHours",
+            Self::QuietWhile => "QuietWhile",
             Self::Suspended => "Suspended",
         }
     }
@@ -154,6 +177,8 @@ pub enum SkipReason {
     ConsentExpired,
     NoAddress,
     QuietHours,
+    /// A condition of the policy's `quiet` holds, and it drops.
+    QuietWhile,
     Capped,
     /// timeToLive is over.
     Expired,
@@ -169,6 +194,7 @@ impl SkipReason {
             Self::ConsentExpired => "ConsentExpired",
             Self::NoAddress => "NoAddress",
             Self::QuietHours => "QuietHours",
+            Self::QuietWhile => "QuietWhile",
             Self::Capped => "Capped",
             Self::Expired => "Expired",
             Self::Withdrawn => "Withdrawn",

@@ -92,5 +92,8 @@ fn render(
         link: &tracked,
         unsubscribe,
     };
-    outbound.render(&values).map_err(|_| TurnError::Render)
+    let locale = engine::locale_of(&program.profile, customer);
+    outbound
+        .render(&values, locale.as_deref())
+        .map_err(|_| TurnError::Render)
 }

@@ -148,7 +148,7 @@ impl<'a, 't> Walk<'a, 't> {
         for handed in std::mem::take(&mut self.given.outcomes) {
             self.hear(handed.key, handed.fate);
         }
-        // A customer's next event asks every message that quiet hours hold back once more.
+        // A customer's next event asks every message that quiet holds back once more.
         let stirred = !self.given.inbox.is_empty();
         while let Some((sequence, event)) = self.given.inbox.pop_front() {
             self.due_by(event.accepted_at);
@@ -445,10 +445,13 @@ impl<'a, 't> Walk<'a, 't> {
         if row.uncertain {
             self.forget_contact(&row);
         }
+        let (holding, faults) = engine::holding(&program, &self.customer, self.now);
+        (0..faults).for_each(|_| self.count(Count::Fault, self.now));
         let facts = Facts {
             consents: &self.consents,
             contacts: &self.contacts,
             zone: self.zone.as_ref(),
+            holding: &holding,
             suspended: self.suspended(),
             has_address: to.is_some() || !adapter.needs_address,
         };
@@ -582,10 +585,10 @@ impl<'a, 't> Walk<'a, 't> {
         self.see_zone();
     }
 
-    /// Messages whose time has come, and after an event those that quiet hours hold back.
+    /// Messages whose time has come, and after an event those that quiet holds back.
     fn ask_again(&mut self, stirred: bool) {
         let asks = |row: &&OutboxRow| match &row.state {
-            OutboxState::Held { due, why } => *due <= self.now || (stirred && why == HoldReason::QuietHours.name()),
+            OutboxState::Held { due, why } => *due <= self.now || (stirred && HoldReason::is_quiet(why)),
             OutboxState::Claimed { .. } => false,
         };
         for row in self.outbox.values().filter(asks).cloned().collect::<Vec<_>>() {

@@ -10,6 +10,7 @@ use super::{
     Code, Compiled, Diagnostic, Manifests, Severity, adapter,
     flow::Flow,
     kpi::kpis,
+    quiet,
     report::{Report, instead},
     selector,
     touchpoint::{attributes_read, scope},
@@ -114,6 +115,7 @@ impl<'m> Compiler<'m> {
         let goals = self.goals();
         let keys = self.keys();
         let outbound = self.outbound();
+        let quiet_while = quiet::conditions(self.world, &self.selecting, &mut self.layout, &mut self.elsewhere);
         self.allowed();
         self.lint();
         let adapters = outbound
@@ -136,6 +138,7 @@ impl<'m> Compiler<'m> {
             outbound,
             layout: std::mem::take(&mut self.layout),
             policy: std::mem::take(&mut self.policy),
+            quiet_while,
             profile: self.world.profile.clone(),
             suspended: self.spec.suspend,
             listens: std::mem::take(&mut self.listens),

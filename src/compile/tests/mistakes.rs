@@ -3,7 +3,7 @@
 use super::*;
 
 /// What is said of the journey and what it sends, as `PATH: MESSAGE; HELP` lines.
-fn said(manifests: &Manifests) -> Vec<String> {
+pub fn said(manifests: &Manifests) -> Vec<String> {
     let found = match journey(manifests, "abandoned-cart") {
         Ok(compiled) => compiled.warnings,
         Err(found) => found,
@@ -20,7 +20,7 @@ fn lines(found: &[Diagnostic]) -> Vec<String> {
 }
 
 /// What is said of one object of another kind.
-fn said_of(kind: &str, name: &str, manifests: &Manifests) -> Vec<String> {
+pub fn said_of(kind: &str, name: &str, manifests: &Manifests) -> Vec<String> {
     lines(&object(
         manifests,
         &Object {

@@ -1,5 +1,6 @@
 //! One sound shop; each test changes one thing and looks at what is said of it.
 
+mod content;
 mod mistakes;
 mod reading;
 

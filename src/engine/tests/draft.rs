@@ -115,7 +115,8 @@ fn profile() -> Arc<Profile> {
             ("vip".into(), attribute(Type::Bool, None)),
             ("seen".into(), attribute(Type::Instant, None)),
         ]),
-        zone: Some(Zone { layout, program: zone }),
+        zone: Some(OfCustomer { layout, program: zone }),
+        locale: None,
     })
 }
 
@@ -223,6 +224,7 @@ impl Draft {
             purpose: "marketing".into(),
             to: cel("customer.email", OnMissing::Missing),
             content: BTreeMap::new(),
+            translations: BTreeMap::new(),
             time_to_live: None,
         };
         Program {
@@ -245,6 +247,7 @@ impl Draft {
             public_url: None,
             kpis: Vec::new(),
             policy: EffectivePolicy::default(),
+            quiet_while: BTreeMap::new(),
             profile: profile(),
             suspended: self.suspended,
             listens: Default::default(),

@@ -12,7 +12,7 @@ use draft::{Do, Draft, cart};
 
 use super::{
     Customer, Event, Outcome, Program, Programs, apply,
-    program::{Attribute, ExitRule, Goal, Outbound, Profile, Reentry, Signal, Step, StepAction, Until, Zone},
+    program::{Attribute, ExitRule, Goal, OfCustomer, Outbound, Profile, Reentry, Signal, Step, StepAction, Until},
     state::{
         About, Action, Disposition, Ending, Enrollment, Ignored, Input, Matches, Properties, Standing, StepResult, Turn,
     },

@@ -30,6 +30,7 @@ struct Known {
     consents: BTreeMap<String, Consent>,
     contacts: Vec<Contact>,
     zone: Option<TimeZone>,
+    holding: BTreeSet<String>,
     suspended: bool,
     has_address: bool,
 }
@@ -41,6 +42,7 @@ impl Known {
             consents,
             contacts: vec![],
             zone: Some(TimeZone::UTC),
+            holding: BTreeSet::new(),
             suspended: false,
             has_address: true,
         }
@@ -67,6 +69,7 @@ impl Known {
             consents,
             contacts,
             zone,
+            holding,
             suspended,
             has_address,
         } = self;
@@ -76,6 +79,7 @@ impl Known {
                 consents,
                 contacts,
                 zone: zone.as_ref(),
+                holding,
                 suspended: *suspended,
                 has_address: *has_address,
             },
@@ -109,6 +113,53 @@ fn held(until: &str) -> Verdict {
         until: at(until),
         why: HoldReason::QuietHours,
     }
+}
+
+#[test]
+fn while_a_condition_holds_a_message_is_dropped_or_asked_about_again() {
+    let quiet = |then: &str| {
+        with(
+            "Consent",
+            json!({"quiet": [{"while": "customer.open > 0", "then": then}]}),
+        )
+    };
+    let upset = || Known {
+        holding: ["customer.open > 0".to_owned()].into(),
+        ..Known::new()
+    };
+    let ask = |known: &Known, policy: &EffectivePolicy| known.ask(policy, &mail(), at(NOON));
+    assert_eq!(ask(&upset(), &quiet("Drop")), Verdict::Skip(SkipReason::QuietWhile));
+    let until = |until| Verdict::Hold {
+        until,
+        why: HoldReason::QuietWhile,
+    };
+    assert_eq!(ask(&upset(), &quiet("Delay")), until(at("2026-03-02T12:15:00Z")));
+    assert_eq!(ask(&Known::new(), &quiet("Drop")), Verdict::Send);
+    assert_eq!(ask(&Known::new(), &quiet("Delay")), Verdict::Send);
+    let other = with(
+        "Consent",
+        json!({"quiet": [{"purposes": ["news"], "while": "customer.open > 0", "then": "Drop"}]}),
+    );
+    assert_eq!(ask(&upset(), &other), Verdict::Send);
+    // It is over before it would be asked about again: then it is asked about at its end.
+    let short = Message {
+        expires_at: Some(at(NOON) + MINUTE),
+        ..mail()
+    };
+    assert_eq!(
+        upset().ask(&quiet("Delay"), &short, at(NOON)),
+        until(at(NOON) + MINUTE + 1)
+    );
+    // The clock knows an end, the condition does not: the later of both is asked for; what drops does so at once.
+    let both = |then: &str| {
+        with(
+            "Consent",
+            json!({"quiet": [{"hours": {"from": "11:00", "to": "14:00", "zone": "UTC"}, "then": "Delay"},
+                {"while": "customer.open > 0", "then": then}]}),
+        )
+    };
+    assert_eq!(ask(&upset(), &both("Delay")), held("2026-03-02T14:00:00Z"));
+    assert_eq!(ask(&upset(), &both("Drop")), Verdict::Skip(SkipReason::QuietWhile));
 }
 
 #[test]

@@ -1,0 +1,137 @@
+//! What a message says: its templates, in every language, held to what the sender gives and the purpose allows.
+
+use super::{
+    Code,
+    report::Report,
+    touchpoint::{Surroundings, allowed},
+    value::is_rewritten_key,
+    world::World,
+};
+use crate::{api::touchpoint::Outbound as OutboundSpec, locale, policy::Basis, template, template::Template};
+use std::collections::BTreeMap;
+
+/// The compiled content of a message, and what its templates ask for.
+#[derive(Debug, Default)]
+pub struct Content {
+    pub fields: BTreeMap<String, Template>,
+    /// By language tag in lower case.
+    pub translations: BTreeMap<String, BTreeMap<String, Template>>,
+    /// Whether any of them makes tracked links, or names the unsubscribe page.
+    pub links: bool,
+    pub unsubscribes: bool,
+}
+
+/// Compiles the content and its translations; what is wrong with them is in the report.
+pub fn content(report: &mut Report, world: &World<'_>, spec: &OutboundSpec, around: &Surroundings<'_>) -> Content {
+    let mut maker = Maker {
+        report,
+        world,
+        spec,
+        around,
+        made: Content::default(),
+    };
+    for (field, source) in &spec.content {
+        let path = format!("spec.outbound.content.{field}");
+        if let Some(template) = maker.template(&path, field, source.as_str()) {
+            maker.made.fields.insert(field.clone(), template);
+        }
+    }
+    maker.translations();
+    maker.made
+}
+
+struct Maker<'a, 'm> {
+    report: &'a mut Report,
+    world: &'a World<'m>,
+    spec: &'a OutboundSpec,
+    around: &'a Surroundings<'a>,
+    made: Content,
+}
+
+impl Maker<'_, '_> {
+    /// One template, whatever the language.
+    fn template(&mut self, path: &str, field: &str, source: &str) -> Option<Template> {
+        let place = template::Place {
+            customer: self.world.attribute_names().map(Into::into).collect(),
+            with: self.around.with.clone().unwrap_or_default(),
+            any_with: self.around.with.is_none(),
+            html: field == "html",
+            ..template::Place::default()
+        };
+        let template = template::compile(source, &place)
+            .map_err(|mistakes| self.report.template(path, mistakes))
+            .ok()?;
+        self.made.links |= template.links();
+        self.made.unsubscribes |= template.unsubscribes();
+        if let Some(purpose) = self.around.purpose {
+            let reads = template.reads().iter().map(String::as_str);
+            allowed(self.report, path, reads, &self.spec.purpose.0, purpose);
+            if template.unsubscribes() && purpose.basis != Basis::Consent {
+                let message = format!(
+                    "unsubscribe_link() is empty: purpose '{}' does not rest on consent",
+                    self.spec.purpose
+                );
+                self.report
+                    .warning(Code::Template, path, message, "leave it out".to_owned());
+            }
+        }
+        Some(template)
+    }
+
+    fn translations(&mut self) {
+        let Some(translations) = &self.spec.translations else {
+            return;
+        };
+        if self.world.profile.locale.is_none() && self.world.found.is_empty() {
+            let help = "add locale to the CustomerProfile, such as locale: customer.locale".to_owned();
+            let message = "nobody gets a translation: the CustomerProfile does not say which language a customer reads";
+            self.report
+                .warning(Code::Reference, "spec.outbound.translations", message, help);
+        }
+        for (tag, fields) in translations {
+            let path = format!("spec.outbound.translations.{tag}");
+            let Some(normal) = self.tag(&path, tag) else { continue };
+            let mut translated = BTreeMap::new();
+            for (field, source) in fields {
+                let path = format!("{path}.{field}");
+                if !self.spec.content.contains_key(field) {
+                    let known = self.spec.content.keys().map(String::as_str);
+                    let help = super::report::instead(field, known, "add it to content");
+                    self.report.error(
+                        Code::Value,
+                        path,
+                        format!("content has no '{field}' to translate"),
+                        help,
+                    );
+                    continue;
+                }
+                let template = self.template(&path, field, source.as_str());
+                translated.extend(template.map(|template| (field.clone(), template)));
+            }
+            self.made.translations.insert(normal, translated);
+        }
+    }
+
+    /// A language tag in lower case; None: it is none, or it is there twice.
+    fn tag(&mut self, path: &str, tag: &str) -> Option<String> {
+        if is_rewritten_key(tag) {
+            let help = "YAML reads an unquoted no as false: put \"no\" in quotes".to_owned();
+            self.report
+                .error(Code::Value, path, format!("'{tag}' is no language tag"), help);
+            return None;
+        }
+        let Some(normal) = locale::ranges(tag).into_iter().next() else {
+            let help = "write a tag of BCP 47, such as de or de-AT".to_owned();
+            self.report
+                .error(Code::Value, path, format!("'{tag}' is no language tag"), help);
+            return None;
+        };
+        if self.made.translations.contains_key(&normal) {
+            let help = "tags are the same in upper and lower case: put the fields together".to_owned();
+            self.report
+                .error(Code::Value, path, format!("'{tag}' is translated twice"), help);
+            return None;
+        }
+        Some(normal)
+    }
+}

@@ -1,0 +1,110 @@
+//! What a message says, and when a condition keeps it back.
+
+use super::*;
+
+/// The journey's manifests with `from` replaced by `to`, which must be there once.
+fn changed(changes: &[(&str, &str)]) -> String {
+    changes.iter().fold(MANIFESTS.to_owned(), |yaml, (from, to)| {
+        assert_eq!(yaml.matches(from).count(), 1, "{from} is there once");
+        yaml.replace(from, to)
+    })
+}
+
+fn content(claim: &Claim, field: &str) -> String {
+    claim.message.content[field].expose().clone()
+}
+
+async fn teach(world: &mut World, user: &str, name: &'static str, value: Value) {
+    let learn = move |_: &Arrival, customer: &mut Customer| {
+        customer.attributes.expose_mut().insert(name.to_owned(), value.clone());
+        vec![]
+    };
+    world.event_with(user, "cart-updated", cart(user), &learn).await;
+    world.round(vec![]).await;
+}
+
+#[tokio::test]
+async fn a_customer_reads_each_field_in_the_closest_language_that_there_is() {
+    let yaml = changed(&[
+        (
+            "  zone: customer.timezone\n",
+            "  zone: customer.timezone\n  locale: customer.language\n",
+        ),
+        (
+            "    points: {type: integer",
+            "    language: {type: string}\n    points: {type: integer",
+        ),
+        (
+            "    timeToLive: 20h",
+            "    timeToLive: 20h\n    translations:\n      de: {subject: \"{{ customer.firstName }}, Korb {{ with.cart }}\", text: Er wartet.}\n      de-AT: {text: Er wartet no.}",
+        ),
+    ]);
+    let mut world = World::of(&yaml).await;
+    for (user, language, subject, text) in [
+        ("u1", json!("de_AT"), "Ada, Korb c1", "Er wartet no."),
+        ("u2", json!("de-CH"), "Ada, Korb c1", "Er wartet."),
+        ("u3", json!("fr"), "Ada, cart c1", "It waits: "),
+        ("u4", json!(null), "Ada, cart c1", "It waits: "),
+        ("u5", json!("no language"), "Ada, cart c1", "It waits: "),
+    ] {
+        world.import(user, Some(true)).await;
+        teach(&mut world, user, "language", language).await;
+        world.later(HOUR).await;
+        let claim = world.answer(Fate::Known(Outcome::Sent)).await;
+        assert_eq!(content(&claim, "subject"), subject, "{user}");
+        assert!(content(&claim, "text").starts_with(text), "{user}");
+        world.claims.clear();
+    }
+}
+
+#[tokio::test]
+async fn while_a_condition_holds_nothing_is_sent_and_the_next_event_asks_again() {
+    let yaml = |then: &str| {
+        changed(&[
+            (
+                "  quiet: [{purposes: [marketing], hours",
+                &format!(
+                    "  quiet: [{{purposes: [marketing], while: customer.complaints > 0, then: {then}}}, {{purposes: [marketing], hours"
+                ),
+            ),
+            (
+                "    points: {type: integer",
+                "    complaints: {type: integer, default: 0}\n    points: {type: integer",
+            ),
+        ])
+    };
+    let mut world = World::of(&yaml("Drop")).await;
+    world.import("u1", Some(true)).await;
+    teach(&mut world, "u1", "complaints", json!(1)).await;
+    world.later(HOUR).await;
+    assert_eq!(world.count("skipped:reminder:QuietWhile").await, 1);
+    world.the_books_balance().await;
+
+    let mut world = World::of(&yaml("Delay")).await;
+    world.import("u1", Some(true)).await;
+    teach(&mut world, "u1", "complaints", json!(1)).await;
+    world.later(HOUR).await;
+    world.later(16 * MINUTE).await;
+    assert!(world.claims.is_empty(), "it is asked about again, and held again");
+    teach(&mut world, "u1", "complaints", json!(0)).await;
+    assert_eq!(world.claims.len(), 1, "the event that ends the condition lets it out");
+
+    // Where no event of the journey tells, time does.
+    let mut world = World::of(&yaml("Delay")).await;
+    world.import("u1", Some(true)).await;
+    teach(&mut world, "u1", "complaints", json!(1)).await;
+    world.later(HOUR).await;
+    let calm = Imported {
+        attributes: Personal::new(json!({"complaints": 0}).as_object().unwrap().clone()),
+        key: world.key("u1"),
+        id: "u1".to_owned().into(),
+        consents: BTreeMap::new(),
+        evidence: BTreeMap::new(),
+    };
+    world.store.import(NS, &[calm], "calm", 1).await.unwrap();
+    world.later(14 * MINUTE).await;
+    assert!(world.claims.is_empty());
+    world.later(2 * MINUTE).await;
+    assert_eq!(world.claims.len(), 1);
+    world.the_books_balance().await;
+}
