@@ -11,7 +11,7 @@ pub const HOUR: Micros = 60 * MINUTE;
 pub const DAY: Micros = 24 * HOUR;
 
 /// Where the time comes from: the system in production, a hand in tests and simulations.
-pub trait Clock: Send + Sync {
+pub trait Clock: std::fmt::Debug + Send + Sync {
     fn now(&self) -> Micros;
 }
 

@@ -19,6 +19,7 @@ pub mod operator;
 pub mod personal;
 pub mod policy;
 pub mod runner;
+pub mod simulate;
 pub mod status_server;
 pub mod store;
 pub mod template;

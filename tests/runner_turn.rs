@@ -269,6 +269,8 @@ impl World {
                 open: self.open.then(|| ("mail".to_owned(), adapter)).into_iter().collect(),
             },
             in_flight: &in_flight,
+            render: true,
+            trace: false,
         };
         let mut claims = Vec::new();
         let result = self

@@ -236,10 +236,28 @@ fn texts(paths: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
 /// The files of these paths in order: files as they are, folders by their .yaml and .yml files at any depth. Kustomizations, and the
 /// patches that they name, are no objects.
 pub fn yaml_files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    files(paths, &|path| {
+        let kustomization = path.file_stem().is_some_and(|name| name == "kustomization");
+        !kustomization && !is_story(path, &[".scenario", ".behaviour"])
+    })
+}
+
+/// Files of scenarios: those that are named, and of folders those called *.scenario.yaml at any depth.
+pub fn scenario_files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
+    files(paths, &|path| is_story(path, &[".scenario"]))
+}
+
+/// Scenarios and behaviours are for `journey test` and `journey simulate`: they are no objects.
+fn is_story(path: &Path, kinds: &[&str]) -> bool {
+    let stem = path.file_stem().map(|stem| stem.to_string_lossy());
+    stem.is_some_and(|stem| kinds.iter().any(|kind| stem.ends_with(kind)))
+}
+
+fn files(paths: &[PathBuf], wanted: &dyn Fn(&Path) -> bool) -> anyhow::Result<Vec<PathBuf>> {
     let mut files = vec![];
     for path in paths {
         if path.is_dir() {
-            look_into(path, DEPTH, &mut files)?
+            look_into(path, DEPTH, wanted, &mut files)?
         } else {
             files.push(path.clone())
         }
@@ -247,7 +265,12 @@ pub fn yaml_files(paths: &[PathBuf]) -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
-fn look_into(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+fn look_into(
+    folder: &Path,
+    depth: usize,
+    wanted: &dyn Fn(&Path) -> bool,
+    files: &mut Vec<PathBuf>,
+) -> anyhow::Result<()> {
     let entries = std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))?;
     let mut paths: Vec<PathBuf> = entries
         .map(|entry| entry.map(|entry| entry.path()))
@@ -257,10 +280,9 @@ fn look_into(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) -> anyhow::R
         let hidden = path
             .file_name()
             .is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        let kustomization = path.file_stem().is_some_and(|name| name == "kustomization");
         if path.is_dir() && !hidden && depth > 0 {
-            look_into(&path, depth - 1, files)?;
-        } else if !kustomization && !hidden && path.extension().is_some_and(|end| end == "yaml" || end == "yml") {
+            look_into(&path, depth - 1, wanted, files)?;
+        } else if wanted(&path) && !hidden && path.extension().is_some_and(|end| end == "yaml" || end == "yml") {
             files.push(path);
         }
     }

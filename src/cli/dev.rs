@@ -180,6 +180,7 @@ impl Dev {
 
     fn start_gateway(&mut self, listener: TcpListener) {
         let options = gateway::Options {
+            clock: Arc::new(SystemClock),
             namespace: NAMESPACE.into(),
             listener,
             secrets: self.secrets.path().to_owned(),

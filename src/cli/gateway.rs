@@ -2,11 +2,12 @@
 
 use super::store_args::StoreArgs;
 use crate::{
+    clock::SystemClock,
     gateway::{self, Limits, Metrics, Options},
     status_server::{self, Flag, Status},
 };
 use prometheus_client::registry::Registry;
-use std::{num::NonZeroU32, path::PathBuf};
+use std::{num::NonZeroU32, path::PathBuf, sync::Arc};
 use tokio_util::sync::CancellationToken;
 
 #[derive(Debug, clap::Args)]
@@ -76,6 +77,7 @@ pub async fn run(args: GatewayArgs, shutdown: CancellationToken) -> anyhow::Resu
         ..Limits::default()
     };
     let options = Options {
+        clock: Arc::new(SystemClock),
         namespace,
         listener,
         secrets,

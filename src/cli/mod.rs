@@ -11,6 +11,7 @@ pub mod runner;
 pub mod send_test;
 pub mod store_args;
 mod table;
+pub mod test;
 
 use clap::{Parser, Subcommand, ValueEnum};
 use std::{io::IsTerminal, path::PathBuf, process::ExitCode};
@@ -45,6 +46,8 @@ enum Command {
     Dev(dev::Args),
     /// Check YAML as the API server and the operator would
     Check(check::Args),
+    /// Play scenarios, tests of journeys told as stories, in virtual time
+    Test(test::Args),
     /// Print the CustomResourceDefinitions
     Crds {
         /// Write one file a kind into this folder instead
@@ -83,6 +86,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Runner(args) => runner::run(args, until_told()).await.map(done),
         Command::Dev(args) => dev::run(args, until_told()).await.map(done),
         Command::Check(args) => check::run(&args),
+        Command::Test(args) => test::run(&args),
         Command::Crds { output } => crds::run(output.as_deref()).map(done),
         Command::Import(command) => import::run(command).await,
         Command::Quarantine(command) => quarantine::run(command).await,

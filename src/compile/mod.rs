@@ -31,7 +31,7 @@ pub use journey::compile as journey;
 pub use lines::Lines;
 pub use manifests::{JourneyManifest, Manifests, ParseError};
 pub use object::object;
-pub use read::lines;
+pub use read::{documents, is_scenario, lines, yaml_options};
 pub use revision::{pinned, revision, settings};
 
 use crate::engine::Program;

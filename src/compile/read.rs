@@ -36,7 +36,10 @@ pub fn read_judged(manifests: &mut Manifests, text: &str, origin: &str, judge: J
     if text.len() > SIZE {
         tell((1, format!("more than {SIZE} bytes")));
     } else {
-        for (first, document) in documents(text) {
+        for (first, document) in documents(text)
+            .into_iter()
+            .filter(|(_, document)| !is_scenario(document))
+        {
             let mistakes = add(manifests, document, judge).err();
             for (line, message) in mistakes.into_iter().flatten() {
                 tell((first + line - 1, message));
@@ -161,6 +164,16 @@ fn labels(object: &Value) -> Result<BTreeMap<String, String>, String> {
 /// How YAML is read: 1.2, or with the booleans of 1.1.
 pub fn options(strict_booleans: bool) -> serde_saphyr::Options {
     serde_saphyr::options! { strict_booleans: strict_booleans, legacy_octal_numbers: true, with_snippet: false }
+}
+
+/// How YAML is read where nobody asks kubectl: 1.2.
+pub fn yaml_options() -> serde_saphyr::Options {
+    options(true)
+}
+
+/// Whether a document is a scenario of `journey test`: it has the field at its top. Those are no manifests.
+pub fn is_scenario(document: &str) -> bool {
+    document.lines().any(|line| line.starts_with("scenario:"))
 }
 
 /// Where the fields of each object of `text` stand.

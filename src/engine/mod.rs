@@ -3,7 +3,7 @@
 //! In: a [`Program`] (made by `compile`), the customer's enrollments, an [`Input`], the time. Out: changed enrollments and [`Action`]s, which
 //! the runner carries out. Knows no store, no clock, no channel, and asks no policy.
 //!
-//! Who counts what: [`Action::Count`] brings entries, endings, goals, arrivals, requests and faults (and the failure of a message whose values
+//! Who counts what: [`Action::Arrived`] is counted as it is; [`Action::Count`] brings entries, endings, goals, requests and faults (and the failure of a message whose values
 //! cannot be made). The runner counts each event once, from [`Turn::disposition`], and what became of each [`Action::Send`]: so that
 //! accepted = exited + advanced + entered + kept + goal-only + ignored, and requested = sent + skipped + failed + pending.
 

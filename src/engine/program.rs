@@ -100,6 +100,14 @@ pub struct Programs {
     pub revisions: BTreeMap<String, Arc<Program>>,
 }
 
+impl Programs {
+    /// How far back caps look, in microseconds.
+    pub fn longest_cap(&self) -> Micros {
+        let caps = self.revisions.values().flat_map(|program| &program.policy.caps);
+        caps.map(|cap| cap.per).max().unwrap_or_default()
+    }
+}
+
 /// The attributes there are, with their types.
 #[derive(Debug, Default)]
 pub struct Profile {

@@ -206,6 +206,8 @@ pub enum Action {
     Withdraw { enrollment: i64 },
     /// Change attributes of the customer; null removes. Later inputs of the same turn see it.
     Set(Personal<Properties>),
+    /// The enrollment arrived at a step: counted by the runner.
+    Arrived { enrollment: i64, step: String },
     /// Add one to a count, in the hour of `at`.
     Count { count: crate::kpi::Count, at: Micros },
 }

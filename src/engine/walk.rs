@@ -230,7 +230,10 @@ impl Walk<'_, '_, '_> {
         result.count = result.count.saturating_add(1);
         result.at = now;
         self.enrollment.matches.wait.clear();
-        self.round.count(Count::Step(name.clone()));
+        self.round.actions.push(Action::Arrived {
+            enrollment: self.enrollment.ordinal,
+            step: name.clone(),
+        });
         self.step(at, Coming::Arrival)
     }
 

@@ -1,10 +1,10 @@
 //! GET /l/TOKEN: counts a click on a link in a message and leads on to where the message wanted. The link works also when the store is down.
 
-use super::{Gateway, page};
+use super::{Gateway, page, view::View};
 use crate::{
     clock,
-    engine::state::About,
-    keys::MessageKey,
+    engine::state::{About, Properties},
+    keys::{Keys, MessageKey},
     link,
     store::{Arrival, MessageRow, StoreError},
 };
@@ -104,7 +104,7 @@ async fn record_soon(gateway: &Arc<Gateway>, message: MessageKey, to: String) {
     };
     let recorder = Arc::clone(gateway);
     let recording = tokio::spawn(async move {
-        record(&recorder, message, &to, clock::now()).await;
+        record(&recorder, message, &to, recorder.clock.now()).await;
         drop(permit);
     });
     // Whoever clicked is led on in any case.
@@ -134,7 +134,9 @@ async fn try_record(gateway: &Gateway, key: MessageKey, to: &str, now: clock::Mi
     let Some(message) = gateway.store.message(&gateway.namespace, key).await? else {
         return Ok(());
     };
-    let arrival = clicked(gateway, message, to, now);
+    let id = format!("{}/{to}", now.div_euclid(clock::MINUTE));
+    let data = [("link".to_owned(), serde_json::Value::from(to))].into_iter().collect();
+    let arrival = of_message(&gateway.view(), &gateway.keys, message, "clicked", &id, data, now);
     gateway
         .store
         .accept(&gateway.namespace, &[arrival], &|_, _| vec![])
@@ -143,28 +145,33 @@ async fn try_record(gateway: &Gateway, key: MessageKey, to: &str, now: clock::Mi
     Ok(())
 }
 
-/// The event TOUCHPOINT/clicked. Several clicks on one link within a minute are one: impatience and scanners repeat themselves.
-fn clicked(gateway: &Gateway, message: MessageRow, to: &str, now: clock::Micros) -> Arrival {
-    let name = format!("{}/clicked", message.touchpoint);
-    let id = format!("{}/{}/{to}", message.key, now.div_euclid(clock::MINUTE));
+/// What a message became: the event TOUCHPOINT/WHAT. `id` tells two of a message apart: several clicks on one link within a minute are one,
+/// because impatience and scanners repeat themselves.
+pub fn of_message(
+    view: &View,
+    keys: &Keys,
+    message: MessageRow,
+    what: &str,
+    id: &str,
+    data: Properties,
+    now: clock::Micros,
+) -> Arrival {
+    let name = format!("{}/{what}", message.touchpoint);
+    let id = format!("{}/{id}", message.key);
     // It reaches only the enrollment that sent the message.
-    let listeners = gateway
-        .view()
+    let listeners = view
         .listening(&name)
         .into_iter()
         .filter(|journey| *journey == message.journey)
         .collect();
     Arrival {
-        key: gateway.keys.event(&gateway.namespace, "clicked", &id),
+        key: keys.event(&view.intake.namespace, what, &id),
         id: id.into(),
         name,
         customer: message.customer,
         customer_id: None,
         time: now,
-        data: [("link".to_owned(), serde_json::Value::from(to))]
-            .into_iter()
-            .collect::<serde_json::Map<_, _>>()
-            .into(),
+        data: data.into(),
         about: Some(About {
             journey: message.journey,
             enrollment: message.enrollment,

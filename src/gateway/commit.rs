@@ -2,10 +2,7 @@
 //! after its own group's commit. There is no timer: a lone event is committed at once.
 
 use super::{Gateway, learn::Learning, metrics::Metrics, refusal::Refusal, view::View};
-use crate::{
-    clock,
-    store::{Arrival, Quarantined, Receipt, StoreError},
-};
+use crate::store::{Arrival, Quarantined, Receipt, StoreError};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -159,7 +156,7 @@ async fn accept(gateway: &Gateway, view: &View, group: &[Ticket]) -> Result<Vec<
     if batch.is_empty() {
         return Ok(vec![]);
     }
-    let learning = Learning::new(view, &gateway.keys, clock::now());
+    let learning = Learning::new(view, &gateway.keys, gateway.clock.now());
     let receipts = gateway
         .store
         .accept(&gateway.namespace, &batch, &|arrival, customer| {

@@ -29,13 +29,18 @@ mod view;
 mod write_key;
 
 pub use attribute::{of_json, of_text};
+pub use click::of_message;
+pub use incoming::{Broken, Incoming};
+pub use learn::Learning;
 pub use limit::Limits;
 pub use metrics::Metrics;
+pub use offer::{Offer, Reason, offer};
 pub use refusal::Refusal;
 pub use replay::{Replayed, replay};
+pub use unsubscribe::{learn_withdrawal, withdrawal};
 pub use view::{View, read_settings};
 
-use crate::{keys::Keys, status_server::Flag, store::Store};
+use crate::{clock::Clock, keys::Keys, status_server::Flag, store::Store};
 use axum::{
     Router, middleware,
     routing::{get, post},
@@ -65,6 +70,8 @@ pub struct Options {
     pub secrets: PathBuf,
     pub limits: Limits,
     pub metrics: Metrics,
+    /// The machine's, but where time is virtual.
+    pub clock: Arc<dyn Clock>,
     /// Set once programs are there to answer by.
     pub programs: Flag,
     /// Set while the store answers.
@@ -83,6 +90,7 @@ pub struct Gateway {
     queue: commit::Queue,
     clicks: click::Recorder,
     metrics: Metrics,
+    clock: Arc<dyn Clock>,
 }
 
 impl Gateway {
@@ -93,6 +101,7 @@ impl Gateway {
         keys: Keys,
         limits: Limits,
         metrics: Metrics,
+        clock: Arc<dyn Clock>,
     ) -> (Arc<Self>, commit::Groups) {
         let (queue, groups) = commit::queue(metrics.clone());
         let gateway = Self {
@@ -106,6 +115,7 @@ impl Gateway {
             queue,
             clicks: click::Recorder::default(),
             metrics,
+            clock,
         };
         (Arc::new(gateway), groups)
     }
@@ -139,10 +149,11 @@ pub async fn serve(
         secrets,
         limits,
         metrics,
+        clock,
         programs,
         reachable,
     } = options;
-    let (gateway, groups) = Gateway::new(&namespace, store, keys, limits, metrics);
+    let (gateway, groups) = Gateway::new(&namespace, store, keys, limits, metrics, clock);
 
     let refreshing = shutdown.child_token();
     let mut tasks = JoinSet::new();

@@ -8,10 +8,7 @@ use super::{
     segment::{self, Call},
     write_key,
 };
-use crate::{
-    clock,
-    store::{Arrival, Quarantined, Receipt},
-};
+use crate::store::{Arrival, Quarantined, Receipt};
 use axum::{
     Json,
     body::Body,
@@ -71,7 +68,7 @@ pub async fn segment_call(
         return refuse(&gateway, Refused::from(Refusal::NoSuchCall));
     };
     let read = |members: &Map<String, Value>| {
-        let incoming = segment::read(call, members, clock::now()).map_err(Refusal::Malformed)?;
+        let incoming = segment::read(call, members, gateway.clock.now()).map_err(Refusal::Malformed)?;
         Ok(vec![Ok(incoming)])
     };
     segment(&gateway, &headers, body, read).await
@@ -80,7 +77,7 @@ pub async fn segment_call(
 /// POST /v1/batch: many Segment calls at once.
 pub async fn segment_batch(State(gateway): State<Arc<Gateway>>, headers: HeaderMap, body: Body) -> Response {
     segment(&gateway, &headers, body, |members| {
-        segment::read_batch(members, clock::now())
+        segment::read_batch(members, gateway.clock.now())
     })
     .await
 }
@@ -161,7 +158,7 @@ pub async fn take(gateway: &Gateway, adapter: &str, events: Vec<Offered>) -> Res
     }
     let _inside = gateway.gate.take(adapter, events.len())?;
     let view = gateway.view();
-    let now = clock::now();
+    let now = gateway.clock.now();
     let (mut arrivals, mut aside): (Vec<Arrival>, Vec<Quarantined>) = (vec![], vec![]);
     // None: the event is on its way, and its result is the next receipt.
     let mut outlook = Vec::with_capacity(events.len());

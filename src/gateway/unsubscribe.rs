@@ -1,9 +1,11 @@
 //! /u/TOKEN: a customer withdraws consent. GET shows a page and changes nothing, because mail programs and scanners follow links; POST
 //! withdraws: the page's button, and the one-click POST that RFC 8058 lets a mail provider send on its reader's behalf.
 
-use super::{Gateway, page, refusal::Refusal};
+use super::{Gateway, page, refusal::Refusal, view::View};
 use crate::{
     clock,
+    engine::state::Properties,
+    keys::Keys,
     link::{self, Leave},
     policy::Consent,
     store::{Arrival, Customer, Receipt, StoreError},
@@ -62,38 +64,44 @@ fn says_one_click(body: &[u8]) -> bool {
     body.contains("list-unsubscribe") && body.contains("one-click")
 }
 
-/// Withdraws. What the customer says now is the latest word, also when a clock elsewhere is ahead.
+/// Withdraws.
 async fn withdraw_for(gateway: &Gateway, leave: &Leave) -> Result<Receipt, StoreError> {
+    let arrival = withdrawal(&gateway.view(), &gateway.keys, leave, gateway.clock.now());
+    let learn = |arrival: &Arrival, customer: &mut Customer| {
+        learn_withdrawal(&leave.purpose, arrival, customer);
+        vec![]
+    };
+    let receipts = gateway.store.accept(&gateway.namespace, &[arrival], &learn).await?;
+    Ok(receipts.first().copied().unwrap_or(Receipt::UnknownCustomer))
+}
+
+/// The event of a withdrawal by link.
+pub fn withdrawal(view: &View, keys: &Keys, leave: &Leave, now: clock::Micros) -> Arrival {
     let name = "consent/withdrawn";
-    let now = clock::now();
     // To the second: a withdrawal after a new consent is a new event, and a POST that is sent again is not.
     let id = format!("{}/{}", leave.message, now.div_euclid(clock::SECOND));
-    let purpose = leave.purpose.as_str();
-    let arrival = Arrival {
-        key: gateway.keys.event(&gateway.namespace, "unsubscribe", &id),
+    let purpose = ("purpose".to_owned(), serde_json::Value::from(leave.purpose.as_str()));
+    Arrival {
+        key: keys.event(&view.intake.namespace, "unsubscribe", &id),
         id: id.into(),
         name: name.to_owned(),
         customer: leave.customer,
         customer_id: None,
         time: now,
-        data: [("purpose".to_owned(), serde_json::Value::from(purpose))]
-            .into_iter()
-            .collect::<serde_json::Map<_, _>>()
-            .into(),
+        data: Properties::from_iter([purpose]).into(),
         about: None,
-        listeners: gateway.view().listening(name),
-    };
-    let learn = |arrival: &Arrival, customer: &mut Customer| {
-        let known = customer.consents.get(purpose).map_or(i64::MIN, |consent| consent.at);
-        customer.hear_consent(
-            purpose,
-            Consent {
-                granted: false,
-                at: arrival.time.max(known),
-            },
-        );
-        vec![]
-    };
-    let receipts = gateway.store.accept(&gateway.namespace, &[arrival], &learn).await?;
-    Ok(receipts.first().copied().unwrap_or(Receipt::UnknownCustomer))
+        listeners: view.listening(name),
+    }
+}
+
+/// What the customer says now is the latest word, also when a clock elsewhere is ahead.
+pub fn learn_withdrawal(purpose: &str, arrival: &Arrival, customer: &mut Customer) {
+    let known = customer.consents.get(purpose).map_or(i64::MIN, |consent| consent.at);
+    customer.hear_consent(
+        purpose,
+        Consent {
+            granted: false,
+            at: arrival.time.max(known),
+        },
+    );
 }

@@ -30,9 +30,9 @@ pub struct Claim {
     pub message: Message,
 }
 
-/// Renders `row` for the customer as now.
+/// Renders `row` for the customer as now. Without keys, for links are made with them, nothing is rendered.
 pub fn claim(
-    keys: &Keys,
+    keys: Option<&Keys>,
     program: &Program,
     outbound: &Outbound,
     row: &OutboxRow,
@@ -40,15 +40,21 @@ pub fn claim(
     to: Option<String>,
     now: Micros,
 ) -> Result<Claim, TurnError> {
-    let page = program.public_url.as_deref().filter(|_| program.asks_consent(outbound));
-    let leave = link::Leave {
-        message: row.key,
-        customer: row.customer,
-        purpose: outbound.purpose.clone(),
+    let (content, unsubscribe) = match keys {
+        Some(keys) => {
+            let page = program.public_url.as_deref().filter(|_| program.asks_consent(outbound));
+            let leave = link::Leave {
+                message: row.key,
+                customer: row.customer,
+                purpose: outbound.purpose.clone(),
+            };
+            let unsubscribe = page.map(|url| link::unsubscribe(keys, url, &program.namespace, &leave));
+            let view = engine::view(&program.profile, customer.attributes.expose());
+            let content = render(keys, program, outbound, row, &view, customer, unsubscribe.as_deref())?;
+            (content, unsubscribe)
+        }
+        None => (BTreeMap::new(), None),
     };
-    let unsubscribe = page.map(|url| link::unsubscribe(keys, url, &program.namespace, &leave));
-    let view = engine::view(&program.profile, customer.attributes.expose());
-    let content = render(keys, program, outbound, row, &view, customer, unsubscribe.as_deref())?;
     Ok(Claim {
         key: row.key,
         customer: row.customer,

@@ -247,37 +247,47 @@ async fn hand_over(channel: &dyn Channel, claim: &Claim, limits: &Limits, commit
     // A defect in a channel must not leave the message on its way for ever.
     let handing = AssertUnwindSafe(channel.hand_over(&claim.message)).catch_unwind();
     let reply = handing.await.unwrap_or_else(|_| Reply::Unknown("panic".into()));
-    let again = |reason: &str, after: Micros| {
-        let elapsed = Micros::try_from(committed.elapsed().as_micros()).unwrap_or(Micros::MAX);
-        Fate::Retry {
-            due: claim.at.saturating_add(elapsed).saturating_add(after),
-            reason: reason.to_owned(),
+    let elapsed = Micros::try_from(committed.elapsed().as_micros()).unwrap_or(Micros::MAX);
+    tell(&reply, claim, limits);
+    fate(reply, claim, limits, elapsed, jitter())
+}
+
+/// Logs what is not as it should be; refusals are counted with their reasons.
+fn tell(reply: &Reply, claim: &Claim, limits: &Limits) {
+    match reply {
+        Reply::Sent | Reply::Refused(_) => {}
+        Reply::TryLater { reason, .. } if claim.attempt >= limits.attempts => {
+            tracing::warn!(adapter = claim.adapter, attempt = claim.attempt, reason, message = %claim.key, "given up");
         }
+        Reply::TryLater { reason, .. } => {
+            tracing::warn!(adapter = claim.adapter, attempt = claim.attempt, reason, message = %claim.key, "not accepted now; tried again");
+        }
+        Reply::Unknown(reason) => {
+            tracing::warn!(adapter = claim.adapter, attempt = claim.attempt, reason, message = %claim.key, "its fate is unknown");
+        }
+    }
+}
+
+/// What a provider's word, `elapsed` after the claim, makes of the message. `jitter`, 0 to 1, spreads retries.
+pub fn fate(reply: Reply, claim: &Claim, limits: &Limits, elapsed: Micros, jitter: f64) -> Fate {
+    let again = |reason: &str, after: Micros| Fate::Retry {
+        due: claim.at.saturating_add(elapsed).saturating_add(after),
+        reason: reason.to_owned(),
     };
-    let pause = limits.pause(claim.attempt, jitter());
+    let pause = limits.pause(claim.attempt, jitter);
     let last = claim.attempt >= limits.attempts;
     match reply {
         Reply::Sent => Fate::Known(Outcome::Sent),
         Reply::Refused(reason) => Fate::Known(Outcome::Failed(reason)),
-        Reply::TryLater { reason, .. } if last => {
-            tracing::warn!(adapter = claim.adapter, attempt = claim.attempt, reason, message = %claim.key, "given up");
-            Fate::Known(Outcome::Failed("GaveUp".into()))
-        }
-        Reply::TryLater { reason, after } => {
-            tracing::warn!(adapter = claim.adapter, attempt = claim.attempt, reason, message = %claim.key, "not accepted now; tried again");
+        Reply::TryLater { .. } if last => Fate::Known(Outcome::Failed("GaveUp".into())),
+        Reply::TryLater { reason: _, after } => {
             let asked = after
                 .and_then(|after| Micros::try_from(after.as_micros()).ok())
                 .unwrap_or_default();
             again("TryLater", pause.max(asked))
         }
-        Reply::Unknown(reason) => {
-            tracing::warn!(adapter = claim.adapter, attempt = claim.attempt, reason, message = %claim.key, "its fate is unknown");
-            if limits.retries_unknown && !last {
-                again(UNKNOWN, pause)
-            } else {
-                Fate::Known(Outcome::Failed(OUTCOME_UNKNOWN.into()))
-            }
-        }
+        Reply::Unknown(_) if limits.retries_unknown && !last => again(UNKNOWN, pause),
+        Reply::Unknown(_) => Fate::Known(Outcome::Failed(OUTCOME_UNKNOWN.into())),
     }
 }
 

@@ -10,7 +10,6 @@ use super::{
 use crate::{
     api::channel_adapter::ChannelAdapterSpec,
     channel::{Channel, OpenError, Reads},
-    clock::Micros,
     keys::{Keys, MessageKey},
     kpi::Counts,
     status_server::Flag,
@@ -190,7 +189,7 @@ impl Pump {
         let request = RoundRequest {
             limit: ROUND,
             messages: Some(u32::try_from(room).unwrap_or(ROUND)),
-            contacts_since: now.saturating_sub(self.longest_cap()),
+            contacts_since: now.saturating_sub(self.loaded.programs.longest_cap()),
             outcomes: self.outcomes.clone(),
             in_flight: self.in_flight.clone(),
         };
@@ -202,6 +201,8 @@ impl Pump {
             hold,
             adapters,
             in_flight: &self.in_flight,
+            render: true,
+            trace: false,
         };
         let result = self
             .store
@@ -238,14 +239,6 @@ impl Pump {
             handed = self.fates.recv() => self.outcomes.extend(handed),
             () = shutdown.cancelled() => {}
         }
-    }
-
-    fn longest_cap(&self) -> Micros {
-        let programs = self.loaded.programs.revisions.values();
-        programs
-            .flat_map(|program| program.policy.caps.iter().map(|cap| cap.per))
-            .max()
-            .unwrap_or_default()
     }
 
     async fn give_back(&mut self) -> Result<(), StoreError> {

@@ -56,6 +56,10 @@ pub struct Turn<'a> {
     pub adapters: Adapters,
     /// Messages that this process has claimed and not yet heard of.
     pub in_flight: &'a BTreeSet<MessageKey>,
+    /// Whether claims are rendered; only a simulation that hands nothing over goes without.
+    pub render: bool,
+    /// Whether [`Done::trace`] tells the round's way.
+    pub trace: bool,
 }
 
 /// What a round gives.
@@ -64,6 +68,19 @@ pub struct Done {
     pub commit: RoundCommit,
     /// To be handed over once `commit` is committed, and only then.
     pub claims: Vec<Claim>,
+    /// All that was counted, in its order and with whose it was: for simulations that show a customer's way.
+    pub trace: Vec<Traced>,
+}
+
+/// Something that a round counted.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Traced {
+    pub customer: CustomerKey,
+    /// Where it is known: of arrivals and of messages.
+    pub enrollment: Option<i64>,
+    pub count: Count,
+    /// Of [`Count::Event`] the event's name.
+    pub event: Option<String>,
 }
 
 impl Turn<'_> {
@@ -297,6 +314,11 @@ impl<'a, 't> Walk<'a, 't> {
                 self.now,
             );
             if let Some(disposition) = turn.disposition {
+                let event = match &input {
+                    Input::Event { event, .. } => Some(event.name.as_str()),
+                    Input::Due { .. } | Input::Outcome { .. } => None,
+                };
+                self.trace(None, &Count::Event(disposition), event);
                 self.count(Count::Event(disposition), self.now);
             }
             self.act(turn.actions, &mut inputs);
@@ -317,7 +339,15 @@ impl<'a, 't> Walk<'a, 't> {
                 }
                 Action::Withdraw { enrollment } => self.withdraw(enrollment),
                 Action::Set(attributes) => self.set(attributes),
-                Action::Count { count, at } => self.count(count, at),
+                Action::Arrived { enrollment, step } => {
+                    let count = Count::Step(step);
+                    self.trace(Some(enrollment), &count, None);
+                    self.count(count, self.now);
+                }
+                Action::Count { count, at } => {
+                    self.trace(None, &count, None);
+                    self.count(count, at);
+                }
             }
         }
     }
@@ -464,7 +494,15 @@ impl<'a, 't> Walk<'a, 't> {
             Verdict::Skip(reason) => self.over(&row, Outcome::Skipped(reason.name().into())),
             Verdict::Hold { until, why } => self.hold(row, until.max(self.now + BUSY), why.name()),
             Verdict::Send if adapter.room == 0 => self.hold(row, self.now + BUSY, "Busy"),
-            Verdict::Send => match claim(self.turn.keys, &program, outbound, &row, &self.customer, to, self.now) {
+            Verdict::Send => match claim(
+                self.turn.render.then_some(self.turn.keys),
+                &program,
+                outbound,
+                &row,
+                &self.customer,
+                to,
+                self.now,
+            ) {
                 Ok(claim) => {
                     self.take(row, outbound, claim);
                     None
@@ -536,20 +574,19 @@ impl<'a, 't> Walk<'a, 't> {
         self.done.commit.outbox.retain(|kept| kept.key != row.key);
         self.done.commit.outbox_gone.push((self.key, row.key));
         let touchpoint = row.touchpoint.clone();
-        self.count(
-            match &outcome {
-                Outcome::Sent => Count::Sent { touchpoint },
-                Outcome::Skipped(reason) => Count::Skipped {
-                    touchpoint,
-                    reason: reason.clone(),
-                },
-                Outcome::Failed(reason) => Count::Failed {
-                    touchpoint,
-                    reason: reason.clone(),
-                },
+        let count = match &outcome {
+            Outcome::Sent => Count::Sent { touchpoint },
+            Outcome::Skipped(reason) => Count::Skipped {
+                touchpoint,
+                reason: reason.clone(),
             },
-            self.now,
-        );
+            Outcome::Failed(reason) => Count::Failed {
+                touchpoint,
+                reason: reason.clone(),
+            },
+        };
+        self.trace(Some(row.enrollment), &count, None);
+        self.count(count, self.now);
         let outbound = self
             .outbound(row)
             .map(|(program, outbound)| (program.clone(), outbound.touchpoint.clone()));
@@ -690,6 +727,17 @@ impl<'a, 't> Walk<'a, 't> {
             .current
             .as_ref()
             .and_then(|program| engine::zone_of(&program.profile, &self.customer));
+    }
+
+    fn trace(&mut self, enrollment: Option<i64>, count: &Count, event: Option<&str>) {
+        if self.turn.trace {
+            self.done.trace.push(Traced {
+                customer: self.key,
+                enrollment,
+                count: count.clone(),
+                event: event.map(str::to_owned),
+            });
+        }
     }
 
     fn count(&mut self, count: Count, at: Micros) {

@@ -179,6 +179,7 @@ impl Shop {
         let mut registry = Registry::default();
         let (programs, reachable) = (Flag::lowered("programs"), Flag::lowered("store"));
         let options = Options {
+            clock: Arc::new(SystemClock),
             namespace: NAMESPACE.into(),
             listener,
             secrets: secrets.path().to_owned(),

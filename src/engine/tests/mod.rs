@@ -167,7 +167,11 @@ impl World {
     fn counted(&self, count: &Count) -> usize {
         self.actions
             .iter()
-            .filter(|action| matches!(action, Action::Count { count: this, .. } if this == count))
+            .filter(|action| match action {
+                Action::Count { count: this, .. } => this == count,
+                Action::Arrived { step, .. } => *count == Count::Step(step.clone()),
+                Action::Send { .. } | Action::Withdraw { .. } | Action::Set(_) => false,
+            })
             .count()
     }
 
@@ -175,7 +179,7 @@ impl World {
     fn sends(&self) -> Vec<(&str, Json)> {
         let sends = self.actions.iter().filter_map(|action| match action {
             Action::Send { step, with, .. } => Some((step.as_str(), Json::Object(with.expose().clone()))),
-            Action::Withdraw { .. } | Action::Set(_) | Action::Count { .. } => None,
+            Action::Withdraw { .. } | Action::Set(_) | Action::Count { .. } | Action::Arrived { .. } => None,
         });
         sends.collect()
     }

@@ -3,6 +3,7 @@
 mod intake;
 mod lease;
 mod round;
+mod stepping;
 
 use super::{
     Arrival, Backlog, Customer, EnrollmentRow, Hold, Imported, JourneyRow, Learn, MessageRow, NamespacePrograms,
@@ -28,6 +29,8 @@ use uuid::Uuid;
 /// See the module.
 pub struct Memory {
     clock: Arc<dyn Clock>,
+    /// Leases say which process lives: where time is a hand's, they run by the machine's.
+    lease_clock: Arc<dyn Clock>,
     state: Mutex<State>,
     bells: Mutex<HashMap<(String, String), Arc<Notify>>>,
 }
@@ -82,8 +85,14 @@ struct LeaseRow {
 
 impl Memory {
     pub fn new(clock: Arc<dyn Clock>) -> Self {
+        Self::with_lease_clock(clock.clone(), clock)
+    }
+
+    /// With a clock of its own for leases: processes that live through a virtual year keep them.
+    pub fn with_lease_clock(clock: Arc<dyn Clock>, lease_clock: Arc<dyn Clock>) -> Self {
         Self {
             clock,
+            lease_clock,
             state: Mutex::default(),
             bells: Mutex::default(),
         }
@@ -273,9 +282,7 @@ impl Store for Memory {
     }
 
     async fn accept(&self, namespace: &str, batch: &[Arrival], learn: Learn<'_>) -> Result<Vec<Receipt>> {
-        let (receipts, woken) = intake::accept(&mut self.state(), namespace, batch, learn, self.clock.now());
-        self.wake(namespace, woken);
-        Ok(receipts)
+        Ok(self.accept_at_once(namespace, batch, learn))
     }
 
     async fn quarantine(&self, namespace: &str, rows: &[Quarantined]) -> Result<()> {
@@ -328,7 +335,7 @@ impl Store for Memory {
     }
 
     async fn join(&self, namespace: &str, journey: &str, owner: Uuid, ttl: Duration) -> Result<Hold> {
-        let (now, mut state) = (self.clock.now(), self.state());
+        let (now, mut state) = (self.lease_clock.now(), self.state());
         let row = state
             .namespaces
             .get_mut(namespace)
@@ -358,7 +365,7 @@ impl Store for Memory {
     }
 
     async fn round(&self, hold: &Hold, request: &RoundRequest, work: Work<'_>) -> Result<RoundResult> {
-        Ok(round::round(&mut self.state(), hold, request, work, self.clock.now()))
+        Ok(self.round_at_once(hold, request, work))
     }
 
     async fn wait(&self, namespace: &str, journey: &str, timeout: Duration) {

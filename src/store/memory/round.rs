@@ -11,12 +11,14 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+/// `living` is the time by which leases run.
 pub(super) fn round(
     state: &mut State,
     hold: &Hold,
     request: &RoundRequest,
     work: Work<'_>,
     now: Micros,
+    living: Micros,
 ) -> RoundResult {
     let Some(space) = state.namespaces.get(&hold.namespace) else {
         return RoundResult::Fenced;
@@ -24,7 +26,7 @@ pub(super) fn round(
     let Some(journey) = space
         .journeys
         .get(&hold.journey)
-        .filter(|journey| !journey.stopped && journey.holds(hold, now))
+        .filter(|journey| !journey.stopped && journey.holds(hold, living))
     else {
         return RoundResult::Fenced;
     };

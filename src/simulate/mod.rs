@@ -1,0 +1,10 @@
+//! Virtual time: the real compiler, the gateway's own judgement and learning, the engine, the policy and the in-memory store, driven by a
+//! clock that jumps to whatever is due next. A year takes seconds, and the same seed gives the same bytes.
+//!
+//! [`World`] is the driver: events in, rounds whenever something is due, claims handed to a provider that the caller plays. [`scenario`]
+//! tells stories with it and judges them (`journey test`). Does no I/O, reads no clock, and knows no randomness but a seed.
+
+pub mod scenario;
+mod world;
+
+pub use world::{Answer, Came, Handing, Happening, Provider, Settings, SimulateError, What, World, keys};

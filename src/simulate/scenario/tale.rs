@@ -1,0 +1,94 @@
+//! What happened, as lines a person reads.
+
+use crate::{
+    channel::Reply,
+    clock::Micros,
+    expression::time::{show_duration, show_instant},
+    keys::CustomerKey,
+    kpi::Count,
+    simulate::{Happening, What},
+};
+use std::collections::BTreeMap;
+
+/// Names of customers, for those who know them by their keys.
+pub type Names = BTreeMap<CustomerKey, String>;
+
+/// An instant as the scenario counts: since the start.
+pub fn since(start: Micros, at: Micros) -> String {
+    format!("+{}", show_duration(at - start))
+}
+
+/// One line a happening: when, and what; without the customer's name.
+pub fn line(start: Micros, happening: &Happening) -> Option<String> {
+    let what = words(&happening.what)?;
+    let instant = show_instant(happening.at).unwrap_or_default();
+    Some(format!("{:>12}  {instant}  {what}", since(start, happening.at)))
+}
+
+/// Those of one customer, or of all with their names.
+pub fn tell(start: Micros, happenings: &[Happening], names: &Names, whose: Option<CustomerKey>) -> Vec<String> {
+    let journeys: std::collections::BTreeSet<&str> = happenings.iter().map(|one| one.journey.as_str()).collect();
+    happenings
+        .iter()
+        .filter(|one| whose.is_none_or(|whose| whose == one.customer))
+        .filter_map(|one| {
+            let mut line = line(start, one)?;
+            if journeys.len() > 1 {
+                line.push_str(&format!("  [{}]", one.journey));
+            }
+            if whose.is_none() {
+                let name = names
+                    .get(&one.customer)
+                    .cloned()
+                    .unwrap_or_else(|| one.customer.to_string());
+                line.push_str(&format!("  ({name})"));
+            }
+            Some(line)
+        })
+        .collect()
+}
+
+/// None: it says nothing that another line does not say.
+fn words(what: &What) -> Option<String> {
+    Some(match what {
+        What::Counted { count, event } => match count {
+            Count::Event(disposition) => {
+                format!("event {}: {}", event.as_deref().unwrap_or_default(), disposition.name())
+            }
+            Count::Step(step) => format!("  at {step}"),
+            Count::Entered | Count::Requested { .. } | Count::Sent { .. } => return None,
+            Count::Ended(ending) => format!("  ended: {}", ending.name()),
+            Count::Goal(goal) => format!("  goal {goal}"),
+            Count::Skipped { touchpoint, reason } => format!("  {touchpoint} skipped: {reason}"),
+            Count::Failed { touchpoint, reason } => format!("  {touchpoint} failed: {reason}"),
+            Count::Fault => "  an expression could not be evaluated".to_owned(),
+        },
+        What::Handed { row, claim, reply } => {
+            let to = claim
+                .message
+                .to
+                .as_ref()
+                .map_or(String::new(), |to| format!(" to {}", to.expose()));
+            let subject = claim
+                .message
+                .text("subject")
+                .map_or(String::new(), |text| format!(", \"{text}\""));
+            let said = match reply {
+                Reply::Sent => "sent".to_owned(),
+                Reply::Refused(reason) => format!("refused: {reason}"),
+                Reply::TryLater { reason, .. } => format!("not now: {reason}"),
+                Reply::Unknown(reason) => format!("fate unknown: {reason}"),
+            };
+            format!("  {}{to}{subject}: {said}", row.touchpoint)
+        }
+        What::Held {
+            touchpoint,
+            why,
+            until,
+            step: _,
+        } => format!(
+            "  {touchpoint} held ({why}) until {}",
+            show_instant(*until).unwrap_or_default()
+        ),
+    })
+}

@@ -1,0 +1,151 @@
+//! What a hand that moves the clock must know: whether there is anything to do now, when there is next, and how the rows stand. For
+//! simulations, scenarios and `journey dev --clock virtual`; a runner asks none of this.
+
+use super::{Journey, Memory, Namespace, round};
+use crate::{
+    clock::Micros,
+    engine::state::Enrollment,
+    keys::{CustomerKey, MessageKey},
+    kpi::Counts,
+    store::{
+        Arrival, Customer, Hold, Imported, Learn, MessageRow, OutboxRow, OutboxState, Receipt, RoundRequest,
+        RoundResult, Work,
+    },
+};
+use std::collections::BTreeMap;
+
+impl Memory {
+    /// [`super::Store::accept`] without a runtime.
+    pub fn accept_at_once(&self, namespace: &str, batch: &[Arrival], learn: Learn<'_>) -> Vec<Receipt> {
+        let (receipts, woken) = super::intake::accept(&mut self.state(), namespace, batch, learn, self.clock.now());
+        self.wake(namespace, woken);
+        receipts
+    }
+
+    /// [`super::Store::round`] without a runtime.
+    pub fn round_at_once(&self, hold: &Hold, request: &RoundRequest, work: Work<'_>) -> RoundResult {
+        let (now, living) = (self.clock.now(), self.lease_clock.now());
+        round::round(&mut self.state(), hold, request, work, now, living)
+    }
+
+    /// [`super::Store::import`] without a runtime.
+    pub fn import_at_once(&self, namespace: &str, customers: &[Imported]) {
+        super::intake::import(self.state().space(namespace), customers, "", 0);
+    }
+
+    /// Whether a round of some journey would find something to do as of now. Messages under way are waited for, not worked on.
+    pub fn has_work(&self, namespace: &str) -> bool {
+        let now = self.clock.now();
+        self.of(namespace, |space| {
+            space.journeys.values().any(|journey| {
+                !journey.stopped && (!journey.inbox.is_empty() || journey.instants().any(|due| due <= now))
+            })
+        })
+        .unwrap_or(false)
+    }
+
+    /// The first instant after now at which there is something to do: a wait ends, a held message asks again.
+    pub fn next_due(&self, namespace: &str) -> Option<Micros> {
+        let now = self.clock.now();
+        self.of(namespace, |space| {
+            let journeys = space.journeys.values().filter(|journey| !journey.stopped);
+            journeys.flat_map(|journey| journey.instants_after(now)).min()
+        })
+        .flatten()
+    }
+
+    /// Messages claimed and not yet heard of.
+    pub fn under_way(&self, namespace: &str) -> usize {
+        self.of(namespace, |space| {
+            let rows = space.journeys.values().flat_map(|journey| journey.outbox.values());
+            rows.flat_map(BTreeMap::values)
+                .filter(|row| matches!(row.state, OutboxState::Claimed { .. }))
+                .count()
+        })
+        .unwrap_or_default()
+    }
+
+    pub fn customer(&self, namespace: &str, key: CustomerKey) -> Option<Customer> {
+        self.of(namespace, |space| space.customers.get(&key).cloned()).flatten()
+    }
+
+    /// All that are kept of a customer in a journey, ended ones too, by ordinal.
+    pub fn enrollments(&self, namespace: &str, journey: &str, key: CustomerKey) -> Vec<Enrollment> {
+        self.of(namespace, |space| {
+            let rows = space
+                .journeys
+                .get(journey)
+                .and_then(|journey| journey.enrollments.get(&key));
+            rows.into_iter()
+                .flat_map(BTreeMap::values)
+                .map(|row| row.enrollment.clone())
+                .collect()
+        })
+        .unwrap_or_default()
+    }
+
+    /// Messages on their way, with their journeys.
+    pub fn outbox(&self, namespace: &str) -> Vec<(String, OutboxRow)> {
+        self.of(namespace, |space| {
+            let of = |(name, journey): (&String, &Journey)| {
+                let rows = journey.outbox.values().flat_map(BTreeMap::values);
+                rows.map(|row| (name.clone(), row.clone())).collect::<Vec<_>>()
+            };
+            space.journeys.iter().flat_map(of).collect()
+        })
+        .unwrap_or_default()
+    }
+
+    pub fn message_row(&self, namespace: &str, key: MessageKey) -> Option<MessageRow> {
+        self.of(namespace, |space| space.messages.get(&key).cloned()).flatten()
+    }
+
+    /// Every message there was, by instant, customer and key.
+    pub fn messages(&self, namespace: &str) -> Vec<MessageRow> {
+        let mut rows: Vec<MessageRow> = self
+            .of(namespace, |space| space.messages.values().cloned().collect())
+            .unwrap_or_default();
+        rows.sort_by_key(|row| (row.at, row.customer, row.key));
+        rows
+    }
+
+    pub fn counts_now(&self, namespace: &str, journey: &str) -> Counts {
+        self.of(namespace, |space| {
+            space.journeys.get(journey).map(|journey| journey.counts.clone())
+        })
+        .flatten()
+        .unwrap_or_default()
+    }
+
+    pub fn intake_counts_now(&self, namespace: &str) -> Counts {
+        self.of(namespace, |space| space.intake.clone()).unwrap_or_default()
+    }
+
+    fn of<T>(&self, namespace: &str, read: impl FnOnce(&Namespace) -> T) -> Option<T> {
+        self.state().namespaces.get(namespace).map(read)
+    }
+}
+
+impl Journey {
+    /// When time alone gives something to do. Overdue waits of a suspended journey stay.
+    fn instants(&self) -> impl Iterator<Item = Micros> {
+        self.instants_after(Micros::MIN)
+    }
+
+    fn instants_after(&self, now: Micros) -> impl Iterator<Item = Micros> {
+        let suspended = self.revisions.get(&self.current).is_some_and(|row| row.suspended);
+        let last = (now, CustomerKey([u8::MAX; 16]), i64::MAX);
+        let wait = self.due.range(last..).map(|(due, _, _)| *due).find(|due| *due > now);
+        let held = self
+            .outbox
+            .values()
+            .flat_map(BTreeMap::values)
+            .filter_map(|row| match row.state {
+                OutboxState::Held { due, .. } => Some(due),
+                OutboxState::Claimed { .. } => None,
+            });
+        wait.filter(|_| !suspended)
+            .into_iter()
+            .chain(held.filter(move |due| *due > now).min())
+    }
+}
