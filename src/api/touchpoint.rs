@@ -104,6 +104,11 @@ pub struct Outbound {
     #[x_kube(merge_strategy = MapMerge::Atomic)]
     #[x_kube(validation = Rule::new("self.all(name, name.matches('^[A-Za-z][A-Za-z0-9_]{0,62}$'))").message("a field of content is named by a letter, then letters, digits and _"))]
     pub content: BTreeMap<String, Template>,
+    /// ConfigMaps of the namespace whose keys `{% include 'KEY' %}` finds, the first that has it.
+    #[schemars(length(min = 1, max = 16))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    #[x_kube(validation = Rule::new("self.all(a, self.exists_one(b, b == a))").message("the names of includes must differ"))]
+    pub includes: Option<Vec<Name>>,
     /// By language tag (de, de-AT) the fields of content that differ in it. A customer gets, field by field, the closest that there is:
     /// de-AT, then de, then content.
     #[schemars(extend("minProperties" = 1, "maxProperties" = 64))]

@@ -1,13 +1,18 @@
 //! What a message says: its templates, in every language, held to what the sender gives and the purpose allows.
 
 use super::{
-    Code,
-    report::Report,
+    Code, block,
+    report::{Report, instead},
     touchpoint::{Surroundings, allowed},
     value::is_rewritten_key,
     world::World,
 };
-use crate::{api::touchpoint::Outbound as OutboundSpec, locale, policy::Basis, template, template::Template};
+use crate::{
+    api::touchpoint::Outbound as OutboundSpec,
+    locale,
+    policy::Basis,
+    template::{self, Template, include::Missing},
+};
 use std::collections::BTreeMap;
 
 /// The compiled content of a message, and what its templates ask for.
@@ -28,8 +33,10 @@ pub fn content(report: &mut Report, world: &World<'_>, spec: &OutboundSpec, arou
         world,
         spec,
         around,
+        sound: true,
         made: Content::default(),
     };
+    maker.includes();
     for (field, source) in &spec.content {
         let path = format!("spec.outbound.content.{field}");
         if let Some(template) = maker.template(&path, field, source.as_str()) {
@@ -45,17 +52,80 @@ struct Maker<'a, 'm> {
     world: &'a World<'m>,
     spec: &'a OutboundSpec,
     around: &'a Surroundings<'a>,
+    /// Whether all ConfigMaps that it includes from are there.
+    sound: bool,
     made: Content,
 }
 
 impl Maker<'_, '_> {
+    fn includes(&mut self) {
+        for (n, name) in self.spec.includes.iter().flatten().enumerate() {
+            let known = &self.world.manifests.config_maps;
+            if !known.contains_key(name.as_str()) {
+                let known = known.keys().map(String::as_str);
+                let help = instead(name.as_str(), known, "make it in this namespace");
+                let message = format!("there is no ConfigMap '{name}'");
+                self.report
+                    .error(Code::Reference, format!("spec.outbound.includes[{n}]"), message, help);
+                self.sound = false;
+            }
+        }
+    }
+
+    /// Reports texts that are included and not there; of a ConfigMap that is not there it has been told already.
+    fn missing(&mut self, path: &str, missing: &[Missing]) {
+        if !self.sound {
+            return;
+        }
+        let named: Vec<String> = self
+            .spec
+            .includes
+            .iter()
+            .flatten()
+            .map(|name| format!("'{name}'"))
+            .collect();
+        for Missing { name, within, line } in missing {
+            let place = match within {
+                Some(text) => format!("line {line} of '{text}', which it includes"),
+                None => format!("line {line}"),
+            };
+            let (message, help) = if named.is_empty() {
+                (
+                    format!("{place}: there is nothing to include '{name}' from"),
+                    "name the ConfigMap that has it in spec.outbound.includes".to_owned(),
+                )
+            } else {
+                let maps = self.spec.includes.iter().flatten();
+                let keys = maps.filter_map(|map| self.world.manifests.config_maps.get(map.as_str()));
+                let keys: Vec<&str> = keys.flat_map(|map| map.keys()).map(String::as_str).collect();
+                let among = if named.len() == 1 {
+                    "ConfigMap"
+                } else {
+                    "none of the ConfigMaps"
+                };
+                let has = if named.len() == 1 { "has no key" } else { "has a key" };
+                (
+                    format!("{place}: {among} {} {has} '{name}'", named.join(", ")),
+                    instead(name, keys.iter().copied(), "add it there"),
+                )
+            };
+            self.report.error(Code::Reference, path, message, help);
+        }
+    }
+
     /// One template, whatever the language.
     fn template(&mut self, path: &str, field: &str, source: &str) -> Option<Template> {
+        let reached = block::reached(self.world.manifests, self.spec, source);
+        if !reached.missing.is_empty() {
+            self.missing(path, &reached.missing);
+            return None;
+        }
         let place = template::Place {
             customer: self.world.attribute_names().map(Into::into).collect(),
             with: self.around.with.clone().unwrap_or_default(),
             any_with: self.around.with.is_none(),
             html: field == "html",
+            includes: reached.texts,
             ..template::Place::default()
         };
         let template = template::compile(source, &place)
@@ -96,7 +166,7 @@ impl Maker<'_, '_> {
                 let path = format!("{path}.{field}");
                 if !self.spec.content.contains_key(field) {
                     let known = self.spec.content.keys().map(String::as_str);
-                    let help = super::report::instead(field, known, "add it to content");
+                    let help = instead(field, known, "add it to content");
                     self.report.error(
                         Code::Value,
                         path,

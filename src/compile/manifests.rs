@@ -18,6 +18,9 @@ pub struct Manifests {
     /// One a namespace; with several none holds, and a diagnostic says so.
     #[serde(default)]
     pub profiles: BTreeMap<String, api::customer_profile::CustomerProfileSpec>,
+    /// Texts that messages include.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub config_maps: super::ConfigMaps,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -48,11 +51,12 @@ impl Manifests {
         self.adapters.extend(pinned.adapters);
         self.policies.extend(pinned.policies);
         self.profiles.extend(pinned.profiles);
+        self.config_maps.extend(pinned.config_maps);
         self
     }
 
-    /// Adds the documents of a YAML text, read as kubectl reads it (YAML 1.1 traps refused with a hint). Documents of other groups
-    /// (Secrets, ConfigMaps, Kustomizations) are passed over. A name given twice is an error. All namespaces are taken for one.
+    /// Adds the documents of a YAML text, read as kubectl reads it (YAML 1.1 traps refused with a hint). Of other groups ConfigMaps are
+    /// read, whose texts messages include; the rest (Secrets, Kustomizations) is passed over. A name given twice is an error. All namespaces are taken for one.
     pub fn read(&mut self, text: &str, origin: &str) -> Result<(), Vec<ParseError>> {
         super::read::read(self, text, origin)
     }

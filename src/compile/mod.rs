@@ -5,6 +5,7 @@
 //! `touchpoint` and `adapter` what it sends and by which way · `intake` the same for the gateway · `revision`.
 
 mod adapter;
+mod block;
 mod content;
 mod diagnostic;
 mod flow;
@@ -25,6 +26,7 @@ mod value;
 mod world;
 
 pub use adapter::{SecretRef, public_url, secrets, secrets_of};
+pub use block::{ConfigMaps, named as config_maps_named};
 pub use diagnostic::{Code, Diagnostic, Object, Severity};
 pub use intake::{ConsentRule, Inbound, Intake, Source, intake};
 pub use journey::compile as journey;

@@ -90,6 +90,9 @@ fn add(manifests: &mut Manifests, document: &str, judge: Judge) -> Result<(), Ve
     if kind == "List" {
         return Err(one(1, "a List is not read: divide the objects by lines of ---".into()));
     }
+    if version == "v1" && kind == "ConfigMap" {
+        return config_map(manifests, document, &object);
+    }
     if !version.starts_with(GROUP) {
         return Ok(());
     }
@@ -146,6 +149,30 @@ fn add(manifests: &mut Manifests, document: &str, judge: Judge) -> Result<(), Ve
             line_of(document, "metadata"),
             format!("{kind} {name} is given twice"),
         ));
+    }
+    Ok(())
+}
+
+/// A ConfigMap without a name is made by somebody else (a generator, a template), and no touchpoint can name it.
+fn config_map(manifests: &mut Manifests, document: &str, object: &Value) -> Result<(), Vec<Mistake>> {
+    let name = text(&object["metadata"]["name"]);
+    if name.is_empty() {
+        return Ok(());
+    }
+    let mut texts = BTreeMap::new();
+    for (key, value) in object["data"].as_object().into_iter().flatten() {
+        let Some(text) = value.as_str() else {
+            let line = Lines::of(document, 1).at(&format!("data.{key}"));
+            let message = format!("ConfigMap {name}: data.{key}: entries of a ConfigMap are texts: put it in quotes");
+            return Err(vec![(line, message)]);
+        };
+        texts.insert(key.clone(), text.to_owned());
+    }
+    if manifests.config_maps.insert(name.into(), texts).is_some() {
+        return Err(vec![(
+            line_of(document, "metadata"),
+            format!("ConfigMap {name} is given twice"),
+        )]);
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What a journey is made of: its revision, and what is kept with it.
 
-use super::{JourneyManifest, Manifests};
+use super::{ConfigMaps, JourneyManifest, Manifests, block};
 use ring::digest;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -37,13 +37,25 @@ fn touchpoints<'m>(manifests: &'m Manifests, journey: &'m JourneyManifest) -> BT
 
 /// The revision of a journey: a hash of steps, entry, exits and the touchpoints used, and of nothing else; five characters without vowels.
 /// Empty where there is no such journey.
+///
+/// The texts that a touchpoint includes are a part of what it says, so they are hashed and pinned as if they stood in it: what customers on
+/// their way are told must fit what their steps give in `with`. Of a ConfigMap only the entries that can be reached count.
 pub fn revision(manifests: &Manifests, journey: &str) -> String {
     let Some(manifest) = manifests.journeys.get(journey) else {
         return String::new();
     };
     let used: Vec<Value> = touchpoints(manifests, manifest)
         .into_iter()
-        .map(|name| json!([name, sorted(json!(manifests.touchpoints.get(name)))]))
+        .map(|name| {
+            let spec = manifests.touchpoints.get(name);
+            let mut texts = included(manifests, name);
+            texts.retain(|_, entries| !entries.is_empty());
+            // Without includes it is hashed as it always was.
+            match texts.is_empty() {
+                true => json!([name, sorted(json!(spec))]),
+                false => json!([name, sorted(json!(spec)), texts]),
+            }
+        })
         .collect();
     let of = sorted(json!({
         "steps": manifest.spec.steps, "entry": manifest.spec.entry, "exits": manifest.spec.exits, "touchpoints": used,
@@ -54,6 +66,15 @@ pub fn revision(manifests: &Manifests, journey: &str) -> String {
         .take(LENGTH)
         .map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()]))
         .collect()
+}
+
+/// What the messages of a touchpoint include.
+fn included(manifests: &Manifests, touchpoint: &str) -> ConfigMaps {
+    let outbound = manifests
+        .touchpoints
+        .get(touchpoint)
+        .and_then(|spec| spec.outbound.as_ref());
+    outbound.map(|spec| block::used(manifests, spec)).unwrap_or_default()
 }
 
 /// The same for objects whose fields were written in another order.
@@ -84,15 +105,21 @@ pub fn pinned(manifests: &Manifests, journey: &str) -> Manifests {
                     .get(name)
                     .map(|spec| (name.to_owned(), spec.clone())),
             );
+            for (map, entries) in included(manifests, name) {
+                pinned.config_maps.entry(map).or_default().extend(entries);
+            }
         }
     }
     pinned
 }
 
-/// What runners and gateway share: everything but the journeys.
+/// What runners and gateway share: everything but the journeys, and of the ConfigMaps those that touchpoints include from.
 pub fn settings(manifests: &Manifests) -> Manifests {
-    Manifests {
+    let named: BTreeSet<&str> = block::named(manifests).collect();
+    let mut settings = Manifests {
         journeys: Default::default(),
         ..manifests.clone()
-    }
+    };
+    settings.config_maps.retain(|name, _| named.contains(name.as_str()));
+    settings
 }

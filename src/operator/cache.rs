@@ -2,10 +2,13 @@
 //!
 //! Filled by `watch`, read by every dereference step. Objects that cannot be parsed are here too, so that they can be told so.
 
-use super::unit::{Declared, Unit};
+use super::{
+    texts::{Seen, Texts},
+    unit::{Declared, Unit},
+};
 use crate::{
     api::{ChannelAdapter, CustomerProfile, Journey, PrivacyPolicy, Touchpoint},
-    compile::{JourneyManifest, Manifests},
+    compile::{self, JourneyManifest, Manifests},
 };
 use k8s_openapi::{
     NamespaceResourceScope,
@@ -74,6 +77,10 @@ pub struct Cache {
     pub deployments: Kept<Deployment>,
     pub services: Kept<Service>,
     pub budgets: Kept<PodDisruptionBudget>,
+    /// Their metadata alone.
+    pub config_maps: Kept<Seen>,
+    /// The entries of those that touchpoints include from.
+    pub texts: Texts,
     /// Manifests by namespace, until something in it changes.
     pub snapshots: Snapshots,
 }
@@ -167,6 +174,13 @@ impl Cache {
             adapters: named(alive(&self.adapters, namespace), |adapter| adapter.spec),
             policies: named(alive(&self.policies, namespace), |policy| policy.spec),
             profiles: named(profiles.next().into_iter().collect(), |profile| profile.spec),
+            ..Manifests::default()
+        };
+        let texts = |name: &str| Some((name.to_owned(), (*self.texts.get(namespace, name)?).clone()));
+        let config_maps = compile::config_maps_named(&manifests).filter_map(texts).collect();
+        let manifests = Manifests {
+            config_maps,
+            ..manifests
         };
         Snapshot {
             manifests,
@@ -219,6 +233,7 @@ impl Cache {
         self.deployments.seen().await;
         self.services.seen().await;
         self.budgets.seen().await;
+        self.config_maps.seen().await;
     }
 }
 

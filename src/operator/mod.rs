@@ -23,6 +23,7 @@ pub mod rbac;
 pub mod reason;
 pub mod secrets;
 pub mod status;
+pub mod texts;
 pub mod unit;
 pub mod watch;
 
@@ -37,7 +38,11 @@ use error::Error;
 use futures::{FutureExt as _, future::BoxFuture};
 use k8s_openapi::{
     NamespaceResourceScope,
-    api::{apps::v1::Deployment, core::v1::Service, policy::v1::PodDisruptionBudget},
+    api::{
+        apps::v1::Deployment,
+        core::v1::{ConfigMap, Service},
+        policy::v1::PodDisruptionBudget,
+    },
 };
 use kube::{
     Client, Resource,
@@ -238,6 +243,7 @@ async fn pass(context: Arc<Context>, unit: Unit) -> Next {
 
 async fn settle(context: &Arc<Context>, unit: &Unit) -> Result<Next, Error> {
     let namespace = &unit.namespace;
+    texts::see(context, namespace).await?;
     match &unit.what {
         What::Namespace => namespace::settle(context, namespace).await,
         What::Object(kind, name) => match kind {
@@ -285,7 +291,25 @@ fn watch_all(watches: &mut Watches, context: &Arc<OnceLock<Arc<Context>>>) -> Ca
             }
         })
     }
+    let config_maps = {
+        let context = Arc::clone(context);
+        watches.seen::<ConfigMap>(move |meta| {
+            let (Some(context), Some(namespace), Some(name)) =
+                (context.get(), meta.namespace.as_deref(), meta.name.as_deref())
+            else {
+                return;
+            };
+            if texts::concerns(context, namespace, name) {
+                let all = [Unit::namespace(namespace)]
+                    .into_iter()
+                    .chain(context.cache.units(namespace));
+                all.for_each(|unit| context.queue.add(unit, TOGETHER));
+            }
+        })
+    };
     Cache {
+        config_maps,
+        texts: texts::Texts::default(),
         journeys: ours::<Journey>(watches, context),
         touchpoints: ours::<Touchpoint>(watches, context),
         adapters: ours::<ChannelAdapter>(watches, context),

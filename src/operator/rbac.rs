@@ -27,6 +27,8 @@ pub fn watched() -> Vec<PolicyRule> {
         ),
         rule("apps", &["deployments"], &[], &made),
         rule("", &["services"], &[], &made),
+        // Texts that messages include: watched by their metadata, and those that touchpoints name are read.
+        rule("", &["configmaps"], &[], &["list", "watch", "get"]),
         rule("policy", &["poddisruptionbudgets"], &[], &made),
         // Whether a Secret is there, by its name: never listed, never watched. Only journey-store is changed.
         rule("", &["secrets"], &[], &["get", "create"]),

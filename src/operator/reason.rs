@@ -75,7 +75,7 @@ words! {
         DuplicateProfile,
         /// ResolvedRefs: all that is named is there.
         Resolved,
-        /// ResolvedRefs: a touchpoint, an adapter, a step or an attribute that is named is not there.
+        /// ResolvedRefs: a touchpoint, an adapter, a step, an attribute, or a ConfigMap or its key is named and not there.
         ReferenceNotFound,
         /// ResolvedRefs: a Secret that is named is not there. Looked for again every few seconds.
         SecretNotFound,

@@ -10,6 +10,7 @@ use futures::StreamExt;
 use k8s_openapi::{NamespaceResourceScope, apimachinery::pkg::apis::meta::v1::ObjectMeta};
 use kube::{
     Api, Client, Resource,
+    core::PartialObjectMeta,
     runtime::{
         WatchStreamExt,
         reflector::{self, ObjectRef, store::Writer},
@@ -91,6 +92,14 @@ impl Watches {
         self.start::<K>(watcher::Config::default().labels(labels), every_part, changed)
     }
 
+    /// Watches objects of others by their metadata alone. `changed` hears of every change.
+    pub fn seen<K>(&mut self, changed: impl Fn(&ObjectMeta) + Clone + Send + 'static) -> Kept<PartialObjectMeta<K>>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope> + Clone + Debug + Send + Sync + 'static,
+    {
+        self.start::<PartialObjectMeta<K>>(watcher::Config::default(), every_part, changed)
+    }
+
     fn start<K>(
         &mut self,
         config: watcher::Config,
@@ -159,7 +168,14 @@ async fn follow<K>(
     let mut known: HashMap<ObjectRef<K>, (u64, ObjectMeta)> = HashMap::new();
     let mut listed: HashSet<ObjectRef<K>> = HashSet::new();
     let mut news: Vec<ObjectMeta> = Vec::new();
-    let clean = |object: &mut K| object.meta_mut().managed_fields = None;
+    let clean = |object: &mut K| {
+        let meta = object.meta_mut();
+        meta.managed_fields = None;
+        // kubectl keeps a whole object in it.
+        if let Some(annotations) = &mut meta.annotations {
+            annotations.remove("kubectl.kubernetes.io/last-applied-configuration");
+        }
+    };
     let mut events = pin!(watcher(api, config).default_backoff().modify(clean));
     while let Some(event) = events.next().await {
         let event = match event {

@@ -15,6 +15,9 @@ pub struct Found {
     pub content: BTreeSet<String>,
     pub links: bool,
     pub unsubscribes: bool,
+    /// Texts that are included, and how deep they include each other.
+    pub includes: BTreeSet<String>,
+    pub depth: usize,
 }
 
 const FUNCTIONS: [&str; 5] = ["link", "unsubscribe_link", "range", "dict", "namespace"];
@@ -117,6 +120,8 @@ pub fn check(source: &str, place: &Place) -> Result<Found, Vec<Mistake>> {
         mistakes: vec![],
         locals: vec![BTreeSet::new()],
         loops: 0,
+        within: vec![],
+        included: 0,
     };
     walk.statement(&tree);
     if walk.mistakes.is_empty() {
@@ -129,12 +134,7 @@ pub fn check(source: &str, place: &Place) -> Result<Found, Vec<Mistake>> {
 /// What the parser says, in words a writer understands.
 pub fn syntax(error: &Error) -> Mistake {
     let detail = error.detail().unwrap_or("it cannot be read").to_owned();
-    let composed = ["include", "import", "from", "extends", "block"]
-        .iter()
-        .any(|tag| detail.contains(&format!("unknown statement {tag}")));
-    let help = if composed {
-        Some("a template stands alone: write its text out".to_owned())
-    } else if error.kind() == ErrorKind::SyntaxError {
+    let help = if error.kind() == ErrorKind::SyntaxError {
         Some("a value is written {{ customer.firstName }}, a condition {% if ... %} ... {% endif %}".to_owned())
     } else {
         None
@@ -200,9 +200,10 @@ fn bounded(source: &str) -> Result<(), Mistake> {
             }
             Token::Ident(name) if first => match name {
                 "set" => sets = true,
-                "if" | "for" | "with" | "filter" | "macro" | "call" | "autoescape" => open.push(1),
+                "if" | "for" | "with" | "filter" | "macro" | "call" | "autoescape" | "block" => open.push(1),
                 "elif" => open.iter_mut().last().into_iter().for_each(|depth| *depth += 1),
-                "endif" | "endfor" | "endwith" | "endfilter" | "endmacro" | "endcall" | "endautoescape" | "endset" => {
+                "endif" | "endfor" | "endwith" | "endfilter" | "endmacro" | "endcall" | "endautoescape" | "endset"
+                | "endblock" => {
                     open.pop();
                 }
                 _ => {}
@@ -237,17 +238,86 @@ struct Walk<'a> {
     locals: Vec<BTreeSet<String>>,
     /// Loops around the place.
     loops: usize,
+    /// Names of the texts that are being included, each by the one before.
+    within: Vec<String>,
+    /// Includes so far.
+    included: usize,
 }
 
 impl Walk<'_> {
     fn mistake(&mut self, span: Span, message: String, help: Option<String>) {
+        self.tell(Mistake {
+            line: usize::from(span.start_line).max(1),
+            message,
+            help,
+        });
+    }
+
+    /// The line is that of the text in which the mistake is.
+    fn tell(&mut self, mistake: Mistake) {
         if self.mistakes.len() < limits::MISTAKES {
-            self.mistakes.push(Mistake {
-                line: usize::from(span.start_line).max(1),
-                message,
-                help,
-            });
+            let message = match self.within.last() {
+                Some(text) => format!("of '{text}', which it includes: {}", mistake.message),
+                None => mistake.message,
+            };
+            self.mistakes.push(Mistake { message, ..mistake });
         }
+    }
+
+    /// An included text sees what is known where it is included, and gives nothing back.
+    fn include(&mut self, of: &ast::Include<'_>, span: Span) {
+        let place = self.place;
+        let written = || Some("write {% include 'NAME' %}".to_owned());
+        let ast::Expr::Const(name) = &of.name else {
+            return self.mistake(span, "what is included must be known before it runs".into(), written());
+        };
+        let Some(name) = name.value.as_str() else {
+            return self.mistake(span, "an include names one text, in quotes".into(), written());
+        };
+        if of.ignore_missing {
+            let help = Some("leave out `ignore missing`".to_owned());
+            return self.mistake(span, format!("'{name}' must be there"), help);
+        }
+        if let Some(first) = self.within.iter().position(|each| each == name) {
+            let circle = self.within[first..].iter().map(String::as_str).chain([name]);
+            let circle = circle.collect::<Vec<_>>().join(", ");
+            let help = Some("take one of the includes out".to_owned());
+            return self.mistake(span, format!("it would be included for ever: {circle}"), help);
+        }
+        self.included += 1;
+        let sizes = self.found.includes.iter().filter_map(|name| place.includes.get(name));
+        let size: usize = sizes.map(|text| text.len()).sum();
+        let too_much = if self.within.len() == limits::INCLUDE_DEPTH {
+            Some(format!("more than {} texts include each other", limits::INCLUDE_DEPTH))
+        } else if self.included > limits::INCLUDES {
+            Some(format!("more than {} includes", limits::INCLUDES))
+        } else if size > limits::INCLUDED {
+            Some(format!("what it includes has more than {} bytes", limits::INCLUDED))
+        } else {
+            None
+        };
+        if let Some(message) = too_much {
+            return self.mistake(span, message, Some("include less".into()));
+        }
+        let Some(text) = place.includes.get(name) else {
+            let known = place.includes.keys().map(String::as_str);
+            let help = did_you_mean(name, known).map(|meant| format!("did you mean '{meant}'?"));
+            return self.mistake(span, format!("there is no text '{name}' to include"), help);
+        };
+        self.found.includes.insert(name.to_owned());
+        self.within.push(name.to_owned());
+        self.found.depth = self.found.depth.max(self.within.len());
+        let read = bounded(text).and_then(|()| parse(text, name, Default::default()).map_err(|error| syntax(&error)));
+        match read {
+            Ok(tree) => self.scoped(|walk| walk.statement(&tree)),
+            Err(mistake) => self.tell(mistake),
+        }
+        self.within.pop();
+    }
+
+    fn stands_alone(&mut self, span: Span) {
+        let help = "write its text out, or {% include 'NAME' %}".to_owned();
+        self.mistake(span, "a template is no part of another".into(), Some(help));
     }
 
     fn statements(&mut self, all: &[ast::Stmt<'_>]) {
@@ -308,6 +378,11 @@ impl Walk<'_> {
                 self.expression(&of.filter);
                 self.scoped(|walk| walk.statements(&of.body));
             }
+            ast::Stmt::Include(of) => self.include(of, of.span()),
+            ast::Stmt::Block(of) => self.stands_alone(of.span()),
+            ast::Stmt::Import(of) => self.stands_alone(of.span()),
+            ast::Stmt::FromImport(of) => self.stands_alone(of.span()),
+            ast::Stmt::Extends(of) => self.stands_alone(of.span()),
             ast::Stmt::Macro(of) => {
                 self.name(of.name, of.span());
                 self.macro_body(of);
@@ -557,6 +632,7 @@ impl Walk<'_> {
                 self.mistake(span, format!("values have no method '{name}'"), help);
                 self.expression(of);
             }
+            ast::CallType::Block(_) => self.stands_alone(span),
             ast::CallType::Object(of) => {
                 self.mistake(span, "only functions can be called".into(), None);
                 self.expression(of);

@@ -1,14 +1,20 @@
 //! Jinja in content: parse and check once at compile time, render in bounded time and space. The one room that knows the crate. Pure.
 //!
-//! A template may read customer.NAME and with.NAME, call link(url) and unsubscribe_link(), and use filters; it has no dynamic access to
-//! attributes (so that what it reads is known before it runs), no includes, no file system. Undefined variables do not compile.
+//! A template may read customer.NAME and with.NAME, call link(url) and unsubscribe_link(), use filters, and include texts that its place
+//! gives by name; it has no dynamic access to attributes and no computed include (so that what it reads is known before it runs), and no
+//! file system. Undefined variables do not compile.
 
 mod check;
+pub mod include;
 mod render;
 
 use crate::engine::state::Properties;
 use minijinja::{AutoEscape, Environment, ErrorKind};
-use std::{collections::BTreeSet, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
 /// What keeps hostile templates cheap.
 pub mod limits {
@@ -27,6 +33,12 @@ pub mod limits {
     pub const OUTPUT: usize = 256 * 1024;
     /// Macros and recursive loops that call each other.
     pub const CALLS: usize = 50;
+    /// Texts that one template includes, and how often it includes any.
+    pub const INCLUDES: usize = 100;
+    /// Bytes of all the texts that it includes.
+    pub const INCLUDED: usize = 500_000;
+    /// Texts that include each other.
+    pub const INCLUDE_DEPTH: usize = 8;
     /// Mistakes reported for one template.
     pub const MISTAKES: usize = 20;
 }
@@ -48,6 +60,8 @@ pub struct Place {
     pub to: bool,
     /// HTML: values are escaped.
     pub html: bool,
+    /// Texts that may be included, by name ([`include::reach`]).
+    pub includes: BTreeMap<String, Arc<str>>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -108,12 +122,19 @@ pub fn compile(source: &str, place: &Place) -> Result<Template, Vec<Mistake>> {
     environment.remove_global("debug");
     environment.add_function("range", render::range);
     environment.set_fuel(Some(limits::FUEL));
-    environment.set_recursion_limit(limits::CALLS);
+    // The engine counts ten for an include.
+    environment.set_recursion_limit(limits::CALLS + 10 * found.depth);
     let html = place.html;
     environment.set_auto_escape_callback(move |_| if html { AutoEscape::Html } else { AutoEscape::None });
     environment
         .add_template_owned(NAME, source.to_owned())
         .map_err(|error| vec![check::syntax(&error)])?;
+    for name in found.includes {
+        let text = place.includes.get(&name).map(|text| text.to_string());
+        environment
+            .add_template_owned(name, text.unwrap_or_default())
+            .map_err(|error| vec![check::syntax(&error)])?;
+    }
     Ok(Template {
         environment: Box::new(environment),
         reads: found.customer,
@@ -124,8 +145,8 @@ pub fn compile(source: &str, place: &Place) -> Result<Template, Vec<Mistake>> {
     })
 }
 
-/// What the only template of an environment is called.
-const NAME: &str = "content";
+/// What the template itself is called in its environment: no text that is included can be called so.
+const NAME: &str = " content";
 
 impl Template {
     /// Attributes of the customer that it can read; `id` is nobody's to allow and not among them.

@@ -208,11 +208,10 @@ fn each_mistake_says_where_it_is_and_what_to_write() {
 #[test]
 fn what_cannot_be_read_or_is_made_of_other_files_is_refused() {
     for (source, part) in [
-        ("{% include 'footer' %}", "a template stands alone"),
-        ("{% extends 'base' %}", "a template stands alone"),
-        ("{% import 'x' as y %}", "a template stands alone"),
-        ("{% from 'x' import y %}", "a template stands alone"),
-        ("{% block x %}{% endblock %}", "a template stands alone"),
+        ("{% extends 'base' %}", "a template is no part of another"),
+        ("{% import 'x' as y %}", "a template is no part of another"),
+        ("{% from 'x' import y %}", "a template is no part of another"),
+        ("{% block x %}{% endblock %}", "a template is no part of another"),
         ("{{ customer.firstName", "unexpected end"),
         ("{% if customer.vip %}", "end of input"),
         ("{{ a b }}", "unexpected"),
@@ -220,6 +219,113 @@ fn what_cannot_be_read_or_is_made_of_other_files_is_refused() {
         let found = mistakes(source);
         assert!(found.len() == 1 && found[0].contains(part), "{source}: {found:?}");
     }
+}
+
+/// A place with texts to include.
+fn blocks(texts: &[(&str, &str)]) -> Place {
+    Place {
+        includes: texts
+            .iter()
+            .map(|(name, text)| ((*name).to_owned(), (*text).into()))
+            .collect(),
+        ..place()
+    }
+}
+
+#[test]
+fn an_included_text_is_a_part_of_the_template() {
+    let place = blocks(&[
+        ("hello.txt", "Hello {{ customer.firstName }}{% include 'mark' %}"),
+        ("mark", "{{ sign }} {{ link('https://shop.example/') }}"),
+        ("content", "{% for i in range(3) %}{{ i }}{% endfor %}"),
+    ]);
+    let source = "{% set sign = '!' %}{% include 'hello.txt' %} {% include 'content' %}";
+    assert_eq!(render(source, &place), "Hello Ada <3! https://e.example/l/21?s=a&b 012");
+    let template = compile(source, &place).unwrap();
+    assert_eq!(template.reads().iter().collect::<Vec<_>>(), ["firstName"]);
+    assert!(template.links());
+    let escaped = Place { html: true, ..place };
+    assert!(render(source, &escaped).starts_with("Hello Ada &lt;3!"));
+}
+
+#[test]
+fn an_include_is_known_before_it_runs_bounded_and_checked() {
+    let chain: Vec<(String, String)> = (0..=limits::INCLUDE_DEPTH)
+        .map(|n| (format!("c{n}"), format!("{{% include 'c{}' %}}", n + 1)))
+        .chain([(format!("c{}", limits::INCLUDE_DEPTH + 1), "end".into())])
+        .collect();
+    let mut texts: Vec<(&str, &str)> = chain
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()))
+        .collect();
+    // Doubles at each level: the number of includes is bounded, not only their depth.
+    let bomb =
+        ["b1", "b2", "b3", "b4", "b5", "b6"].map(|next| format!("{0}{0}{0}{0}", format!("{{% include '{next}' %}}")));
+    for (n, text) in bomb.iter().enumerate() {
+        texts.push((["b0", "b1", "b2", "b3", "b4", "b5"][n], text));
+    }
+    let large = "x\n".repeat(45_000);
+    let many: Vec<String> = (0..7).map(|n| format!("large{n}")).collect();
+    texts.extend(many.iter().map(|name| (name.as_str(), large.as_str())));
+    let too_large: String = many.iter().map(|name| format!("{{% include '{name}' %}}")).collect();
+    let huge = "x".repeat(limits::SOURCE + 1);
+    texts.extend([
+        ("b6", "x"),
+        ("a", "1\n{% include 'b' %}"),
+        ("b", "{% include 'a' %}"),
+        ("typo", "{{ customer.fistName }}"),
+        ("broken", "{% if %}"),
+        ("huge", huge.as_str()),
+    ]);
+    let place = blocks(&texts);
+    for (source, expected) in [
+        (
+            "{% include with.tone %}",
+            "1: what is included must be known before it runs; write {% include 'NAME' %}",
+        ),
+        (
+            "{% include ['a', 'b'] %}",
+            "what is included must be known before it runs",
+        ),
+        ("{% include 7 %}", "an include names one text"),
+        ("{% include 'typo' ignore missing %}", "'typo' must be there"),
+        (
+            "{% include 'tpyo' %}",
+            "there is no text 'tpyo' to include; did you mean 'typo'?",
+        ),
+        (
+            "{% include 'a' %}",
+            "1: of 'b', which it includes: it would be included for ever: a, b, a",
+        ),
+        (
+            "\n{% include 'typo' %}",
+            "1: of 'typo', which it includes: 'customer' has no 'fistName'; did you mean customer.firstName?",
+        ),
+        ("{% include 'broken' %}", "1: of 'broken', which it includes: "),
+        ("{% include 'huge' %}", "of 'huge', which it includes: 100001 bytes"),
+        ("{% include 'c0' %}", "more than 8 texts include each other"),
+        ("{% include 'b0' %}", "more than 100 includes"),
+        (&too_large, "what it includes has more than 500000 bytes"),
+    ] {
+        let found = compile(source, &place).unwrap_err();
+        let first = format!(
+            "{}: {}; {}",
+            found[0].line,
+            found[0].message,
+            found[0].help.clone().unwrap_or_default()
+        );
+        assert!(
+            first.contains(expected) && found.len() <= limits::MISTAKES,
+            "{source}: {first}"
+        );
+    }
+    assert_eq!(render("{% include 'c2' %}", &place), "end", "as deep as is allowed");
+    let endless = render_with(
+        "{% for i in range(99999) %}{% include 'b5' %}{% endfor %}",
+        &place,
+        json!({}),
+    );
+    assert_eq!(endless, Err(RenderError::TooCostly { fuel: limits::FUEL }));
 }
 
 #[test]

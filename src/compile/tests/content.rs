@@ -127,3 +127,127 @@ fn quiet_may_last_while_a_condition_holds() {
         }
     }
 }
+
+const HTML: (&str, &str) = (
+    "    content:\n      subject: \"{{",
+    "    includes: [blocks, more]\n    content:\n      html: \"{% include 'footer.html' %}\"\n      subject: \"{{",
+);
+
+fn with_blocks(maps: &str) -> Manifests {
+    shop(&[HTML, ("# A small shop", &format!("{maps}\n---\n# A small shop"))])
+}
+
+const BLOCKS: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: blocks}\ndata: {footer.html: \"<p>{{ customer.firstName }}{% include 'mark' %}</p>\", unused: x}";
+const MORE: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: more}\ndata: {mark: \"{{ with.items }} {{ link('https://shop.example') }}\", footer.html: second}";
+const OTHER: &str = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: other}\ndata: {secret: of others}";
+
+#[test]
+fn a_message_includes_the_first_text_of_its_config_maps_that_has_the_name() {
+    let sound = with_blocks(&[BLOCKS, MORE, OTHER].join("\n---\n"));
+    assert_eq!(said(&sound), [""; 0]);
+    let template = &program(&sound).outbound["cart-reminder"].content["html"];
+    assert!(template.links() && template.reads().contains("firstName"));
+    // What no touchpoint names goes nowhere; what nothing reaches is not pinned.
+    let keys = |manifests: &Manifests| -> Vec<String> {
+        let entries = manifests.config_maps.iter();
+        entries
+            .flat_map(|(map, entries)| entries.keys().map(move |key| format!("{map}/{key}")))
+            .collect()
+    };
+    assert_eq!(
+        keys(&settings(&sound)),
+        ["blocks/footer.html", "blocks/unused", "more/footer.html", "more/mark"]
+    );
+    assert_eq!(
+        keys(&pinned(&sound, "abandoned-cart")),
+        ["blocks/footer.html", "more/mark"]
+    );
+    // A revision goes on with its own texts, whatever becomes of the ConfigMaps.
+    let gone = Manifests {
+        config_maps: Default::default(),
+        ..settings(&sound)
+    };
+    program(&gone.with(pinned(&sound, "abandoned-cart")));
+}
+
+#[test]
+fn a_revision_changes_with_what_its_messages_say_and_with_nothing_else() {
+    let of = |maps: &[&str]| revision(&with_blocks(&maps.join("\n---\n")), "abandoned-cart");
+    let now = of(&[BLOCKS, MORE]);
+    assert_eq!(of(&[BLOCKS, MORE, OTHER]), now);
+    assert_eq!(
+        of(&[
+            &BLOCKS.replace("unused: x", "unused: y"),
+            &MORE.replace("second", "third")
+        ]),
+        now
+    );
+    assert_ne!(of(&[BLOCKS, &MORE.replace("{{ with.items }}", "-")]), now);
+}
+
+#[test]
+fn what_is_included_is_there_and_held_to_the_purpose() {
+    let missing_key = BLOCKS.replace("footer.html", "fotter.html");
+    let elsewhere = MORE.replace("footer.html", "header.html");
+    for (maps, expected) in [
+        (
+            vec![BLOCKS],
+            "Reference Error spec.outbound.includes[1]: there is no ConfigMap 'more'; make it in this namespace; there is blocks",
+        ),
+        (
+            vec![missing_key.as_str(), elsewhere.as_str()],
+            "Reference Error spec.outbound.content.html: line 1: none of the ConfigMaps 'blocks', 'more' has a key 'footer.html'; did you mean fotter.html?",
+        ),
+        (
+            vec![BLOCKS, &MORE.replace("mark", "mrak")],
+            "Reference Error spec.outbound.content.html: line 1 of 'footer.html', which it includes: none of the ConfigMaps 'blocks', 'more' has a key 'mark'; did you mean mrak?",
+        ),
+        (
+            vec![BLOCKS, &MORE.replace("with.items", "customer.age")],
+            "Policy Error spec.outbound.content.html: purpose 'marketing' does not allow customer.age; add age to the purpose's attributes in the PrivacyPolicy, or do without",
+        ),
+        (
+            vec![BLOCKS, &MORE.replace("with.items", "with.itms")],
+            "Template Error spec.outbound.content.html: line 1: of 'mark', which it includes: 'with' has no 'itms'; did you mean with.items?",
+        ),
+    ] {
+        let wrong = with_blocks(&maps.join("\n---\n"));
+        assert_eq!(said(&wrong), [expected]);
+    }
+    let nowhere = changed(
+        "      subject: \"{{",
+        "      html: \"{% include 'x' %}\"\n      subject: \"{{",
+    );
+    assert_eq!(
+        said(&nowhere),
+        [
+            "Reference Error spec.outbound.content.html: line 1: there is nothing to include 'x' from; name the ConfigMap that has it in spec.outbound.includes"
+        ]
+    );
+}
+
+#[test]
+fn config_maps_are_read_from_files_and_hold_texts() {
+    let read = |text: &str| {
+        Manifests::default()
+            .read(text, "f.yaml")
+            .err()
+            .into_iter()
+            .flatten()
+            .map(|e| e.to_string())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(read(BLOCKS), [""; 0]);
+    assert_eq!(
+        read("apiVersion: v1\nkind: ConfigMap\nmetadata: {generateName: x-}\ndata: {a: b}"),
+        [""; 0]
+    );
+    assert_eq!(
+        read("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\ndata:\n  a: x\n  b: 7"),
+        ["f.yaml:6: ConfigMap m: data.b: entries of a ConfigMap are texts: put it in quotes"]
+    );
+    assert_eq!(
+        read(&format!("{BLOCKS}\n---\n{BLOCKS}")),
+        ["f.yaml:7: ConfigMap blocks is given twice"]
+    );
+}
