@@ -3,7 +3,7 @@
 use super::{
     opaque::{Scalars, scalars},
     signal::Signal,
-    text::{Expr, Name, Span},
+    text::{Clock, Expr, Name, Span, Zone},
 };
 use kube::KubeSchema;
 use schemars::JsonSchema;
@@ -22,7 +22,7 @@ use serde_with::skip_serializing_none;
 pub struct Step {
     /// What other steps, expressions (steps.NAME), metrics and reports call this step; unique in the journey.
     pub name: Name,
-    /// Go on later: after a duration, or when a signal ends the wait.
+    /// Go on later: after a duration, at an instant, or when a signal ends the wait.
     pub wait: Option<Wait>,
     /// Say something through an outbound touchpoint; left when the outcome is known: Sent, Skipped or Failed.
     pub send: Option<Send>,
@@ -41,15 +41,57 @@ pub struct Step {
 /// Time that passes, or something that must happen first.
 #[skip_serializing_none]
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
-#[x_kube(validation = Rule::new("has(self.__for__) || has(self.until)").message("wait needs for or until"))]
+#[x_kube(validation = Rule::new("has(self.__for__) || has(self.at) || has(self.until)").message("wait needs for, at or until"))]
+#[x_kube(validation = Rule::new("!(has(self.__for__) && has(self.at))").message("wait has for or at, not both"))]
+#[x_kube(validation = Rule::new("!has(self.during) || has(self.__for__) || has(self.at)").message("during needs for or at").field_path(".during"))]
 pub struct Wait {
     /// How long: 90s, 15m, 36h, 14d, 1d12h. Survives restarts. Left out: until a signal comes, for ever if none does.
     #[serde(rename = "for")]
     pub for_: Option<Span>,
+    /// Until which instant: CEL that gives a timestamp, asked on arrival; one in the past does not wait.
+    pub at: Option<Expr>,
+    /// Only time inside these windows counts, and the wait ends inside one.
+    pub during: Option<During>,
     /// Signals since arrival; the first of them ends the wait, of two at once the upper. One may lead back to this step,
     /// which starts anew.
     #[schemars(length(min = 1, max = 10))]
     pub until: Option<Vec<Until>>,
+}
+
+/// Windows of local time.
+#[skip_serializing_none]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[x_kube(validation = Rule::new("has(self.days) || has(self.from)").message("during needs days, or from and to"))]
+#[x_kube(validation = Rule::new("has(self.from) == has(self.to)").message("from and to come together"))]
+#[x_kube(validation = Rule::new("!has(self.from) || !has(self.to) || self.from != self.to").message("from and to must differ").field_path(".to"))]
+pub struct During {
+    /// Days of the week on which a window opens; left out: every day.
+    #[schemars(length(min = 1, max = 7))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub days: Option<Vec<Day>>,
+    /// When it opens, HH:MM; left out with `to`: the whole day.
+    pub from: Option<Clock>,
+    /// When it closes, HH:MM, itself outside; before `from`: on the next day.
+    pub to: Option<Clock>,
+    /// Whose clock: `Customer`, UTC or an IANA zone such as Europe/Vienna.
+    #[serde(default = "customer_zone")]
+    pub zone: Zone,
+}
+
+fn customer_zone() -> Zone {
+    Zone("Customer".into())
+}
+
+/// A day of the week.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Day {
+    Mon,
+    Tue,
+    Wed,
+    Thu,
+    Fri,
+    Sat,
+    Sun,
 }
 
 /// A signal that ends a wait, and where it leads.

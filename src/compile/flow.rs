@@ -6,7 +6,7 @@ use super::{
     world::{World, field, values},
 };
 use crate::{
-    api::step::Step,
+    api::step::{Step, Wait},
     expression::{Field, Type},
 };
 use std::collections::BTreeSet;
@@ -106,14 +106,14 @@ impl<'a> Flow<'a> {
                 );
             }
             if let Some(wait) = &step.wait
-                && wait.for_.is_none()
+                && !ends_by_time(wait)
             {
                 let message = format!("step '{}' waits for ever when no signal comes", step.name);
                 report.warning(
                     Code::Flow,
                     format!("spec.steps[{at}].wait"),
                     message,
-                    "add `for`, or make sure that an exit ends it".to_owned(),
+                    "add `for` or `at`, or make sure that an exit ends it".to_owned(),
                 );
             }
         }
@@ -147,6 +147,10 @@ impl<'a> Flow<'a> {
     }
 }
 
+fn ends_by_time(wait: &Wait) -> bool {
+    wait.for_.is_some() || wait.at.is_some()
+}
+
 fn edges<'a>(steps: &'a [Step], at: usize, step: &'a Step) -> Vec<Edge<'a>> {
     // A name that is none ends the list here; it is reported where it stands.
     let index = |name: &crate::api::text::Name| steps.iter().position(|step| step.name == *name).unwrap_or(steps.len());
@@ -168,7 +172,7 @@ fn edges<'a>(steps: &'a [Step], at: usize, step: &'a Step) -> Vec<Edge<'a>> {
             to: index(&until.next),
             event: Some(until.signal.event.as_str()),
         });
-        return signals.chain(wait.for_.is_some().then(|| plain(next))).collect();
+        return signals.chain(ends_by_time(wait).then(|| plain(next))).collect();
     }
     let otherwise = step
         .send

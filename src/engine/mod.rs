@@ -14,7 +14,9 @@ mod sight;
 pub mod state;
 #[cfg(test)]
 mod tests;
+mod wait;
 mod walk;
+pub mod window;
 
 pub use apply::apply;
 pub use entry::watch_until;

@@ -1,5 +1,6 @@
 //! A compiled journey: everything that was text is checked and turned into slots, indices and templates. Made by `compile`, only read here.
 
+use super::window::Windows;
 use crate::{
     api::channel_adapter::ChannelAdapterSpec,
     clock::Micros,
@@ -161,7 +162,10 @@ pub struct Step {
 #[derive(Debug)]
 pub enum StepAction {
     Wait {
-        for_: Option<Micros>,
+        /// None: time alone does not end it.
+        ends: Option<WaitEnd>,
+        /// None: all time counts.
+        during: Option<Windows>,
         until: Vec<Until>,
     },
     Send {
@@ -175,6 +179,15 @@ pub enum StepAction {
     },
     Set(Vec<(String, expression::Program)>),
     Exit(super::state::Ending),
+}
+
+/// How time ends a wait.
+#[derive(Debug)]
+pub enum WaitEnd {
+    /// So long after the arrival.
+    After(Micros),
+    /// At the instant that this CEL gives on arrival; one in the past does not wait.
+    At(expression::Program),
 }
 
 #[derive(Debug)]

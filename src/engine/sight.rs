@@ -172,6 +172,20 @@ impl<'a> Sight<'a> {
         expression.eval_json(&self.record(expression))
     }
 
+    /// The instant that an expression of that type gives.
+    pub fn instant(&self, expression: &expression::Program) -> Result<Micros, Fault> {
+        match expression.eval(&self.record(expression))? {
+            Val::Instant(at) => Ok(at),
+            Val::Bool(_)
+            | Val::Int(_)
+            | Val::Number(_)
+            | Val::Text(_)
+            | Val::Duration(_)
+            | Val::List(_)
+            | Val::Object(_) => Err(Fault::Contradiction),
+        }
+    }
+
     /// Only what the expression can read is looked up: a condition over two paths of a journey with a hundred costs two.
     fn record(&self, expression: &expression::Program) -> Record {
         let mut slots = vec![Value::Missing; self.layout.paths().len()].into_boxed_slice();
@@ -210,7 +224,7 @@ impl<'a> Sight<'a> {
     }
 }
 
-fn zone(profile: &Profile, customer_id: &str, attributes: &Properties) -> Option<TimeZone> {
+pub(super) fn zone(profile: &Profile, customer_id: &str, attributes: &Properties) -> Option<TimeZone> {
     time::zone(&of_customer(profile.zone.as_ref()?, profile, customer_id, attributes)?)
 }
 

@@ -74,7 +74,7 @@ pub(super) enum Coming<'e> {
 }
 
 /// What a step makes of it.
-enum Move {
+pub(super) enum Move {
     /// Nothing: the enrollment stands where it stood.
     Stay,
     /// It stands here from now on.
@@ -243,11 +243,9 @@ impl Walk<'_, '_, '_> {
         let step = &program.steps[at];
         let now = self.round.now;
         match (&step.action, coming) {
-            (StepAction::Wait { for_, .. }, Coming::Arrival) => Move::Stand(Standing::Waiting {
-                step: step.name.clone(),
-                since: now,
-                until: for_.map(|length| now.saturating_add(length)),
-            }),
+            (StepAction::Wait { ends, during, .. }, Coming::Arrival) => {
+                self.begin_wait(step, ends.as_ref(), during.as_ref())
+            }
             (StepAction::Wait { until, .. }, Coming::Signal(event)) => {
                 for (place, until) in until.iter().enumerate() {
                     if self.matches(&until.signal, event) && self.is_enough(&until.signal, Tally::Wait(place)) {
@@ -257,10 +255,7 @@ impl Walk<'_, '_, '_> {
                 }
                 Move::Stay
             }
-            (StepAction::Wait { .. }, Coming::Time) => {
-                self.result(step).event = Personal::default();
-                Move::Go(step.next)
-            }
+            (StepAction::Wait { during, .. }, Coming::Time) => self.end_wait(step, during.as_ref()),
             (StepAction::Wait { .. }, Coming::Outcome(_)) => Move::Stay,
             (
                 StepAction::Send {
@@ -402,7 +397,7 @@ impl Walk<'_, '_, '_> {
         self.round.count(Count::Ended(outcome));
     }
 
-    fn result(&mut self, step: &Step) -> &mut StepResult {
+    pub(super) fn result(&mut self, step: &Step) -> &mut StepResult {
         self.enrollment.steps.entry(step.name.clone()).or_default()
     }
 
@@ -416,7 +411,7 @@ impl Walk<'_, '_, '_> {
         )
     }
 
-    fn step_sight(&self) -> Sight<'_> {
+    pub(super) fn step_sight(&self) -> Sight<'_> {
         Sight::of_step(
             self.program,
             self.enrollment,

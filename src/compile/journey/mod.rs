@@ -3,6 +3,7 @@
 mod sends;
 mod signals;
 mod steps;
+mod waits;
 
 pub use sends::given;
 

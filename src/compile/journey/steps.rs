@@ -4,18 +4,18 @@ use super::Compiler;
 use crate::{
     api::{
         opaque::Scalars,
-        step::{Branch, Outcome, Send, Step as StepSpec, Wait},
+        step::{Branch, Outcome, Send, Step as StepSpec},
         text::Name,
     },
     compile::{
         Code,
         report::instead,
         touchpoint::{self, readable_name, scope},
-        value::{is_rewritten_key, scalar, span},
+        value::{is_rewritten_key, scalar},
         world::yaml_keys,
     },
     engine::{
-        program::{Step, StepAction, Until},
+        program::{Step, StepAction},
         state::Ending,
     },
     expression::{self, Field, OnMissing, Place},
@@ -77,28 +77,6 @@ impl<'m> Compiler<'m> {
             action,
             next: next?,
         })
-    }
-
-    fn wait(&mut self, path: &str, wait: &Wait, roots: &[&Field]) -> Option<StepAction> {
-        let path = format!("{path}.wait");
-        let for_ = match &wait.for_ {
-            Some(text) => Some(span(&mut self.report, &format!("{path}.for"), text)?),
-            None => None,
-        };
-        let mut until = vec![];
-        for (n, of) in wait.until.iter().flatten().enumerate() {
-            let path = format!("{path}.until[{n}]");
-            let signal = self.signal(&path, &of.signal, roots);
-            let next = self.index(&format!("{path}.next"), &of.next);
-            if let (Some(signal), Some(next)) = (signal, next) {
-                self.own_message(&path, &signal.event);
-                until.push(Until { signal, next });
-            }
-        }
-        if wait.for_.is_none() && wait.until.is_none() {
-            self.report.error(Code::Value, path, "a wait needs for or until", None);
-        }
-        Some(StepAction::Wait { for_, until })
     }
 
     fn send(&mut self, path: &str, send: &Send, roots: &[&Field]) -> Option<StepAction> {
@@ -194,7 +172,7 @@ impl<'m> Compiler<'m> {
         with
     }
 
-    fn index(&mut self, path: &str, name: &Name) -> Option<usize> {
+    pub(super) fn index(&mut self, path: &str, name: &Name) -> Option<usize> {
         let found = self.spec.steps.iter().position(|step| step.name == *name);
         if found.is_none() {
             let help = instead(

@@ -94,6 +94,36 @@ fn a_name_that_is_none_is_a_reference() {
             "Value Error spec.steps[3].wait.until[1].times: times is 1 or more; leave it out, or write how many events it takes",
         ),
         (
+            "      for: 1h\n",
+            "      for: 1h\n      at: now\n",
+            "Value Error spec.steps[0].wait: a wait has for or at, not both; a length counts from the arrival, an instant is at: choose one",
+        ),
+        (
+            "      for: 1h\n",
+            "      at: entry.cartId\n",
+            "Expression Error spec.steps[0].wait.at: a timestamp is needed here, this is a text in `entry.cartId`; a timestamp is written timestamp('2026-11-22T09:00:00Z')",
+        ),
+        (
+            "      for: 1h\n",
+            "      during: {days: [Mon]}\n",
+            "Value Error spec.steps[0].wait.during: during needs for or at; during says which time counts: add for or at",
+        ),
+        (
+            "      for: 1h\n",
+            "      for: 1h\n      during: {from: \"09:00\"}\n",
+            "Value Error spec.steps[0].wait.during: from and to come together; give both, or neither for the whole day",
+        ),
+        (
+            "      for: 1h\n",
+            "      for: 1h\n      during: {days: [Mon], zone: Europe/Wien}\n",
+            "Value Error spec.steps[0].wait.during.zone: there is no time zone 'Europe/Wien'; name an IANA zone such as Europe/Vienna",
+        ),
+        (
+            "      for: 1h\n",
+            "      for: 30d\n      during: {days: [Mon], from: \"09:00\", to: \"09:30\"}\n",
+            "Value Error spec.steps[0].wait.during: the windows are open for 30 minutes a week: the wait would take more than ten years; open them longer, or wait less",
+        ),
+        (
             "set: {points: ",
             "set: {pints: ",
             "Reference Error spec.steps[4].set.pints: the CustomerProfile has no attribute 'pints'; did you mean points?",
@@ -330,7 +360,7 @@ fn ways_that_lead_nowhere_are_seen() {
         (
             "    wait:\n      for: 48h\n      until:",
             "    wait:\n      until:",
-            "Flow Warning spec.steps[3].wait: step 'listen' waits for ever when no signal comes; add `for`, or make sure that an exit ends it",
+            "Flow Warning spec.steps[3].wait: step 'listen' waits for ever when no signal comes; add `for` or `at`, or make sure that an exit ends it",
         ),
         (
             "side: Customer",

@@ -7,7 +7,7 @@ mod reading;
 use super::*;
 use crate::{
     clock::{DAY, HOUR},
-    engine::program::StepAction,
+    engine::program::{StepAction, WaitEnd},
     kpi::{KpiSpec, Target},
 };
 use std::collections::BTreeSet;
@@ -94,7 +94,9 @@ fn a_program_says_all_that_the_engine_and_the_dispatcher_need() {
         program.steps.iter().map(|step| step.next).collect::<Vec<_>>(),
         [Some(1), Some(2), Some(3), Some(6), Some(6), Some(6), None]
     );
-    assert!(matches!(&program.steps[0].action, StepAction::Wait { for_: Some(HOUR), until } if until[0].next == 0));
+    assert!(
+        matches!(&program.steps[0].action, StepAction::Wait { ends: Some(WaitEnd::After(HOUR)), during: None, until } if until[0].next == 0)
+    );
     assert!(
         matches!(&program.steps[2].action, StepAction::Send { touchpoint, otherwise: Some(6), .. } if touchpoint == "cart-reminder")
     );

@@ -1,11 +1,17 @@
 //! A journey on paper, and how it becomes a program without manifests.
 
+use super::super::window::Windows;
 use super::*;
+
+/// The event, its condition, and the step that it leads to.
+pub type Noticed = (&'static str, &'static str, &'static str);
 
 /// What a step does; steps are named, and the name "" is none.
 #[derive(Debug)]
 pub enum Do {
-    Wait(Option<Micros>, Vec<(&'static str, &'static str, &'static str)>),
+    Wait(Option<Micros>, Vec<Noticed>),
+    At(&'static str, Option<Windows>, Vec<Noticed>),
+    During(Micros, Windows, Vec<Noticed>),
     Send(&'static str, Vec<(&'static str, &'static str)>, &'static str),
     Branch(Vec<(&'static str, &'static str)>, &'static str),
     Set(Vec<(&'static str, &'static str)>),
@@ -35,7 +41,11 @@ fn scope(steps: &[(&'static str, Do, &'static str)]) -> Scope {
     let properties = || {
         Type::object(vec![
             field("id", Type::TEXT),
-            field("time", Type::Instant),
+            Field {
+                name: "time".into(),
+                ty: Type::Instant,
+                may_be_missing: false,
+            },
             field("cart", Type::TEXT),
             Field {
                 name: "items".into(),
@@ -153,14 +163,26 @@ impl Draft {
         };
         let mut steps = Vec::new();
         for (index, (name, action, next)) in self.steps.iter().enumerate() {
+            let ends = match action {
+                Do::Wait(length, _) => length.map(WaitEnd::After),
+                Do::During(length, ..) => Some(WaitEnd::After(*length)),
+                Do::At(instant, ..) => cel(instant, OnMissing::Missing).map(WaitEnd::At),
+                Do::Send(..) | Do::Branch(..) | Do::Set(_) | Do::Exit(_) => None,
+            };
+            let during = match action {
+                Do::During(_, windows, _) => Some(windows.clone()),
+                Do::At(_, windows, _) => windows.clone(),
+                Do::Wait(..) | Do::Send(..) | Do::Branch(..) | Do::Set(_) | Do::Exit(_) => None,
+            };
             let mut values = |list: &[(&'static str, &'static str)]| {
                 list.iter()
                     .map(|(name, source)| ((*name).to_owned(), cel(source, OnMissing::Missing).unwrap()))
                     .collect::<Vec<_>>()
             };
             let action = match action {
-                Do::Wait(for_, until) => StepAction::Wait {
-                    for_: *for_,
+                Do::Wait(_, until) | Do::At(_, _, until) | Do::During(_, _, until) => StepAction::Wait {
+                    ends,
+                    during,
                     until: until
                         .iter()
                         .map(|(event, when, next)| Until {

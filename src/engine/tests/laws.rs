@@ -1,5 +1,6 @@
 //! Laws that hold for every program and every sequence of inputs.
 
+use super::super::window::{WindowZone, Windows};
 use super::*;
 use proptest::prelude::*;
 
@@ -25,6 +26,21 @@ const ENDINGS: [Ending; 4] = [
     Ending::Disqualified,
     Ending::Failed,
 ];
+
+const INSTANTS: [&str; 4] = [
+    "entry.time + duration('2h')",
+    "entry.time",
+    "nextTime('09:00')",
+    "entry.time + days(1 / entry.items)",
+];
+
+fn windows() -> impl Strategy<Value = Windows> {
+    (1u8..128, prop::option::of((0u16..1440, 0u16..1440))).prop_map(|(days, hours)| Windows {
+        days,
+        hours: hours.filter(|(from, to)| from != to),
+        zone: WindowZone::Customer,
+    })
+}
 
 fn name() -> impl Strategy<Value = &'static str> {
     prop::sample::select(NAMES.to_vec())
@@ -52,6 +68,9 @@ fn action() -> impl Strategy<Value = Do> {
     let otherwise = prop_oneof![Just(""), name()];
     prop_oneof![
         3 => (prop::option::of(1..3i64), prop::collection::vec((noticed(), condition(), name()), 0..3)).prop_map(|(hours, until)| Do::Wait(hours.map(|n| n * HOUR), until)),
+        1 => (prop::sample::select(INSTANTS.to_vec()), prop::option::of(windows()), prop::collection::vec((noticed(), condition(), name()), 0..2))
+            .prop_map(|(at, windows, until)| Do::At(at, windows, until)),
+        1 => (1..5i64, windows()).prop_map(|(hours, windows)| Do::During(hours * HOUR, windows, vec![])),
         3 => (prop::bool::ANY, otherwise).prop_map(|(faulty, otherwise)| {
             Do::Send("mail", if faulty { vec![("n", "1 / entry.items")] } else { vec![] }, otherwise)
         }),

@@ -7,12 +7,16 @@ mod order;
 mod sight;
 mod steps;
 mod times;
+mod wait;
+mod window;
 
 use draft::{Do, Draft, cart};
 
 use super::{
     Customer, Event, Outcome, Program, Programs, apply,
-    program::{Attribute, ExitRule, Goal, OfCustomer, Outbound, Profile, Reentry, Signal, Step, StepAction, Until},
+    program::{
+        Attribute, ExitRule, Goal, OfCustomer, Outbound, Profile, Reentry, Signal, Step, StepAction, Until, WaitEnd,
+    },
     state::{
         About, Action, Disposition, Ending, Enrollment, Ignored, Input, Matches, Properties, Standing, StepResult, Turn,
     },
