@@ -11,6 +11,7 @@ pub mod compile;
 pub mod engine;
 pub mod expression;
 pub mod gateway;
+pub mod graph;
 pub mod keys;
 pub mod kpi;
 pub mod link;

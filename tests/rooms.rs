@@ -12,7 +12,7 @@ struct Rule {
     why: &'static str,
 }
 
-const PURE: &[&str] = &["expression", "template", "engine", "policy", "kpi"];
+const PURE: &[&str] = &["expression", "template", "engine", "policy", "kpi", "graph"];
 
 const RULES: &[Rule] = &[
     Rule {
@@ -34,7 +34,7 @@ const RULES: &[Rule] = &[
         why: "pure rooms have no I/O, no cluster, no database and no randomness",
     },
     Rule {
-        rooms: &["expression", "template", "engine", "policy", "kpi", "compile"],
+        rooms: &["expression", "template", "engine", "policy", "kpi", "compile", "graph"],
         never: &[
             "crate::store",
             "crate::channel",
@@ -121,6 +121,7 @@ const RULES: &[Rule] = &[
             "policy",
             "kpi",
             "compile",
+            "graph",
             "store",
             "channel",
             "gateway",
@@ -140,6 +141,7 @@ const RULES: &[Rule] = &[
             "policy",
             "kpi",
             "compile",
+            "graph",
             "store",
             "channel",
             "gateway",

@@ -216,7 +216,7 @@ fn objects(manifests: &Manifests) -> Vec<Object> {
 }
 
 /// Name and text of each file.
-fn texts(paths: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
+pub fn texts(paths: &[PathBuf]) -> anyhow::Result<Vec<(String, String)>> {
     let mut all = vec![];
     for path in paths {
         if path.as_os_str() == "-" {

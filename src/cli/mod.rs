@@ -4,6 +4,7 @@ pub mod check;
 pub mod crds;
 pub mod dev;
 pub mod gateway;
+pub mod graph;
 pub mod import;
 pub mod operator;
 pub mod quarantine;
@@ -48,6 +49,8 @@ enum Command {
     Check(check::Args),
     /// Play scenarios, tests of journeys told as stories, in virtual time
     Test(test::Args),
+    /// Draw a journey: Mermaid, DOT or SVG
+    Graph(graph::Args),
     /// Print the CustomResourceDefinitions
     Crds {
         /// Write one file a kind into this folder instead
@@ -87,6 +90,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Dev(args) => dev::run(args, until_told()).await.map(done),
         Command::Check(args) => check::run(&args),
         Command::Test(args) => test::run(&args),
+        Command::Graph(args) => graph::run(&args),
         Command::Crds { output } => crds::run(output.as_deref()).map(done),
         Command::Import(command) => import::run(command).await,
         Command::Quarantine(command) => quarantine::run(command).await,
