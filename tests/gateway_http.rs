@@ -642,6 +642,24 @@ async fn a_tracked_link_leads_on_and_its_click_reaches_the_enrollment_that_sent_
 }
 
 #[tokio::test]
+async fn impatience_is_counted_as_the_store_counts_it() {
+    let shop = with_message().await;
+    let link = link::tracked(&shop.keys, &shop.url, NAMESPACE, MESSAGE, "https://shop.example/");
+    // Of three clicks two at least are within one minute.
+    for _ in 0..3 {
+        assert_eq!(shop.http.get(&link).send().await.unwrap().status().as_u16(), 302);
+    }
+    let arrived = shop.arrived("readers").await.len();
+    assert!((1..=2).contains(&arrived), "{arrived}");
+    let counted = |result: &str, n: usize| {
+        let line = format!(r#"journey_events_received_total{{source="link",result="{result}",reason=""}} {n}"#);
+        assert!(shop.metrics().contains(&line), "{line}\n{}", shop.metrics());
+    };
+    counted("accepted", arrived);
+    counted("duplicate", 3 - arrived);
+}
+
+#[tokio::test]
 async fn a_link_that_we_did_not_sign_leads_nowhere() {
     let shop = with_message().await;
     let link = link::tracked(&shop.keys, &shop.url, NAMESPACE, MESSAGE, "https://shop.example/");

@@ -6,7 +6,7 @@ use crate::{
     engine::state::{About, Properties},
     keys::{Keys, MessageKey},
     link,
-    store::{Arrival, MessageRow, StoreError},
+    store::{Arrival, MessageRow, Receipt, StoreError},
 };
 use axum::{
     extract::{Path, Query, State},
@@ -137,11 +137,16 @@ async fn try_record(gateway: &Gateway, key: MessageKey, to: &str, now: clock::Mi
     let id = format!("{}/{to}", now.div_euclid(clock::MINUTE));
     let data = [("link".to_owned(), serde_json::Value::from(to))].into_iter().collect();
     let arrival = of_message(&gateway.view(), &gateway.keys, message, "clicked", &id, data, now);
-    gateway
+    let receipts = gateway
         .store
         .accept(&gateway.namespace, &[arrival], &|_, _| vec![])
         .await?;
-    gateway.metrics.received("link", "accepted", "", 1);
+    match receipts.first().copied().unwrap_or(Receipt::UnknownCustomer) {
+        Receipt::Accepted => gateway.metrics.received("link", "accepted", "", 1),
+        Receipt::Duplicate => gateway.metrics.received("link", "duplicate", "", 1),
+        // Everything of this customer was deleted.
+        Receipt::UnknownCustomer => {}
+    }
     Ok(())
 }
 
