@@ -67,7 +67,7 @@ fn every_direct_dependency_has_a_line() {
 
 /// What the rows of the tables in `text` begin with; `Smtp...` as `Smtp`.
 fn first_cells(text: &str) -> Names {
-    let cell = Regex::new(r"(?m)^\| ([A-Z][A-Za-z]*)(\.\.\.)? \|").unwrap();
+    let cell = Regex::new(r"(?m)^\| ([A-Z][A-Za-z0-9]*)(\.\.\.)? \|").unwrap();
     cell.captures_iter(text).map(|found| found[1].to_owned()).collect()
 }
 
@@ -76,7 +76,7 @@ fn variants(file: &str, name: &str) -> Names {
     let source = fs::read_to_string(file).unwrap();
     let from = source.find(&format!("pub enum {name} {{")).expect(name);
     let body = &source[from..][..source[from..].find("\n}").expect(name)];
-    let variant = Regex::new(r"(?m)^    ([A-Z][A-Za-z]*)").unwrap();
+    let variant = Regex::new(r"(?m)^    ([A-Z][A-Za-z0-9]*)").unwrap();
     variant.captures_iter(body).map(|found| found[1].to_owned()).collect()
 }
 
@@ -90,6 +90,6 @@ fn words(path: &Path) -> Names {
     }
     let source = fs::read_to_string(path).unwrap();
     let code = source.split("#[cfg(test)]").next().unwrap_or_default();
-    let word = Regex::new(r#""((?:[A-Z][a-z]+)+)(?:\{[^"]*)?""#).unwrap();
+    let word = Regex::new(r#""((?:[A-Z][a-z]+[0-9]*)+)(?:\{[^"]*)?""#).unwrap();
     word.captures_iter(code).map(|found| found[1].to_owned()).collect()
 }
