@@ -41,7 +41,8 @@ pub struct ChannelAdapterSpec {
     pub timeout: Option<Span>,
     /// How fast and how much at once; left out: as fast as the other side answers.
     pub limits: Option<Limits>,
-    /// What happens after a failure that may pass; left out: 5 attempts from 1s to 10m.
+    /// What happens after a failure that may pass; left out: 60 attempts with pauses from 1s to 30m, which go on for 12 to 25
+    /// hours (a touchpoint's timeToLive may end them sooner).
     pub retry: Option<Retry>,
     /// When the provider may or may not have accepted. Drop: counted as OutcomeUnknown. Retry: it may go out twice. Left
     /// out: Drop for smtp, Retry for webhook, whose receivers know a message by its idempotency key.
@@ -230,12 +231,14 @@ pub struct Limits {
 #[skip_serializing_none]
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 pub struct Retry {
-    /// Attempts in all; then Failed.
+    /// Attempts in all; then Failed: GaveUp. With pauses from 1s to 30m: 5 go on for 15 seconds at most, 13 for an hour, 60 for
+    /// a day.
     #[schemars(range(min = 1, max = 100))]
     pub attempts: i32,
-    /// Pause before the second attempt; doubled after each, with jitter. Left out: 1s.
+    /// Pause before the second attempt; doubled after each, and by chance between half of it and all of it. A longer Retry-After
+    /// of a webhook's answer is kept. Left out: 1s.
     pub initial: Option<Span>,
-    /// The longest pause; left out: 10m.
+    /// The longest pause; left out: 30m.
     pub max: Option<Span>,
 }
 

@@ -15,7 +15,7 @@ use reqwest::{
 use ring::hmac;
 use serde::de::IgnoredAny;
 use serde_json::json;
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Bytes of an answer's body that are read, and forgotten.
 const BODY: usize = 64 * 1024;
@@ -175,7 +175,8 @@ impl Channel for Webhook {
         match request.send().await {
             Ok(response) => {
                 let after = response.headers().get(RETRY_AFTER);
-                let reply = judge(response.status(), after.and_then(|after| after.to_str().ok()));
+                let after = after.and_then(|after| pause(after.to_str().ok()?, clock::now()));
+                let reply = judge(response.status(), after);
                 read_past(response).await;
                 reply
             }
@@ -224,11 +225,7 @@ async fn read_past(mut response: Response) {
 /// 2xx: taken. 408, 425, 429, 503: not now (RFC 9110, RFC 8470, RFC 6585). 401, 407: the login is the operator's to mend, not a property of
 /// this message. 409: the same message is under way over there (draft-ietf-httpapi-idempotency-key-header, 2.6). Other 5xx: something went
 /// wrong over there, perhaps after taking it.
-fn judge(status: StatusCode, retry_after: Option<&str>) -> Reply {
-    // Only the form in seconds: dates are rare, and without one our own back-off serves.
-    let after = retry_after
-        .and_then(|seconds| seconds.trim().parse().ok())
-        .map(|seconds| Duration::from_secs(seconds).min(LONGEST_PAUSE));
+fn judge(status: StatusCode, after: Option<Duration>) -> Reply {
     match status.as_u16() {
         200..=299 => Reply::Sent,
         401 | 407 | 408 | 409 | 425 | 429 | 503 => Reply::TryLater {
@@ -240,6 +237,19 @@ fn judge(status: StatusCode, retry_after: Option<&str>) -> Reply {
     }
 }
 
+/// What a Retry-After asks for: seconds, or a date (RFC 9110, 10.2.3). None: it is neither, or over.
+fn pause(retry_after: &str, now: clock::Micros) -> Option<Duration> {
+    let asked = retry_after.trim();
+    let pause = match asked.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => {
+            let now = UNIX_EPOCH + Duration::from_micros(u64::try_from(now).ok()?);
+            httpdate::parse_http_date(asked).ok()?.duration_since(now).ok()?
+        }
+    };
+    Some(pause.min(LONGEST_PAUSE))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,7 +259,7 @@ mod tests {
         let of = |code, after| judge(StatusCode::from_u16(code).unwrap(), after);
         assert_eq!(of(202, None), Reply::Sent);
         assert_eq!(
-            of(429, Some("7")),
+            of(429, Some(Duration::from_secs(7))),
             Reply::TryLater {
                 reason: "http 429".into(),
                 after: Some(Duration::from_secs(7))
@@ -261,17 +271,29 @@ mod tests {
                 "{not_now}"
             );
         }
-        let for_ever = of(503, Some("99999999999"));
-        assert!(matches!(
-            for_ever,
-            Reply::TryLater {
-                after: Some(LONGEST_PAUSE),
-                ..
-            }
-        ));
         assert_eq!(of(500, None), Reply::Unknown("http 500".into()));
         assert_eq!(of(302, None), Reply::Refused("Http302".into()));
         assert_eq!(of(404, None), Reply::Refused("Http404".into()));
+    }
+
+    #[test]
+    fn a_retry_after_is_seconds_or_a_date_and_a_day_at_most() {
+        // 1994-11-06T08:49:37Z
+        let now = 784_111_777 * clock::SECOND;
+        for (asked, seconds) in [
+            ("7", Some(7)),
+            (" 120 ", Some(120)),
+            ("99999999999", Some(24 * 60 * 60)),
+            ("Sun, 06 Nov 1994 08:51:37 GMT", Some(120)),
+            ("Sunday, 06-Nov-94 08:51:37 GMT", Some(120)),
+            ("Sun Nov  6 08:51:37 1994", Some(120)),
+            ("Sat, 06 Nov 1999 08:51:37 GMT", Some(24 * 60 * 60)),
+            ("Sun, 06 Nov 1994 08:49:00 GMT", None),
+            ("soon", None),
+            ("-3", None),
+        ] {
+            assert_eq!(pause(asked, now), seconds.map(Duration::from_secs), "{asked}");
+        }
     }
 
     #[test]

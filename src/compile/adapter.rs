@@ -218,7 +218,7 @@ pub fn check(report: &mut Report, manifests: &Manifests, name: &str, spec: &Chan
             .as_ref()
             .and_then(|text| span(report, "spec.retry.initial", text));
         let max = retry.max.as_ref().and_then(|text| span(report, "spec.retry.max", text));
-        let (initial, max) = (initial.unwrap_or(SECOND), max.unwrap_or(10 * MINUTE));
+        let (initial, max) = (initial.unwrap_or(SECOND), max.unwrap_or(30 * MINUTE));
         if initial > max {
             report.error(
                 Code::Value,

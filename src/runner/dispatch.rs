@@ -7,7 +7,7 @@ use super::{
 use crate::{
     api::channel_adapter::{ChannelAdapterSpec, UnknownOutcome},
     channel::{Channel, Reply},
-    clock::Micros,
+    clock::{MINUTE, Micros, SECOND},
     engine::Outcome,
     store::{Fate, Handed},
 };
@@ -31,6 +31,11 @@ const CLAIM_TTL: Duration = Duration::from_secs(2);
 /// Requests under way at a time where the adapter says nothing.
 const CONCURRENCY: usize = 8;
 
+/// Attempts where the adapter says nothing, and the first and the longest pause between them: 12 to 25 hours in all. An outage over night or
+/// a wrong password is mended within that, and who should not be written to so late has a timeToLive.
+const ATTEMPTS: u32 = 60;
+const PAUSES: (Micros, Micros) = (SECOND, 30 * MINUTE);
+
 /// An adapter's limits and retries, parsed.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
@@ -52,13 +57,13 @@ impl Limits {
             per_second: positive(limits.per_second),
             burst: positive(limits.burst),
             concurrency: positive(limits.concurrency).map_or(CONCURRENCY, |n| n.get() as usize),
-            attempts: retry.map_or(5, |retry| u32::try_from(retry.attempts).unwrap_or(1)),
+            attempts: retry.map_or(ATTEMPTS, |retry| u32::try_from(retry.attempts).unwrap_or(1)),
             initial: retry
                 .and_then(|retry| retry.initial.as_ref())
-                .map_or(crate::clock::SECOND, |initial| initial.micros()),
+                .map_or(PAUSES.0, |initial| initial.micros()),
             max: retry
                 .and_then(|retry| retry.max.as_ref())
-                .map_or(10 * crate::clock::MINUTE, |max| max.micros()),
+                .map_or(PAUSES.1, |max| max.micros()),
             retries_unknown: retries_unknown(spec, deduplicates),
         }
     }
@@ -302,6 +307,7 @@ fn jitter() -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::HOUR;
 
     #[test]
     fn pauses_double_up_to_the_longest_one() {
@@ -316,6 +322,16 @@ mod tests {
             [1_000, 2_000, 4_000, 5_000, 5_000]
         );
         assert_eq!(limits.pause(2, 0.0), 1_000);
+    }
+
+    #[test]
+    fn an_adapter_that_says_nothing_is_tried_for_half_a_day_at_least_and_little_more_than_a_day() {
+        let limits = Limits::of(&ChannelAdapterSpec::default(), true);
+        let hours = |jitter| {
+            let all: Micros = (1..limits.attempts).map(|attempt| limits.pause(attempt, jitter)).sum();
+            all / HOUR
+        };
+        assert_eq!((hours(0.0), hours(1.0)), (12, 24));
     }
 
     #[test]
