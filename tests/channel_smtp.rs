@@ -1,11 +1,15 @@
 //! Mail over real connections: to a real mail server with STARTTLS and a login, and to one that does what mail servers do on bad days.
 
 mod channel_support;
+#[path = "support/mail_server.rs"]
+mod mail_server;
 #[path = "support/postgres.rs"]
 mod postgres;
+#[path = "support/process.rs"]
+mod process;
 
 use channel_support::{
-    Mounted, Pki, hand_over, later, message, open, put,
+    Mounted, Pki, hand_over, later, message, open,
     smtp::{END, Encryption, GREETING, Peer, Say, Script},
     unknown,
 };
@@ -16,83 +20,22 @@ use journey::{
     personal::Personal,
     store::{JourneyRow, Store, postgres::Postgres},
 };
+use mail_server::MailServer;
 use serde_json::{Value, json};
 use std::{
-    io::{BufRead, BufReader},
-    net::TcpListener,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::Command,
     sync::Arc,
     time::{Duration, Instant},
 };
 
 const LOGIN: [(&str, &[u8]); 2] = [("login/username", b"shop"), ("login/password", b"right-password\n")];
 
-/// Keeps the server as long as its standard input is open, however the test ends.
-const KEEPER: &str = r#"
-. tests/cluster/machine.sh
-python=$(python_with tests/demo/requirements.txt) || exit
-"$python" tests/demo/mail_server "$1" 127.0.0.1 "$2" & server=$!
-trap : INT TERM
-read -r _ || :
-kill $server
-wait $server
-"#;
-
-/// A real mail server (aiosmtpd) that takes mail only over STARTTLS and after a login, and keeps it as a Maildir.
-struct MailServer {
-    folder: tempfile::TempDir,
-    port: u16,
-    child: Child,
-}
-
-impl MailServer {
-    fn start(pki: &Pki) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        for kind in ["crt", "key"] {
-            let from = pki.0.path().join(format!("right.{kind}"));
-            put(
-                &folder.path().join(format!("pki/mail.{kind}")),
-                &std::fs::read(from).unwrap(),
-            );
-        }
-        put(&folder.path().join("username"), b"shop");
-        put(&folder.path().join("password"), b"right-password");
-        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let mut child = Command::new("bash")
-            .current_dir(env!("CARGO_MANIFEST_DIR"))
-            .args(["-euc", KEEPER, "keeper"])
-            .arg(folder.path())
-            .arg(port.to_string())
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        assert!(line.starts_with("taking mail at"), "{line}");
-        Self { folder, port, child }
-    }
-
-    /// What it has got, oldest first.
-    fn mails(&self) -> Vec<String> {
-        let Ok(files) = std::fs::read_dir(self.folder.path().join("mail/new")) else {
-            return vec![];
-        };
-        let mut files: Vec<_> = files.map(|file| file.unwrap().path()).collect();
-        files.sort();
-        let read = |file: &std::path::PathBuf| std::fs::read_to_string(file).unwrap();
-        files.iter().map(read).collect()
-    }
-}
-
-impl Drop for MailServer {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ended = self.child.wait();
-    }
+/// A mail server with that login, and the folder that it lives in.
+async fn mail_server() -> (MailServer, tempfile::TempDir) {
+    let folder = tempfile::tempdir().unwrap();
+    let server = MailServer::start(folder.path(), "shop", "right-password").await;
+    (server, folder)
 }
 
 fn adapter(port: u16, more: Value) -> Value {
@@ -122,9 +65,8 @@ fn head(mail: &str) -> String {
 
 #[tokio::test]
 async fn a_mail_arrives_whole_with_the_headers_of_one_click_unsubscription() {
-    let pki = Pki::shared();
-    let server = MailServer::start(pki);
-    let mounted = Mounted::new(&[LOGIN[0], LOGIN[1], ("ca/ca.crt", &pki.ca())]);
+    let (server, folder) = mail_server().await;
+    let mounted = Mounted::new(&[LOGIN[0], LOGIN[1], ("ca/ca.crt", server.ca().as_bytes())]);
     let channel = open(with_login(server.port), &mounted);
     let mut message = message(7);
     let page = message.unsubscribe.clone().unwrap();
@@ -140,7 +82,7 @@ async fn a_mail_arrives_whole_with_the_headers_of_one_click_unsubscription() {
     );
     assert_eq!(hand_over(&*channel, &message).await, Reply::Sent);
 
-    let mails = server.mails();
+    let mails = server.texts();
     assert_eq!(mails.len(), 1, "what is in a body is no command");
     let head = head(&mails[0]);
     let has = |line: &str| assert!(head.lines().any(|known| known == line), "{line}\n{head}");
@@ -154,7 +96,7 @@ async fn a_mail_arrives_whole_with_the_headers_of_one_click_unsubscription() {
 
     let parsed = Command::new("python3")
         .args(["-c", "import email,email.policy,sys\nm=email.message_from_file(sys.stdin,policy=email.policy.default)\nprint(m['subject'])\nfor k in ('plain','html'): print(m.get_body((k,)).get_content())"])
-        .stdin(std::fs::File::open(only_file(&server.folder.path().join("mail/new"))).unwrap())
+        .stdin(std::fs::File::open(only_file(&folder.path().join("mail/new"))).unwrap())
         .output()
         .unwrap();
     let parsed = String::from_utf8(parsed.stdout).unwrap().replace("\r\n", "\n");
@@ -172,9 +114,12 @@ fn only_file(folder: &Path) -> std::path::PathBuf {
 
 #[tokio::test]
 async fn a_wrong_password_is_the_operators_to_mend_and_the_mail_goes_out_then() {
-    let pki = Pki::shared();
-    let server = MailServer::start(pki);
-    let mounted = Mounted::new(&[LOGIN[0], ("login/password", b"wrong"), ("ca/ca.crt", &pki.ca())]);
+    let (server, _folder) = mail_server().await;
+    let mounted = Mounted::new(&[
+        LOGIN[0],
+        ("login/password", b"wrong"),
+        ("ca/ca.crt", server.ca().as_bytes()),
+    ]);
     let channel = open(with_login(server.port), &mounted);
     for _ in 0..2 {
         assert_eq!(
@@ -188,11 +133,11 @@ async fn a_wrong_password_is_the_operators_to_mend_and_the_mail_goes_out_then() 
         reason.starts_with("login/password of the mounted Secrets cannot be read"),
         "{reason}"
     );
-    assert!(server.mails().is_empty());
+    assert!(server.texts().is_empty());
 
     mounted.put("login/password", b"right-password");
     assert_eq!(hand_over(&*channel, &message(1)).await, Reply::Sent);
-    assert_eq!(server.mails().len(), 1);
+    assert_eq!(server.texts().len(), 1);
 }
 
 #[tokio::test]
@@ -397,7 +342,11 @@ async fn before_the_body_a_broken_or_silent_connection_is_no_loss_and_after_it_n
 
 #[tokio::test]
 async fn a_server_that_is_not_there_is_tried_later() {
-    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let gone = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
     let mounted = Mounted::new(&[("ca/ca.crt", &Pki::shared().ca())]);
     let reason = later(hand_over(&*open(adapter(gone, json!({})), &mounted), &message(1)).await);
     assert!(reason.starts_with("cannot connect"), "{reason}");
@@ -533,9 +482,8 @@ spec:
 
 #[tokio::test]
 async fn a_test_mail_goes_out_by_the_real_adapter_and_is_counted_nowhere() {
-    let pki = Pki::shared();
-    let mail_server = MailServer::start(pki);
-    let mounted = Mounted::new(&[LOGIN[0], LOGIN[1], ("ca/ca.crt", &pki.ca())]);
+    let (mail_server, _folder) = mail_server().await;
+    let mounted = Mounted::new(&[LOGIN[0], LOGIN[1], ("ca/ca.crt", mail_server.ca().as_bytes())]);
     let keys = Mounted::new(&[]);
     for key in ["seal", "mac"] {
         keys.put(key, keys::encode(&keys::random_key()).as_bytes());
@@ -577,7 +525,7 @@ async fn a_test_mail_goes_out_by_the_real_adapter_and_is_counted_nowhere() {
     };
     let (sent, told, wrong) = send_test(&["--attribute", "firstName=Ada", "--with", "reason=just because"]);
     assert!(sent && told.starts_with("sent by adapter mail"), "{told} {wrong}");
-    let [mail] = &mail_server.mails()[..] else {
+    let [mail] = &mail_server.texts()[..] else {
         panic!("one mail")
     };
     let head = head(mail);
@@ -598,7 +546,7 @@ async fn a_test_mail_goes_out_by_the_real_adapter_and_is_counted_nowhere() {
     mounted.put("login/password", b"wrong");
     let (sent, _, told) = send_test(&[]);
     assert!(!sent && told.contains("the login was refused (smtp 535)"), "{told}");
-    assert_eq!(mail_server.mails().len(), 1);
+    assert_eq!(mail_server.texts().len(), 1);
     assert!(store.counts("shop", "welcome").await.unwrap().0.is_empty());
     assert!(store.intake_counts("shop").await.unwrap().0.is_empty());
 }

@@ -22,7 +22,7 @@ pub struct Mail {
 }
 
 impl MailServer {
-    /// In `folder`, which it fills: its certificate for 127.0.0.1 (signed by [`MailServer::ca`]), its login, its mail.
+    /// In `folder`, which it fills: its certificate for localhost and 127.0.0.1 (signed by [`MailServer::ca`]), its login, its mail.
     pub async fn start(folder: &Path, username: &str, password: &str) -> Self {
         let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
         fs::create_dir_all(folder).unwrap();
@@ -63,12 +63,19 @@ impl MailServer {
 
     /// Everything it took, in the order of Message-ID.
     pub fn mails(&self) -> Vec<Mail> {
-        let taken = fs::read_dir(self.folder.join("mail/new")).unwrap();
-        let mut mails: Vec<Mail> = taken
-            .map(|file| read(&String::from_utf8_lossy(&fs::read(file.unwrap().path()).unwrap())))
-            .collect();
+        let mut mails: Vec<Mail> = self.texts().iter().map(|mail| read(mail)).collect();
         mails.sort();
         mails
+    }
+
+    /// Everything it took, as it came, oldest first.
+    pub fn texts(&self) -> Vec<String> {
+        // The folder is there from the first mail on.
+        let taken = fs::read_dir(self.folder.join("mail/new")).into_iter().flatten();
+        let mut files: Vec<PathBuf> = taken.map(|file| file.unwrap().path()).collect();
+        files.sort();
+        let text = |file: &PathBuf| String::from_utf8_lossy(&fs::read(file).unwrap()).into_owned();
+        files.iter().map(text).collect()
     }
 }
 
