@@ -43,10 +43,11 @@ cluster-down: ## ends the Kubernetes on this machine, never that of KUBECONFIG
 build: ## the optimised binary, target/release/journey
 	cargo build --locked --release
 
-crds: ## the custom resource definitions, from the Rust types into crds/ and the chart
+crds: ## the custom resource definitions and the schemas for editors, from the Rust types into crds/, the chart and schemas/
 	mkdir -p crds charts/journey-operator/files/crds
 	cargo run --locked --quiet -- crds --output crds
 	cargo run --locked --quiet -- crds --output charts/journey-operator/files/crds
+	cargo run --locked --quiet -- schema --output schemas
 
 image: build ## the optimised binary as an image archive, without a container engine: target/journey-operator.tar
 	$(cluster)/image docker.io/local/journey-operator:dev target/journey-operator.tar "$${CARGO_TARGET_DIR:-target}/release/journey"

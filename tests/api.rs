@@ -1,6 +1,8 @@
 //! The contract by example, without a cluster: what is right is read without loss and keeps the rules of its CRD, and the
 //! CRDs on disk are those of the types.
 
+#[path = "rejected/editor.rs"]
+mod editor;
 mod rejected;
 
 use journey::api::{self, ChannelAdapter, CustomerProfile, Journey, PrivacyPolicy, Touchpoint, shape::faults};

@@ -16,6 +16,7 @@
 pub mod channel_adapter;
 pub mod customer_profile;
 pub mod definitions;
+pub mod editor;
 pub mod journey;
 pub mod measure;
 pub mod opaque;
@@ -30,6 +31,7 @@ pub mod touchpoint;
 pub use channel_adapter::{ChannelAdapter, ChannelAdapterSpec};
 pub use customer_profile::CustomerProfile;
 pub use definitions::{crd_files, crds};
+pub use editor::{schema, schema_files};
 pub use journey::Journey;
 pub use privacy_policy::{PrivacyPolicy, PrivacyPolicySpec};
 pub use touchpoint::{Touchpoint, TouchpointSpec};

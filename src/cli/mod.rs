@@ -9,6 +9,7 @@ pub mod import;
 pub mod operator;
 pub mod quarantine;
 pub mod runner;
+pub mod schema;
 pub mod send_test;
 pub mod store_args;
 mod table;
@@ -57,6 +58,12 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         output: Option<PathBuf>,
     },
+    /// Print the JSON Schema of all kinds, for editors
+    Schema {
+        /// Write one file a kind into this folder instead, and all.json over them
+        #[arg(long, value_name = "DIR")]
+        output: Option<PathBuf>,
+    },
     /// Read data from files into the store
     Import(import::ImportArgs),
     /// Events that were put aside
@@ -92,6 +99,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Test(args) => test::run(&args),
         Command::Graph(args) => graph::run(&args),
         Command::Crds { output } => crds::run(output.as_deref()).map(done),
+        Command::Schema { output } => schema::run(output.as_deref()).map(done),
         Command::Import(command) => import::run(command).await,
         Command::Quarantine(command) => quarantine::run(command).await,
         Command::SendTest(args) => send_test::run(args).await,
