@@ -1,4 +1,4 @@
-//! CustomerProfile, one a namespace: what may be known of a customer, and its types.
+//! CustomerProfile, one a namespace: what may be known of a customer, its types, and what follows from it.
 
 use super::{
     opaque::Scalar,
@@ -24,7 +24,7 @@ use std::collections::BTreeMap;
     category = "journey-all",
     derive = "PartialEq",
     cel,
-    doc = "What may be known of a customer in this namespace, and its types. One a namespace.",
+    doc = "What may be known of a customer in this namespace, its types, and what follows from it. One a namespace.",
     printcolumn(name = "Zone", type_ = "string", json_path = ".spec.zone", priority = "1"),
     printcolumn(name = "Locale", type_ = "string", json_path = ".spec.locale", priority = "1"),
     printcolumn(
@@ -56,6 +56,7 @@ pub struct CustomerProfileSpec {
 #[skip_serializing_none]
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[x_kube(validation = Rule::new("!has(self.values) || self.type == 'string'").message("values belong to type: string").field_path(".values"))]
+#[x_kube(validation = Rule::new("!has(self.is) || !has(self.default)").message("a derived attribute has no default: is gives its value").field_path(".default"))]
 pub struct Attribute {
     /// Type of the value; a timestamp is written as RFC 3339.
     #[serde(rename = "type")]
@@ -70,6 +71,9 @@ pub struct Attribute {
     pub values: Option<Vec<Line>>,
     /// What it is while nothing is known; left out: missing.
     pub default: Option<Scalar>,
+    /// CEL over customer and now: the attribute is derived, and nothing can assign it. A boolean with `is` is a named audience;
+    /// over a missing value it is false.
+    pub is: Option<Expr>,
 }
 
 /// The type of an attribute's value.

@@ -6,7 +6,9 @@
 use super::store_args::StoreArgs;
 use crate::{
     channel::{self, Message, Reads, Reply, Secrets},
+    clock,
     engine::{
+        Known,
         program::{Outbound, Profile, Program},
         state::Properties,
     },
@@ -106,8 +108,19 @@ fn chosen<'p>(programs: &'p [Arc<Program>], args: &Args) -> anyhow::Result<(&'p 
 }
 
 fn render(keys: &Keys, program: &Arc<Program>, outbound: &Outbound, args: &Args) -> anyhow::Result<Message> {
-    let mut customer = samples(&program.profile);
-    customer.extend(args.attributes.iter().cloned());
+    let mut attributes = samples(&program.profile);
+    attributes.extend(args.attributes.iter().cloned());
+    let derived = |name: &String| program.profile.attributes.get(name).is_some_and(|of| of.is.is_some());
+    if let Some((name, _)) = args.attributes.iter().find(|(name, _)| derived(name)) {
+        bail!("customer.{name} is derived: give the attributes that it follows from");
+    }
+    let sample = Known {
+        profile: &program.profile,
+        id: "sample",
+        attributes: &attributes,
+        now: clock::now(),
+    };
+    let customer = sample.view(|_| true);
     let mut with: Properties = program
         .gives(&outbound.touchpoint)
         .map(|name| (name.to_owned(), json!(format!("sample {name}"))))
@@ -170,6 +183,7 @@ fn samples(profile: &Profile) -> Properties {
     profile
         .attributes
         .iter()
+        .filter(|(_, attribute)| attribute.is.is_none())
         .map(|(name, attribute)| (name.clone(), value(attribute)))
         .collect()
 }

@@ -1,7 +1,7 @@
 //! Manifests in, programs or diagnostics out: resolves references, type-checks expressions and templates, judges meaning. Pure: uses api,
 //! expression, template, engine and policy; no I/O, no clock.
 //!
-//! Reading order: [`Manifests`] · `world` what may be named · `flow` what is known at each step · `journey` puts a program together ·
+//! Reading order: [`Manifests`] · `profile` and `world` what may be named · `flow` what is known at each step · `journey` puts a program together ·
 //! `touchpoint` and `adapter` what it sends and by which way · `intake` the same for the gateway · `revision`.
 
 mod adapter;
@@ -15,6 +15,7 @@ mod kpi;
 mod lines;
 mod manifests;
 mod object;
+mod profile;
 mod quiet;
 mod read;
 mod report;

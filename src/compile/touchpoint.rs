@@ -185,6 +185,15 @@ pub fn assignment(
         );
         return None;
     };
+    if known.is.is_some() {
+        report.error(
+            Code::Value,
+            path,
+            format!("customer.{attribute} is derived: only its `is` in the CustomerProfile gives it a value"),
+            "assign what it reads".to_owned(),
+        );
+        return None;
+    }
     let place = Place {
         scope,
         wants: Some(known.ty.clone()),

@@ -3,18 +3,12 @@
 use super::{
     Code, Diagnostic, Manifests,
     report::{Report, instead},
-    value::cel,
 };
 use crate::{
-    api::{
-        customer_profile::{Attribute as AttributeSpec, AttributeType},
-        touchpoint::{Inbound, Outbound},
-    },
-    engine::program::{Attribute, OfCustomer, Profile},
-    expression::{self, Field, Layout, OnMissing, Place, Record, Scope, Type, time},
+    api::touchpoint::{Inbound, Outbound},
+    engine::program::Profile,
+    expression::{Field, Type},
 };
-use jiff::tz::TimeZone;
-use serde_json::Value;
 use std::sync::Arc;
 
 /// Levels of a JSON Schema that have types.
@@ -76,24 +70,8 @@ impl<'m> World<'m> {
             }
         } else if let Some((name, spec)) = manifests.profiles.iter().next() {
             let mut report = Report::new("CustomerProfile", name);
-            for (name, of) in &spec.attributes {
-                let attribute = attribute(&mut report, name, of);
-                fields.push(field(name, attribute.ty.clone(), attribute.default.is_none()));
-                profile.attributes.insert(name.clone(), attribute);
-            }
-            if let Some(source) = &spec.zone {
-                profile.zone = of_customer(&mut report, "spec.zone", source.as_str(), &fields);
-                let blank = profile.zone.as_ref().and_then(|zone| zone_of_nobody(&profile, zone));
-                zone_may_be_missing = profile.zone.is_some() && blank.is_none();
-                if let Some(name) = blank.filter(|name| time::zone(name).is_none()) {
-                    let message = format!("of a customer nobody knows it is '{name}', and there is no such time zone");
-                    let help = "name an IANA zone such as Europe/Vienna".to_owned();
-                    report.error(Code::Value, "spec.zone", message, help);
-                }
-            }
-            if let Some(source) = &spec.locale {
-                profile.locale = of_customer(&mut report, "spec.locale", source.as_str(), &fields);
-            }
+            let compiled = super::profile::compile(&mut report, spec);
+            (profile, fields, zone_may_be_missing) = (compiled.profile, compiled.fields, compiled.zone_may_be_missing);
             found = report.found;
         }
         Self {
@@ -263,119 +241,6 @@ impl<'m> World<'m> {
     }
 }
 
-/// A text over customer alone: the zone and the locale. Quiet hours, `nextTime()` and `daysBetween()` ask for the zone at any moment and must
-/// hear the same.
-fn of_customer(report: &mut Report, path: &str, source: &str, attributes: &[Field]) -> Option<OfCustomer> {
-    let scope = Scope {
-        roots: vec![field("customer", Type::object(attributes.to_vec()), false)],
-    };
-    let mut layout = Layout::default();
-    let place = Place {
-        scope: &scope,
-        wants: Some(Type::TEXT),
-        missing: OnMissing::Missing,
-    };
-    let program = cel(report, path, source, &place, &mut layout)?;
-    let what = path.rsplit('.').next().unwrap_or(path);
-    let reads = if program.reads_now() {
-        "now"
-    } else if program.reads_zone() {
-        "the zone that it is to give"
-    } else {
-        return Some(OfCustomer { layout, program });
-    };
-    report.error(
-        Code::Expression,
-        path,
-        format!("a {what} is the customer's and not the moment's: it cannot read {reads}"),
-        "read attributes of customer only".to_owned(),
-    );
-    None
-}
-
-/// The zone's name where every attribute is its default; None: it is missing.
-fn zone_of_nobody(profile: &Profile, zone: &OfCustomer) -> Option<String> {
-    let record = Record::fill_with(&zone.layout, 0, TimeZone::UTC, |path| match path.segments.as_slice() {
-        [_, id] if id == "id" => expression::Value::Text("".into()),
-        [_, name] => {
-            let default = profile.attributes.get(name).and_then(|of| of.default.as_ref());
-            default.map_or(expression::Value::Missing, |default| {
-                expression::Value::of(default, &path.ty)
-            })
-        }
-        _ => expression::Value::Missing,
-    });
-    match zone.program.eval_json(&record) {
-        Ok(Value::String(name)) => Some(name),
-        Ok(_) | Err(_) => None,
-    }
-}
-
-fn attribute(report: &mut Report, name: &str, spec: &AttributeSpec) -> Attribute {
-    let path = format!("spec.attributes.{name}");
-    let one = match spec.type_ {
-        AttributeType::String => match &spec.values {
-            Some(all) => values(all.iter().map(|value| value.as_str())),
-            None => Type::TEXT,
-        },
-        AttributeType::Integer => Type::Int,
-        AttributeType::Number => Type::Number,
-        AttributeType::Boolean => Type::Bool,
-        AttributeType::Timestamp => Type::Instant,
-    };
-    if super::value::is_rewritten_key(name) {
-        report.error(
-            Code::Value,
-            &path,
-            format!("an attribute cannot be called {name}"),
-            yaml_keys(),
-        );
-    } else if name == "id" {
-        report.error(
-            Code::Value,
-            &path,
-            "id is the customer's own: customer.id",
-            "choose another name".to_owned(),
-        );
-    }
-    let ty = if spec.list == Some(true) {
-        Type::List(Box::new(one))
-    } else {
-        one
-    };
-    let default = spec
-        .default
-        .as_ref()
-        .map(|default| &default.0)
-        .filter(|default| match unfit(default, &ty) {
-            Some(why) => {
-                report.error(Code::Value, format!("{path}.default"), why, None);
-                false
-            }
-            None => true,
-        });
-    Attribute {
-        ty,
-        personal: spec.personal == Some(true),
-        default: default.cloned(),
-    }
-}
-
 pub fn yaml_keys() -> String {
     "YAML reads an unquoted y, yes or on as true, n, no or off as false: choose another name, or quote it".into()
-}
-
-/// Why a JSON value is none of the type; None: it is.
-fn unfit(value: &Value, ty: &Type) -> Option<String> {
-    if let (Type::List(of), Value::Array(items)) = (ty, value) {
-        return items.iter().find_map(|item| unfit(item, of));
-    }
-    if let (Type::Text(Some(allowed)), Value::String(text)) = (ty, value) {
-        return (!allowed.contains(text)).then(|| format!("'{text}' is none of its values: {}", allowed.join(", ")));
-    }
-    let fits = expression::Value::of(value, ty) != expression::Value::Missing;
-    (!fits).then(|| match ty {
-        Type::Instant => "a timestamp is written like 2026-03-01T09:00:00Z".to_owned(),
-        ty => format!("this is no {ty}"),
-    })
 }

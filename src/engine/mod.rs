@@ -9,6 +9,7 @@
 
 pub mod apply;
 mod entry;
+mod known;
 pub mod program;
 mod sight;
 pub mod state;
@@ -20,6 +21,7 @@ pub mod window;
 
 pub use apply::apply;
 pub use entry::watch_until;
+pub use known::Known;
 pub use program::{Program, Programs};
-pub use sight::{address, holding, locale_of, view, zone_of};
+pub use sight::{address, holding, locale_of, zone_of};
 pub use state::{Customer, Event, Outcome};

@@ -113,6 +113,8 @@ impl Programs {
 #[derive(Debug, Default)]
 pub struct Profile {
     pub attributes: BTreeMap<String, Attribute>,
+    /// Paths that derived attributes read.
+    pub layout: Layout,
     /// CEL over customer that gives the customer's IANA zone; None: the zone is unknown.
     pub zone: Option<OfCustomer>,
     /// CEL over customer that gives the customer's language tag; None: the language is unknown.
@@ -132,6 +134,17 @@ pub struct Attribute {
     pub personal: bool,
     /// What it is while nothing is known.
     pub default: Option<serde_json::Value>,
+    /// What derives it: then nothing assigns it, and what the store may know under its name does not count.
+    pub is: Option<Derived>,
+}
+
+/// What an attribute follows from.
+#[derive(Debug, Clone)]
+pub struct Derived {
+    /// CEL over customer and now, in the profile's layout. None: it does not compile, and the attribute is missing.
+    pub program: Option<expression::Program>,
+    /// Derived attributes that it stands on, each after those that it stands on itself; a bounded number, and never the attribute itself.
+    pub stands_on: Vec<String>,
 }
 
 /// The one way to notice something: in triggers, waits, exits and goals.
@@ -231,6 +244,15 @@ pub struct Outbound {
 }
 
 impl Outbound {
+    /// Whether its content reads this attribute of the customer, in any language.
+    pub fn reads(&self, attribute: &str) -> bool {
+        let translated = self.translations.values().flat_map(BTreeMap::values);
+        self.content
+            .values()
+            .chain(translated)
+            .any(|template| template.reads().contains(attribute))
+    }
+
     /// The content by field, each in the closest language that there is for it. Errors name the field and no value.
     pub fn render(
         &self,

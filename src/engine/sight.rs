@@ -4,42 +4,41 @@
 //! stand before properties of the same name. What is null, absent, or not of its type is missing; an attribute nobody knows is its default.
 
 use super::{
-    program::{Attribute, OfCustomer, Outbound, Profile, Program},
+    known::{Known, dig_in, known, present},
+    program::{Outbound, Profile, Program},
     state::{Customer, Enrollment, Event, Properties, StepResult},
 };
 use crate::{
     clock::Micros,
-    expression::{self, Fault, Layout, ReadPath, Record, Type, Val, Value, time},
+    expression::{self, Fault, Layout, ReadPath, Record, Type, Val, Value},
 };
 use jiff::tz::TimeZone;
 use serde_json::Value as Json;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// The attributes of a customer as expressions and templates see them: what is known, and the profile's defaults for the rest.
-/// Attributes that the profile does not declare are left out.
-pub fn view(profile: &Profile, attributes: &Properties) -> Properties {
-    profile
-        .attributes
-        .iter()
-        .filter_map(|(name, attribute)| {
-            Some((
-                name.clone(),
-                known(attributes, name).or(attribute.default.as_ref())?.clone(),
-            ))
-        })
-        .collect()
-}
-
 /// The customer's IANA zone by the profile's rule, with the rules of the bundled tz database, so that every replica agrees.
 /// None: the profile has no rule, its value is missing, or it is no IANA zone.
 pub fn zone_of(profile: &Profile, customer: &Customer) -> Option<TimeZone> {
-    zone(profile, customer.id.expose(), customer.attributes.expose())
+    let known = Known {
+        profile,
+        id: customer.id.expose(),
+        attributes: customer.attributes.expose(),
+        // No rule reads the time.
+        now: 0,
+    };
+    known.zone()
 }
 
 /// The customer's language tag by the profile's rule, as it is written; None: the profile has no rule, or its value is missing.
 pub fn locale_of(profile: &Profile, customer: &Customer) -> Option<String> {
-    let rule = profile.locale.as_ref()?;
-    of_customer(rule, profile, customer.id.expose(), customer.attributes.expose()).filter(|tag| !tag.trim().is_empty())
+    let known = Known {
+        profile,
+        id: customer.id.expose(),
+        attributes: customer.attributes.expose(),
+        // No rule reads the time.
+        now: 0,
+    };
+    known.locale().filter(|tag| !tag.trim().is_empty())
 }
 
 /// The address to which `outbound` goes; None: nothing is known, it is blank, or the expression failed: skipped NoAddress.
@@ -69,13 +68,15 @@ pub fn address(
 pub fn holding(program: &Program, customer: &Customer, now: Micros) -> (BTreeSet<String>, usize) {
     let sight = Sight {
         layout: &program.layout,
-        profile: &program.profile,
-        customer_id: customer.id.expose(),
-        attributes: customer.attributes.expose(),
+        known: Known {
+            profile: &program.profile,
+            id: customer.id.expose(),
+            attributes: customer.attributes.expose(),
+            now,
+        },
         event: None,
         entry: None,
         steps: None,
-        now,
     };
     let (mut holding, mut faults) = (BTreeSet::new(), 0);
     for (source, condition) in &program.quiet_while {
@@ -103,14 +104,11 @@ pub(super) fn properties(event: &Event) -> Properties {
 /// Everything that one evaluation may look at.
 pub(super) struct Sight<'a> {
     layout: &'a Layout,
-    profile: &'a Profile,
-    customer_id: &'a str,
-    attributes: &'a Properties,
+    known: Known<'a>,
     event: Option<&'a Event>,
     entry: Option<&'a Properties>,
     /// The program whose steps have a result, be it a count of zero, and what is recorded of them.
     steps: Option<(&'a Program, &'a BTreeMap<String, StepResult>)>,
-    now: Micros,
 }
 
 impl<'a> Sight<'a> {
@@ -138,13 +136,15 @@ impl<'a> Sight<'a> {
     ) -> Self {
         Self {
             layout: &program.layout,
-            profile: &program.profile,
-            customer_id,
-            attributes,
+            known: Known {
+                profile: &program.profile,
+                id: customer_id,
+                attributes,
+                now,
+            },
             event: None,
             entry: Some(enrollment.entry.expose()),
             steps: Some((program, &enrollment.steps)),
-            now,
         }
     }
 
@@ -152,13 +152,15 @@ impl<'a> Sight<'a> {
     pub fn of_trigger(program: &'a Program, customer_id: &'a str, event: &'a Event, now: Micros) -> Self {
         Self {
             layout: &program.layout,
-            profile: &program.profile,
-            customer_id,
-            attributes: event.profile.expose(),
+            known: Known {
+                profile: &program.profile,
+                id: customer_id,
+                attributes: event.profile.expose(),
+                now,
+            },
             event: Some(event),
             entry: None,
             steps: None,
-            now,
         }
     }
 
@@ -195,13 +197,13 @@ impl<'a> Sight<'a> {
             }
         }
         let zone = if expression.reads_zone() {
-            zone(self.profile, self.customer_id, self.attributes)
+            self.known.zone()
         } else {
             None
         };
         Record {
             slots,
-            now: self.now,
+            now: self.known.now,
             zone: zone.unwrap_or(TimeZone::UTC),
         }
     }
@@ -211,7 +213,7 @@ impl<'a> Sight<'a> {
             return Value::Missing;
         };
         match root.as_str() {
-            "customer" => customer_value(self.profile, self.customer_id, self.attributes, rest, &path.ty),
+            "customer" => self.known.value(rest, &path.ty),
             "event" => self
                 .event
                 .map_or(Value::Missing, |event| event_value(event, rest, &path.ty)),
@@ -221,49 +223,6 @@ impl<'a> Sight<'a> {
             }),
             _ => Value::Missing,
         }
-    }
-}
-
-pub(super) fn zone(profile: &Profile, customer_id: &str, attributes: &Properties) -> Option<TimeZone> {
-    time::zone(&of_customer(profile.zone.as_ref()?, profile, customer_id, attributes)?)
-}
-
-/// A text that the profile tells of a customer; None: it is missing.
-fn of_customer(rule: &OfCustomer, profile: &Profile, customer_id: &str, attributes: &Properties) -> Option<String> {
-    // It is the customer's and not the moment's: the compiler refuses a rule that reads the time.
-    let record = Record::fill_with(&rule.layout, 0, TimeZone::UTC, |path| {
-        match path.segments.split_first() {
-            Some((root, rest)) if root == "customer" => {
-                customer_value(profile, customer_id, attributes, rest, &path.ty)
-            }
-            _ => Value::Missing,
-        }
-    });
-    match rule.program.eval(&record).ok()? {
-        Val::Text(text) => Some(text.into_owned()),
-        Val::Bool(_)
-        | Val::Int(_)
-        | Val::Number(_)
-        | Val::Instant(_)
-        | Val::Duration(_)
-        | Val::List(_)
-        | Val::Object(_) => None,
-    }
-}
-
-fn customer_value(profile: &Profile, id: &str, attributes: &Properties, path: &[String], ty: &Type) -> Value {
-    match path {
-        [name] if name == "id" => Value::Text(id.into()),
-        [name, rest @ ..] => {
-            let default = profile
-                .attributes
-                .get(name)
-                .and_then(|Attribute { default, .. }| default.as_ref());
-            known(attributes, name)
-                .or(default)
-                .map_or(Value::Missing, |value| dig_in(value, rest, ty))
-        }
-        [] => present(ty),
     }
 }
 
@@ -295,44 +254,9 @@ fn step_value(program: &Program, steps: &BTreeMap<String, StepResult>, path: &[S
     }
 }
 
-/// What is null is not known.
-fn known<'a>(properties: &'a Properties, name: &str) -> Option<&'a Json> {
-    properties.get(name).filter(|value| !value.is_null())
-}
-
 fn dig(properties: &Properties, path: &[String], ty: &Type) -> Value {
     match path {
         [] => present(ty),
         [name, rest @ ..] => known(properties, name).map_or(Value::Missing, |value| dig_in(value, rest, ty)),
-    }
-}
-
-fn dig_in(value: &Json, path: &[String], ty: &Type) -> Value {
-    path.iter()
-        .try_fold(value, |value, name| {
-            value.as_object().and_then(|object| known(object, name))
-        })
-        .map_or(Value::Missing, |value| {
-            match ty {
-                // has(event.cart): whether it is there is all that can be asked of an object.
-                Type::Object(_) | Type::Opaque => Value::Bool(true),
-                Type::Bool
-                | Type::Int
-                | Type::Number
-                | Type::Text(_)
-                | Type::Instant
-                | Type::Duration
-                | Type::List(_) => Value::of(value, ty),
-            }
-        })
-}
-
-/// A whole root or step: it can be tested with has(), not read.
-fn present(ty: &Type) -> Value {
-    match ty {
-        Type::Object(_) | Type::Opaque => Value::Bool(true),
-        Type::Bool | Type::Int | Type::Number | Type::Text(_) | Type::Instant | Type::Duration | Type::List(_) => {
-            Value::Missing
-        }
     }
 }

@@ -1,8 +1,8 @@
 //! When a wait ends by time: a length, an instant, and windows in which time counts.
 
 use super::{
+    known::Known,
     program::{Step, WaitEnd},
-    sight,
     state::Standing,
     walk::{Move, Walk},
     window::{WindowZone, Windows},
@@ -72,8 +72,15 @@ impl Walk<'_, '_, '_> {
     fn zone(&self, windows: &Windows) -> TimeZone {
         match &windows.zone {
             WindowZone::Fixed(zone) => zone.clone(),
-            WindowZone::Customer => sight::zone(&self.program.profile, self.round.customer_id, &self.round.attributes)
-                .unwrap_or(TimeZone::UTC),
+            WindowZone::Customer => {
+                let known = Known {
+                    profile: &self.program.profile,
+                    id: self.round.customer_id,
+                    attributes: &self.round.attributes,
+                    now: self.round.now,
+                };
+                known.zone().unwrap_or(TimeZone::UTC)
+            }
         }
     }
 }

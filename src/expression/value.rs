@@ -16,6 +16,8 @@ use std::sync::Arc;
 pub enum Value {
     /// Absent, null, or not of its type.
     Missing,
+    /// It could not be computed: whoever reads it fails so too.
+    Fault(Fault),
     Bool(bool),
     Int(i64),
     /// Finite.
@@ -77,6 +79,7 @@ impl Value {
     pub fn read(&self) -> Result<Val<'_>, Fault> {
         Ok(match self {
             Value::Missing => return Err(Fault::Missing),
+            Value::Fault(fault) => return Err(*fault),
             Value::Bool(b) => Val::Bool(*b),
             Value::Int(n) => Val::Int(*n),
             Value::Number(n) => Val::Number(*n),
@@ -86,6 +89,22 @@ impl Value {
             Value::List(items) => Val::List(items),
             Value::Object(fields) => Val::Object(fields),
         })
+    }
+}
+
+impl From<Val<'_>> for Value {
+    /// The value kept, texts and lists copied.
+    fn from(value: Val<'_>) -> Value {
+        match value {
+            Val::Bool(b) => Value::Bool(b),
+            Val::Int(n) => Value::Int(n),
+            Val::Number(n) => Value::Number(n),
+            Val::Text(text) => Value::Text(text.as_ref().into()),
+            Val::Instant(at) => Value::Instant(at),
+            Val::Duration(length) => Value::Duration(length),
+            Val::List(items) => Value::List(items.into()),
+            Val::Object(fields) => Value::Object(fields.into()),
+        }
     }
 }
 

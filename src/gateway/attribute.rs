@@ -92,7 +92,7 @@ fn item(value: &Value) -> Option<Json> {
         Value::Number(number) => json(&Val::Number(*number)),
         Value::Text(text) => json(&Val::Text(text.as_ref().into())),
         Value::Instant(at) => json(&Val::Instant(*at)),
-        Value::Missing | Value::Duration(_) | Value::List(_) | Value::Object(_) => None,
+        Value::Missing | Value::Fault(_) | Value::Duration(_) | Value::List(_) | Value::Object(_) => None,
     }
 }
 

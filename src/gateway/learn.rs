@@ -6,7 +6,7 @@ use super::{attribute, incoming::instant_text, view::View};
 use crate::{
     clock::Micros,
     compile::Inbound,
-    engine::{self, program::Profile, state::Properties},
+    engine::{Known, state::Properties},
     expression::{self, Fault, Record, Val, Value},
     keys::Keys,
     policy::Consent,
@@ -52,10 +52,12 @@ impl<'a> Learning<'a> {
             return vec![];
         };
         let mut lesson = Lesson::default();
-        let before = Sight {
+        let (id, attributes) = (customer.id.clone(), customer.attributes.clone());
+        let before = Known {
             profile: &self.view.intake.profile,
-            id: customer.id.expose().clone(),
-            attributes: customer.attributes.expose().clone(),
+            id: id.expose(),
+            attributes: attributes.expose(),
+            now: self.now,
         };
         self.teach_attributes(inbound, arrival, &before, customer, &mut lesson);
         let heard = self.teach_consent(inbound, arrival, &before, customer, &mut lesson);
@@ -111,16 +113,17 @@ impl<'a> Learning<'a> {
         &self,
         inbound: &Inbound,
         arrival: &Arrival,
-        before: &Sight<'_>,
+        before: &Known<'_>,
         customer: &mut Customer,
         lesson: &mut Lesson,
     ) {
         for (name, expression) in &inbound.attributes {
-            let Some(declared) = before.profile.attributes.get(name) else {
+            let declared = before.profile.attributes.get(name);
+            let Some(declared) = declared.filter(|declared| declared.is.is_none()) else {
                 lesson.left += 1;
                 continue;
             };
-            let record = before.record(inbound, expression, arrival, self.now);
+            let record = record(before, inbound, expression, arrival);
             match expression.eval(&record) {
                 Ok(value) => match attribute::of_val(&declared.ty, &value) {
                     Some(value) => {
@@ -139,7 +142,7 @@ impl<'a> Learning<'a> {
         &self,
         inbound: &Inbound,
         arrival: &Arrival,
-        before: &Sight<'_>,
+        before: &Known<'_>,
         customer: &mut Customer,
         lesson: &mut Lesson,
     ) -> Vec<Heard> {
@@ -149,7 +152,7 @@ impl<'a> Learning<'a> {
                 lesson.left += 1;
                 continue;
             }
-            let record = before.record(inbound, &rule.granted, arrival, self.now);
+            let record = record(before, inbound, &rule.granted, arrival);
             let granted = match rule.granted.eval(&record) {
                 Ok(Val::Bool(granted)) => granted,
                 Err(Fault::Missing) => continue,
@@ -186,46 +189,23 @@ struct Heard {
     granted: bool,
 }
 
-/// The customer as the event's expressions see it: before the event.
-struct Sight<'a> {
-    profile: &'a Profile,
-    id: String,
-    attributes: Properties,
-}
-
-impl Sight<'_> {
-    fn record(&self, inbound: &Inbound, expression: &expression::Program, arrival: &Arrival, now: Micros) -> Record {
-        let zone = expression.reads_zone().then(|| {
-            let customer = engine::Customer {
-                id: self.id.clone().into(),
-                attributes: self.attributes.clone().into(),
-            };
-            engine::zone_of(self.profile, &customer)
-        });
-        let customer = |path: &[String], ty: &expression::Type| match path {
-            [name] if name == "id" => Value::Text(self.id.as_str().into()),
-            [name] => {
-                let default = || self.profile.attributes.get(name)?.default.as_ref();
-                present(self.attributes.get(name))
-                    .or_else(default)
-                    .map_or(Value::Missing, |value| Value::of(value, ty))
-            }
-            _ => Value::Missing,
-        };
-        let event = Event {
-            id: arrival.id.expose(),
-            time: arrival.time,
-            data: arrival.data.expose(),
-        };
-        fill(
-            inbound,
-            expression,
-            &event,
-            customer,
-            zone.flatten().unwrap_or(TimeZone::UTC),
-            now,
-        )
-    }
+/// What an expression of the event's touchpoint sees: the event, and the customer before it.
+fn record(before: &Known<'_>, inbound: &Inbound, expression: &expression::Program, arrival: &Arrival) -> Record {
+    let zone = if expression.reads_zone() { before.zone() } else { None };
+    let event = Event {
+        id: arrival.id.expose(),
+        time: arrival.time,
+        data: arrival.data.expose(),
+    };
+    let customer = |path: &[String], ty: &expression::Type| before.value(path, ty);
+    fill(
+        inbound,
+        expression,
+        &event,
+        customer,
+        zone.unwrap_or(TimeZone::UTC),
+        before.now,
+    )
 }
 
 /// The record for an expression that sees only the event: whose it is.

@@ -49,7 +49,13 @@ pub fn claim(
                 purpose: outbound.purpose.clone(),
             };
             let unsubscribe = page.map(|url| link::unsubscribe(keys, url, &program.namespace, &leave));
-            let view = engine::view(&program.profile, customer.attributes.expose());
+            let known = engine::Known {
+                profile: &program.profile,
+                id: customer.id.expose(),
+                attributes: customer.attributes.expose(),
+                now,
+            };
+            let view = known.view(|name| outbound.reads(name));
             let content = render(keys, program, outbound, row, &view, customer, unsubscribe.as_deref())?;
             (content, unsubscribe)
         }

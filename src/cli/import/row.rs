@@ -75,6 +75,11 @@ impl Rules {
         let (mut columns, mut unknown) = (Vec::new(), Vec::new());
         for name in header.map(|name| name.trim().trim_start_matches('\u{feff}')) {
             match self.column(name) {
+                Some(Column::Attribute(name)) if self.is_derived(&name) => {
+                    return Err(format!(
+                        "the column {name} is a derived attribute, which the CustomerProfile's `is` gives; pass over it with --skip"
+                    ));
+                }
                 Some(column) if column != Column::Skipped && columns.contains(&column) => {
                     return Err(format!("the column {name} is there twice"));
                 }
@@ -117,6 +122,10 @@ them, or pass over them with --skip",
             .attributes
             .contains_key(name)
             .then(|| Column::Attribute(name.to_owned()))
+    }
+
+    fn is_derived(&self, name: &str) -> bool {
+        self.profile.attributes.get(name).is_some_and(|of| of.is.is_some())
     }
 
     /// A row of a CSV file; an empty field tells nothing.
@@ -163,7 +172,7 @@ them, or pass over them with --skip",
         };
         let mut attributes = Properties::new();
         for (name, value) in members(object, "attributes")?.into_iter().flatten() {
-            let value = if value.is_null() {
+            let value = if value.is_null() && !self.is_derived(name) {
                 Value::Null
             } else {
                 self.attribute(name, |ty| of_json(ty, value))?
@@ -268,6 +277,11 @@ them, or pass over them with --skip",
             .attributes
             .get(name)
             .ok_or("attributes has a name that the CustomerProfile does not declare")?;
+        if declared.is.is_some() {
+            return Err(format!(
+                "{name} is derived: it follows from other attributes and cannot be imported"
+            ));
+        }
         read(&declared.ty).ok_or_else(|| format!("{name} does not fit its type, {:#}", declared.ty))
     }
 }

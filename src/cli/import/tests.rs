@@ -17,6 +17,7 @@ spec:
     email: {type: string, personal: true}
     tier: {type: string, values: [none, gold]}
     orders: {type: integer}
+    loyal: {type: boolean, is: customer.orders > 3}
     since: {type: timestamp}
 ---
 apiVersion: journey.dev/v1alpha1
@@ -249,4 +250,17 @@ async fn evidence_for_a_whole_file_is_a_flag() {
         .unwrap();
     assert_eq!((summary.imported, summary.rejected), (1, 0));
     assert!(desk.customer("ada").await.unwrap().consents["marketing"].granted);
+}
+
+#[tokio::test]
+async fn a_derived_attribute_is_not_imported() {
+    let desk = Desk::open().await;
+    let error = desk.import("d.csv", "userId,loyal\nada,true\n", &[]).await.unwrap_err();
+    assert!(
+        error.to_string().contains("the column loyal is a derived attribute"),
+        "{error:#}"
+    );
+    let text = "{\"userId\":\"ada\",\"attributes\":{\"loyal\":true}}\n{\"userId\":\"bob\",\"attributes\":{\"loyal\":null}}\n{\"userId\":\"cem\"}";
+    let summary = desk.import("d.jsonl", text, &[]).await.unwrap();
+    assert_eq!((summary.imported, summary.rejected), (1, 2));
 }

@@ -107,6 +107,7 @@ fn profile() -> Arc<Profile> {
         ty,
         personal: false,
         default,
+        is: None,
     };
     let mut layout = Layout::default();
     let scope = scope(&[]);
@@ -125,6 +126,7 @@ fn profile() -> Arc<Profile> {
             ("vip".into(), attribute(Type::Bool, None)),
             ("seen".into(), attribute(Type::Instant, None)),
         ]),
+        layout: Layout::default(),
         zone: Some(OfCustomer { layout, program: zone }),
         locale: None,
     })

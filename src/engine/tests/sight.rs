@@ -150,11 +150,13 @@ fn zone_address_and_view_serve_the_runner() {
     assert_eq!(address_of(json!("ada@example.com")).as_deref(), Some("ada@example.com"));
     assert_eq!((address_of(json!(null)), address_of(json!("  "))), (None, None));
 
-    let seen = view(
-        &program.profile,
-        &object(json!({"points": 4, "undeclared": 1, "email": null})),
-    );
-    assert_eq!(seen, object(json!({"points": 4, "tier": "none"})));
+    let known = crate::engine::Known {
+        profile: &program.profile,
+        id: "u1",
+        attributes: &object(json!({"points": 4, "undeclared": 1, "email": null})),
+        now: START,
+    };
+    assert_eq!(known.view(|_| true), object(json!({"points": 4, "tier": "none"})));
 }
 
 #[test]

@@ -599,10 +599,14 @@ fn customer(stage: &Stage<'_>, path: &str, whose: CustomerKey, expected: &Custom
     }
     let known = stage.world.store().customer(stage.world.namespace(), whose);
     let empty = Map::new();
-    let seen = engine::view(
-        &stage.world.view().intake.profile,
-        known.as_ref().map_or(&empty, |known| known.attributes.expose()),
-    );
+    let view = stage.world.view();
+    let seen = engine::Known {
+        profile: &view.intake.profile,
+        id: known.as_ref().map_or("", |known| known.id.expose().as_str()),
+        attributes: known.as_ref().map_or(&empty, |known| known.attributes.expose()),
+        now: stage.world.now(),
+    };
+    let seen = seen.view(|name| attributes.contains_key(name));
     for (attribute, value) in attributes {
         let happened = seen.get(attribute);
         if !same_value(happened, value) {

@@ -203,6 +203,10 @@ impl<'f> Stage<'f> {
                         .help(instead(attribute, known)),
                 );
             };
+            if declared.is.is_some() {
+                let why = format!("'{attribute}' is derived: it follows from other attributes");
+                return Err(Wrong::new(here(), why).help("give the attributes that it reads"));
+            }
             let value = gateway::of_json(&declared.ty, value).ok_or_else(|| {
                 Wrong::new(
                     here(),
