@@ -82,6 +82,7 @@ contract! {
         an_ended_enrollment_is_read_while_it_is_watched
         nobody_enters_a_revision_that_is_gone
         counts_add_up
+        the_end_of_an_enrollment_is_told_to_those_who_listen
         a_backlog_says_how_much_waits
         events_that_a_journey_could_not_apply_are_put_aside
         waiting_ends_when_there_is_work_or_time_is_over;

@@ -47,6 +47,7 @@ async fn no_table_holds_personal_data_in_plain() {
         data: properties(json!({"street": "Via Roma 7"})),
         profile: properties(json!({})),
         about: None,
+        hops: 0,
     }];
     let mut message = outbox(
         1,

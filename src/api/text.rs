@@ -66,11 +66,12 @@ text! {
     Name { max: 63, pattern: r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$" }
     /// A word the owner chooses: team, channel, attribute.
     Word { max: 63, pattern: r"^[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?$" }
-    /// What a signal listens to: an inbound touchpoint, what became of a message, or consent.
+    /// What a signal listens to: an inbound touchpoint, what became of a message, the end of a
+    /// journey, or consent.
     EventRef {
         max: 80,
-        must: r"self.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?(/(sent|skipped|failed|clicked))?|consent/(granted|withdrawn))$')",
-        else: "an event is an inbound touchpoint (order-placed), what became of a message (TOUCHPOINT/ sent skipped failed clicked), or consent/ granted withdrawn"
+        must: r"self.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?(/(sent|skipped|failed|clicked))?|journey/[a-z0-9]([-a-z0-9]*[a-z0-9])?|consent/(granted|withdrawn))$')",
+        else: "an event is an inbound touchpoint (order-placed), what became of a message (TOUCHPOINT/ sent skipped failed clicked), the end of a journey (journey/NAME), or consent/ granted withdrawn"
     }
     /// A CEL expression.
     Expr {

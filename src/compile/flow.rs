@@ -131,6 +131,21 @@ impl<'a> Flow<'a> {
         }
     }
 
+    /// Whether one can come to an end without a wait.
+    pub fn passes(&self) -> bool {
+        let (mut seen, mut open) = (BTreeSet::new(), vec![0]);
+        while let Some(at) = open.pop() {
+            let Some(step) = self.steps.get(at) else { return true };
+            if step.exit.is_some() {
+                return true;
+            }
+            if step.wait.is_none() && seen.insert(at) {
+                open.extend(self.graph[at].iter().map(|edge| edge.to));
+            }
+        }
+        false
+    }
+
     /// Whether a way leads from this step back to it on which nobody waits.
     fn spins(&self, start: usize) -> bool {
         let (mut seen, mut open) = (BTreeSet::new(), vec![start]);

@@ -2,7 +2,7 @@
 
 use crate::api;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Manifests {
@@ -21,6 +21,10 @@ pub struct Manifests {
     /// Texts that messages include.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub config_maps: super::ConfigMaps,
+    /// Journeys of the namespace that are not among `journeys`, and whose ends these listen for: pinned with a revision, so that it goes on to
+    /// compile by itself.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub chained: BTreeSet<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,6 +56,7 @@ impl Manifests {
         self.policies.extend(pinned.policies);
         self.profiles.extend(pinned.profiles);
         self.config_maps.extend(pinned.config_maps);
+        self.chained.extend(pinned.chained);
         self
     }
 

@@ -6,6 +6,7 @@
 
 mod adapter;
 mod block;
+mod chain;
 mod content;
 mod diagnostic;
 mod flow;
@@ -28,6 +29,7 @@ mod world;
 
 pub use adapter::{SecretRef, public_url, secrets, secrets_of};
 pub use block::{ConfigMaps, named as config_maps_named};
+pub use chain::chained;
 pub use diagnostic::{Code, Diagnostic, Object, Severity};
 pub use intake::{ConsentRule, Inbound, Intake, Source, intake};
 pub use journey::compile as journey;

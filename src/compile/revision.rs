@@ -1,6 +1,9 @@
 //! What a journey is made of: its revision, and what is kept with it.
 
-use super::{ConfigMaps, JourneyManifest, Manifests, block};
+use super::{
+    ConfigMaps, JourneyManifest, Manifests, block,
+    chain::{chained, signals},
+};
 use ring::digest;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -12,24 +15,12 @@ const LENGTH: usize = 5;
 /// Touchpoints that a journey sends or listens to, as far as they exist.
 fn touchpoints<'m>(manifests: &'m Manifests, journey: &'m JourneyManifest) -> BTreeSet<&'m str> {
     let spec = &journey.spec;
-    let waits = spec
-        .steps
-        .iter()
-        .filter_map(|step| step.wait.as_ref())
-        .flat_map(|wait| wait.until.iter().flatten());
-    let signals = spec
-        .entry
-        .triggers
-        .iter()
-        .chain(waits.map(|until| &until.signal))
-        .chain(spec.exits.iter().map(|exit| &exit.signal))
-        .chain(spec.goals.iter().map(|goal| &goal.signal));
     let sends = spec
         .steps
         .iter()
         .filter_map(|step| step.send.as_ref())
         .map(|send| send.touchpoint.as_str());
-    let names = signals
+    let names = signals(spec)
         .map(|signal| signal.event.as_str().split('/').next().unwrap_or_default())
         .chain(sends);
     names.filter(|name| manifests.touchpoints.contains_key(*name)).collect()
@@ -98,6 +89,7 @@ pub fn pinned(manifests: &Manifests, journey: &str) -> Manifests {
     };
     if let Some(manifest) = manifests.journeys.get(journey) {
         pinned.journeys.insert(journey.into(), manifest.clone());
+        pinned.chained = chained(&manifest.spec).map(str::to_owned).collect();
         for name in touchpoints(manifests, manifest) {
             pinned.touchpoints.extend(
                 manifests

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     api::touchpoint::{Inbound, Outbound},
-    engine::program::Profile,
+    engine::{program::Profile, state::Ending},
     expression::{Field, Type},
 };
 use std::sync::Arc;
@@ -140,6 +140,13 @@ impl<'m> World<'m> {
                     false,
                 ));
             }
+            Some(("journey", name)) => {
+                if !self.manifests.journeys.contains_key(name) && !self.manifests.chained.contains(name) {
+                    return None;
+                }
+                fields.push(field("outcome", values(Ending::ALL.map(Ending::name)), false));
+                fields.push(field("journey", values([name]), false));
+            }
             Some((touchpoint, became)) if BECAME.contains(&became) => {
                 self.outbound(touchpoint)?;
                 fields.push(field("reason", Type::TEXT, true));
@@ -156,6 +163,14 @@ impl<'m> World<'m> {
             .split_once('/')
             .map_or((name, None), |(base, became)| (base, Some(became)));
         match became {
+            Some(name) if base == "journey" => (
+                format!("there is no journey '{name}'"),
+                instead(
+                    name,
+                    self.manifests.journeys.keys().map(String::as_str),
+                    "make it, or name one that is there",
+                ),
+            ),
             Some(_) if base == "consent" => (
                 format!("there is no event '{name}'"),
                 "write consent/granted or consent/withdrawn".into(),
@@ -199,6 +214,12 @@ impl<'m> World<'m> {
                 instead(name, self.names(false), "make a Touchpoint with outbound"),
             )
         }
+    }
+
+    /// The touchpoint of whose message the event tells; None: it tells of something else.
+    pub fn message_of(event: &str) -> Option<&str> {
+        let (base, _) = event.split_once('/')?;
+        (base != "consent" && base != "journey").then_some(base)
     }
 
     /// What several events have in common, as one field; what only some have may be missing. None in the list: no event at all.

@@ -209,6 +209,7 @@ fn touch(mut walk: Walk<'_, '_, '_>, event: &Event) -> Option<Disposition> {
     let program = walk.program;
     for rule in &program.exits {
         if walk.matches(&rule.signal, event) && walk.is_enough(&rule.signal, Tally::Exit(&rule.name)) {
+            walk.enrollment.hops = event.hops;
             walk.exit(rule.outcome);
             return Some(Disposition::Exited);
         }

@@ -14,6 +14,9 @@ use crate::{
 /// Events accepted in time are counted for goals even when they are applied this much later, say after an outage.
 const LATE: Micros = DAY;
 
+/// Journeys in a row that are entered without a wait: journeys that open each other must not go round for ever.
+const MOST_HOPS: u32 = 10;
+
 /// Until when an enrollment is to be read although it has ended, in microseconds: for goals, cooldown and reentry.max. `i64::MAX`: for ever
 /// (active ones too). `program` is the enrollment's own revision.
 pub fn watch_until(program: &Program, enrollment: &Enrollment) -> Micros {
@@ -56,6 +59,9 @@ pub(super) fn admit(
     }
     if program.suspended {
         return Err(Ignored::Suspended);
+    }
+    if event.hops > MOST_HOPS {
+        return Err(Ignored::ChainTooLong);
     }
     let last = enrollments
         .iter()

@@ -32,6 +32,9 @@ pub struct Event {
     pub profile: Personal<Properties>,
     /// The message it tells of: such an event reaches only the enrollment that sent it.
     pub about: Option<About>,
+    /// How many journeys in a row, each opened by the end of the one before and passed without a wait, have led to it; 0: it came from outside.
+    #[serde(default)]
+    pub hops: u32,
 }
 
 /// Which message an event tells of.
@@ -68,6 +71,9 @@ pub struct Enrollment {
     /// What signals that take several matches have had so far.
     #[serde(default, skip_serializing_if = "Matches::is_empty")]
     pub matches: Matches,
+    /// Those of the event that last moved it; 0 once time has passed in a wait.
+    #[serde(default)]
+    pub hops: u32,
 }
 
 /// Matches of signals with `times`, as long as they are not enough.
@@ -135,6 +141,8 @@ pub enum Ending {
 }
 
 impl Ending {
+    pub const ALL: [Self; 4] = [Self::Completed, Self::Converted, Self::Disqualified, Self::Failed];
+
     /// What counters and statuses call it.
     pub fn name(self) -> &'static str {
         match self {
@@ -256,6 +264,8 @@ pub enum Ignored {
     /// reentry.max is used up.
     MaxEntries,
     Suspended,
+    /// Ten journeys in a row have led here, each opened by the end of the one before, and nobody waited.
+    ChainTooLong,
     /// The journey has no current program.
     NoProgram,
 }
@@ -273,6 +283,7 @@ impl Ignored {
             Self::Cooldown => "Cooldown",
             Self::MaxEntries => "MaxEntries",
             Self::Suspended => "Suspended",
+            Self::ChainTooLong => "ChainTooLong",
             Self::NoProgram => "NoProgram",
         }
     }

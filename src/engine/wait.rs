@@ -66,6 +66,7 @@ impl Walk<'_, '_, '_> {
             });
         }
         self.result(step).event = Personal::default();
+        self.enrollment.hops = 0;
         Move::Go(step.next)
     }
 

@@ -254,6 +254,7 @@ impl Walk<'_, '_, '_> {
                 for (place, until) in until.iter().enumerate() {
                     if self.matches(&until.signal, event) && self.is_enough(&until.signal, Tally::Wait(place)) {
                         self.result(step).event = Personal::new(properties(event));
+                        self.enrollment.hops = event.hops;
                         return Move::Go(Some(until.next));
                     }
                 }
@@ -483,6 +484,7 @@ pub(super) fn enroll(
         kept: Vec::new(),
         arrivals: 0,
         matches: Matches::default(),
+        hops: event.hops,
     }
 }
 

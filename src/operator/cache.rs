@@ -4,7 +4,7 @@
 
 use super::{
     texts::{Seen, Texts},
-    unit::{Declared, Unit},
+    unit::{Declared, Kind, Unit},
 };
 use crate::{
     api::{ChannelAdapter, CustomerProfile, Journey, PrivacyPolicy, Touchpoint},
@@ -192,6 +192,17 @@ impl Cache {
     /// Every object of ours in the namespace.
     pub fn units(&self, namespace: &str) -> Vec<Unit> {
         self.each_unit(&|meta| meta.namespace.as_deref() == Some(namespace))
+    }
+
+    /// Journeys that listen for the end of this one: whether they compile hangs on whether it is there.
+    pub fn listening(&self, namespace: &str, journey: &str) -> Vec<Unit> {
+        let listens = |other: &Journey| compile::chained(&other.spec).any(|name| name == journey);
+        let others = self.journeys.within(namespace);
+        let others = others.iter().filter_map(|other| other.0.as_ref().ok());
+        others
+            .filter(|other| listens(other))
+            .map(|other| Unit::object(Kind::Journey, namespace, &other.name_any()))
+            .collect()
     }
 
     /// Every object of ours, and every namespace with any of them or with something that was made for them.

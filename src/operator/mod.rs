@@ -256,8 +256,8 @@ async fn settle(context: &Arc<Context>, unit: &Unit) -> Result<Next, Error> {
     }
 }
 
-/// Starts every watch. A change of an object of ours concerns it and its namespace; a change of anything but a journey, also all that may name
-/// it. A change of what the operator made concerns its owners.
+/// Starts every watch. A change of an object of ours concerns it and its namespace; a change of a journey, also those that listen for
+/// its end; of anything else, also all that may name it. A change of what the operator made concerns its owners.
 fn watch_all(watches: &mut Watches, context: &Arc<OnceLock<Arc<Context>>>) -> Cache {
     fn ours<K: Declared>(watches: &mut Watches, context: &Arc<OnceLock<Arc<Context>>>) -> Kept<cache::Guarded<K>> {
         let context = Arc::clone(context);
@@ -268,7 +268,11 @@ fn watch_all(watches: &mut Watches, context: &Arc<OnceLock<Arc<Context>>>) -> Ca
             context.cache.snapshots.forget(namespace);
             let itself = meta.name.as_deref().map(|name| Unit::object(K::KIND, namespace, name));
             let others = match K::KIND {
-                Kind::Journey => Vec::new(),
+                Kind::Journey => meta
+                    .name
+                    .as_deref()
+                    .map(|name| context.cache.listening(namespace, name))
+                    .unwrap_or_default(),
                 Kind::CustomerProfile | Kind::PrivacyPolicy | Kind::ChannelAdapter | Kind::Touchpoint => {
                     context.cache.units(namespace)
                 }

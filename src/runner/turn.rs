@@ -10,13 +10,15 @@ use crate::{
     engine::{
         self,
         program::{Outbound, Program, Programs, StepAction},
-        state::{About, Action, Customer, Enrollment, Input, Outcome},
+        state::{About, Action, Customer, Enrollment, Input, Outcome, Standing},
     },
     keys::{CustomerKey, Keys, MessageKey},
     kpi::{Count, Counts},
     personal::Personal,
     policy::{self, Contact, Facts, HoldReason, SkipReason, Verdict},
-    store::{CustomerTurn, EnrollmentRow, Fate, Hold, MessageRow, OutboxRow, OutboxState, Round, RoundCommit},
+    store::{
+        CustomerTurn, EndedRow, EnrollmentRow, Fate, Hold, MessageRow, OutboxRow, OutboxState, Round, RoundCommit,
+    },
 };
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -405,6 +407,8 @@ impl<'a, 't> Walk<'a, 't> {
             ),
             profile: self.customer.attributes.clone(),
             about: Some(about),
+            // What becomes of its own message is no news from outside.
+            hops: self.enrollments.iter().find(|e| e.ordinal == ordinal)?.hops,
         };
         // It opens nothing: no enrollment has this ordinal.
         Some(Input::Event { sequence: 0, event })
@@ -643,6 +647,17 @@ impl<'a, 't> Walk<'a, 't> {
         for enrollment in &self.enrollments {
             if self.before.iter().any(|before| before == enrollment) {
                 continue;
+            }
+            if let Standing::Ended { outcome, .. } = enrollment.standing {
+                let had_ended = |before: &Enrollment| before.ordinal == enrollment.ordinal && !before.is_active();
+                if !self.before.iter().any(had_ended) {
+                    self.done.commit.ended.push(EndedRow {
+                        customer: self.key,
+                        enrollment: enrollment.ordinal,
+                        outcome,
+                        hops: enrollment.hops.saturating_add(1),
+                    });
+                }
             }
             let program = self.turn.programs.revisions.get(&enrollment.revision);
             let watch_until = program.map_or(Micros::MAX, |program| engine::watch_until(program, enrollment));

@@ -105,6 +105,9 @@ pub trait Store: Send + Sync + 'static {
     /// an outcome does no harm); inbox rows, in the order of acceptance; overdue waits, unless the current revision is suspended; held
     /// messages that are due; orphans: claims of an older epoch, and claims of the present one that are not in `in_flight` and older than
     /// 5 s, because the answer to their commit was lost.
+    ///
+    /// Of an enrollment that ended the other journeys that listen for `journey/NAME`, exist and are not stopped get an inbox row in the same
+    /// transaction, with the profile that the round left. The event is appended and counted as followed, once; where nobody listens there is none.
     async fn round(&self, hold: &Hold, request: &RoundRequest, work: Work<'_>) -> Result<RoundResult>;
     /// Returns when there may be work for this journey, or after `timeout`.
     async fn wait(&self, namespace: &str, journey: &str, timeout: Duration);

@@ -2,7 +2,7 @@
 
 use crate::{
     clock::Micros,
-    engine::state::{About, Enrollment, Event, Outcome, Properties},
+    engine::state::{About, Ending, Enrollment, Event, Outcome, Properties},
     keys::{CustomerKey, MessageKey},
     kpi::Counts,
     personal::Personal,
@@ -260,12 +260,23 @@ pub struct EnrollmentRow {
     pub watch_until: Micros,
 }
 
+/// An enrollment that has ended in this round: the journeys that listen for `journey/NAME` hear of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndedRow {
+    pub customer: CustomerKey,
+    pub enrollment: i64,
+    pub outcome: Ending,
+    /// See [`Event::hops`]; those of the event that tells of it.
+    pub hops: u32,
+}
+
 /// What a round writes, all or nothing. Only of customers that are in the round: they are locked.
 #[derive(Debug, Clone, Default)]
 pub struct RoundCommit {
     /// Inbox rows that are done.
     pub consumed: Vec<i64>,
     pub enrollments: Vec<EnrollmentRow>,
+    pub ended: Vec<EndedRow>,
     /// Whole attribute sets of customers whose attributes changed.
     pub attributes: Vec<(CustomerKey, Personal<Properties>)>,
     pub outbox: Vec<OutboxRow>,

@@ -1,10 +1,10 @@
 //! The rules that both stores follow to the letter. Pure: whoever keeps the rows calls them with rows in hand.
 
-use super::{Arrival, Customer, CustomerTurn, Learn, Receipt};
+use super::{Arrival, Customer, CustomerTurn, EndedRow, Hold, Learn, Receipt};
 use crate::{
     clock::{DAY, Micros, SECOND},
     engine::state::{Enrollment, Event, Properties},
-    keys::CustomerKey,
+    keys::{CustomerKey, MessageKey},
     kpi::{Counts, IntakeCount},
 };
 use std::{borrow::Cow, collections::BTreeSet};
@@ -63,7 +63,40 @@ pub fn event(arrival: &Arrival, customer: &Customer, accepted_at: Micros) -> Eve
         data: arrival.data.clone(),
         profile: customer.attributes.clone(),
         about: arrival.about.clone(),
+        hops: 0,
     }
+}
+
+/// What signals call the end of an enrollment of this journey.
+pub fn ending_name(journey: &str) -> String {
+    format!("journey/{journey}")
+}
+
+/// The end of an enrollment as an event: what is appended, and what journeys see. It is as unique as the enrollment.
+pub fn ending(hold: &Hold, row: &EndedRow, customer: &Customer, listeners: &[String], now: Micros) -> (Arrival, Event) {
+    // No message has an empty step: the end of an enrollment is keyed apart from all of them.
+    let key = MessageKey::of(&hold.namespace, &hold.journey, row.customer, row.enrollment, "", 0);
+    let data = [("outcome", row.outcome.name()), ("journey", hold.journey.as_str())];
+    let arrival = Arrival {
+        key: key.0,
+        id: key.to_string().into(),
+        name: ending_name(&hold.journey),
+        customer: row.customer,
+        customer_id: None,
+        time: now,
+        data: data
+            .into_iter()
+            .map(|(name, value)| (name.to_owned(), value.into()))
+            .collect::<Properties>()
+            .into(),
+        about: None,
+        listeners: listeners.to_vec(),
+    };
+    let event = Event {
+        hops: row.hops,
+        ..event(&arrival, customer, now)
+    };
+    (arrival, event)
 }
 
 /// What the intake counts of a batch: received events by their receipts, and what followed from them apart.

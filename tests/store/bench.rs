@@ -244,6 +244,7 @@ pub fn enrollment(customer: CustomerKey, ordinal: i64, revision: &str, standing:
             kept: vec![],
             arrivals: 0,
             matches: Default::default(),
+            hops: 0,
         },
         watch_until: 0,
     }

@@ -3,9 +3,10 @@
 use super::{bench::*, messages::contact};
 use journey::{
     clock::{HOUR, SECOND},
+    engine::state::Ending,
     kpi::Counts,
     personal::Personal,
-    store::{Backlog, OutboxState, Quarantined, RoundCommit, RoundRequest, RoundResult},
+    store::{Backlog, EndedRow, JourneyRow, OutboxState, Quarantined, RoundCommit, RoundRequest, RoundResult},
 };
 use serde_json::json;
 use std::{
@@ -430,4 +431,54 @@ pub async fn waiting_ends_when_there_is_work_or_time_is_over(bench: Bench) {
     };
     tokio::join!(bench.store.wait(SHOP, WELCOME, long), comes);
     assert!(begun.elapsed() < long, "an event woke it");
+}
+
+pub async fn the_end_of_an_enrollment_is_told_to_those_who_listen(bench: Bench) {
+    let bench = bench.with_journey().await;
+    let listening = |name: &str| JourneyRow {
+        listens: BTreeSet::from(["journey/welcome".to_owned()]),
+        ..revision(name, "r1")
+    };
+    for name in ["gone", "next"] {
+        bench.store.put_journey(SHOP, &listening(name)).await.unwrap();
+    }
+    bench.store.stop_journey(SHOP, "gone").await.unwrap();
+    bench.store.put_journey(SHOP, &revision("deaf", "r1")).await.unwrap();
+    let hold = bench.join(owner(1)).await;
+    let commit = RoundCommit {
+        enrollments: vec![enrollment(person(1), 7, "r1", ended(9))],
+        ended: vec![EndedRow {
+            customer: person(1),
+            enrollment: 7,
+            outcome: Ending::Converted,
+            hops: 3,
+        }],
+        attributes: vec![(person(1), properties(json!({"vip": true})))],
+        ..Default::default()
+    };
+    bench.write(&hold, person(1), commit.clone()).await;
+    // Said once more, after an answer that was lost: it is the same event.
+    bench.write(&hold, person(1), commit).await;
+
+    let next = bench.store.join(SHOP, "next", owner(2), TTL).await.unwrap();
+    let round = bench.look(&next, &request()).await.unwrap();
+    let inbox = &round.customers[0].inbox;
+    assert_eq!(inbox.len(), 1);
+    let event = &inbox[0].1;
+    assert_eq!(
+        (event.name.as_str(), event.hops, &event.about),
+        ("journey/welcome", 3, &None)
+    );
+    assert_eq!(
+        event.data,
+        properties(json!({"outcome": "Converted", "journey": "welcome"}))
+    );
+    assert_eq!(event.profile, properties(json!({"vip": true})), "as the round left it");
+    for name in ["deaf", "gone", WELCOME] {
+        assert_eq!(bench.store.backlog(SHOP, name).await.unwrap().inbox, 0, "{name}");
+    }
+    let intake = bench.store.intake_counts(SHOP).await.unwrap();
+    assert_eq!((intake.total("accepted"), intake.total("followed")), (2, 1));
+    let result = bench.store.round(&next, &request(), &mut consume).await.unwrap();
+    assert_eq!(result, RoundResult::Committed { full: false });
 }

@@ -110,6 +110,7 @@ impl<'m> Compiler<'m> {
     fn program(&mut self, name: &str) -> Option<Program> {
         let manifests = self.world.manifests;
         let triggers = self.triggers();
+        self.no_round(name);
         let reentry = self.reentry();
         let steps = self.steps();
         let exits = self.exits();

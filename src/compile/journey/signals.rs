@@ -4,10 +4,10 @@ use super::{Compiler, steps::ending};
 use crate::{
     api::signal::Signal as SignalSpec,
     compile::{
-        Code,
+        Code, chain,
         touchpoint::scope,
         value::{cel, span},
-        world::field,
+        world::{World, field},
     },
     engine::program::{ExitRule, Goal, Signal},
     expression::{self, Field, OnMissing, Place, Type},
@@ -19,10 +19,7 @@ impl Compiler<'_> {
         let mut triggers = vec![];
         for (n, signal) in self.spec.entry.triggers.iter().enumerate() {
             let path = format!("spec.entry.triggers[{n}]");
-            if let Some((touchpoint, _)) = signal.event.as_str().split_once('/')
-                && touchpoint != "consent"
-                && self.world.event(signal.event.as_str()).is_some()
-            {
+            if World::message_of(signal.event.as_str()).is_some() && self.world.event(signal.event.as_str()).is_some() {
                 let message = format!(
                     "'{}' reaches only customers that are in the journey already",
                     signal.event
@@ -54,6 +51,27 @@ impl Compiler<'_> {
             );
         }
         triggers
+    }
+
+    /// Journeys that open each other without a wait would go round for ever; the runner ends that after ten.
+    pub(super) fn no_round(&mut self, name: &str) {
+        let manifests = self.world.manifests;
+        let Some(round) = chain::round(manifests, name) else {
+            return;
+        };
+        let before = round.iter().rev().nth(1).copied().unwrap_or_default();
+        let opens = |trigger: &SignalSpec| chain::ends(trigger.event.as_str()) == Some(before);
+        let n = self.spec.entry.triggers.iter().position(opens).unwrap_or(0);
+        let message = format!(
+            "journeys open each other without a wait: {}; after ten in a row nobody enters any more",
+            round.join(", then ")
+        );
+        self.report.warning(
+            Code::Flow,
+            format!("spec.entry.triggers[{n}].event"),
+            message,
+            "put a wait into one of them".to_owned(),
+        );
     }
 
     /// The key of every event that has one: of the triggers' for certain, of others where the path is in their schema.
@@ -208,8 +226,7 @@ impl Compiler<'_> {
 
     /// What becomes of a message reaches only the enrollment that sent it.
     pub(super) fn own_message(&mut self, path: &str, event: &str) {
-        if let Some((touchpoint, _)) = event.split_once('/')
-            && touchpoint != "consent"
+        if let Some(touchpoint) = World::message_of(event)
             && !self.sends().any(|(_, sent)| sent == touchpoint)
         {
             let message = format!("'{event}' never comes: no step of this journey sends '{touchpoint}'");

@@ -720,3 +720,56 @@ fn one_mistake_is_told_once_and_without_what_follows_from_it() {
     ));
     assert_eq!(twice.len(), 1, "{twice:#?}");
 }
+
+/// The shop with a second journey that listens to the end of the first.
+fn chained(trigger: &str) -> Manifests {
+    let next = format!(
+        "---\napiVersion: journey.dev/v1alpha1\nkind: Journey\nmetadata: {{name: next, labels: {{team: growth}}}}\nspec:\n  entry: {{triggers: [{trigger}]}}\n  \
+         steps: [{{name: out, exit: {{outcome: Completed}}}}]\n"
+    );
+    read(&format!("{SHOP}{next}"))
+}
+
+#[test]
+fn the_end_of_a_journey_is_an_event_while_the_journey_is_there() {
+    let of_next = |manifests: &Manifests| match journey(manifests, "next") {
+        Ok(compiled) => lines(&compiled.warnings),
+        Err(found) => lines(&found),
+    };
+    let sound = chained(
+        "{event: journey/abandoned-cart, when: event.outcome == 'Converted' && event.journey == 'abandoned-cart'}",
+    );
+    assert_eq!(of_next(&sound), [] as [&str; 0]);
+    assert_eq!(
+        of_next(&chained("{event: journey/abandoned-crt}")),
+        [
+            "Reference Error spec.entry.triggers[0].event: there is no journey 'abandoned-crt'; did you mean abandoned-cart?"
+        ]
+    );
+    let never = of_next(&chained(
+        "{event: journey/abandoned-cart, when: event.outcome == 'Won'}",
+    ));
+    assert!(
+        never[0].contains("Completed, Converted, Disqualified, Failed"),
+        "{never:?}"
+    );
+
+    // A runner has the one revision only, and what is pinned with it says that the other was there.
+    let alone = settings(&sound).with(pinned(&sound, "next"));
+    assert!(!alone.journeys.contains_key("abandoned-cart"));
+    let program = journey(&alone, "next").unwrap().program;
+    assert_eq!(program.revision, revision(&sound, "next"));
+    assert!(program.listens.contains("journey/abandoned-cart"));
+}
+
+#[test]
+fn journeys_that_open_each_other_without_a_wait_are_seen() {
+    let itself = chained("{event: journey/next}");
+    let warned = journey(&itself, "next").unwrap().warnings;
+    assert_eq!(
+        lines(&warned),
+        [
+            "Flow Warning spec.entry.triggers[0].event: journeys open each other without a wait: next, then next; after ten in a row nobody enters any more; put a wait into one of them"
+        ]
+    );
+}

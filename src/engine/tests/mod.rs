@@ -1,5 +1,6 @@
 //! Stories: a journey is drafted, events and time come, and the customer's enrollments and the actions are looked at.
 
+mod chain;
 mod draft;
 mod entry;
 mod goals;
@@ -84,6 +85,7 @@ impl World {
             data: object(data).into(),
             profile: self.customer.attributes.clone(),
             about: None,
+            hops: 0,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The store in memory: for `journey dev`, simulations and tests. One mutex, so everything is serial; nothing survives the process.
 
+mod chain;
 mod intake;
 mod lease;
 mod round;

@@ -1,6 +1,6 @@
 //! One round of a runner.
 
-use super::{Journey, Namespace, State, intake};
+use super::{Journey, Namespace, State, chain, intake};
 use crate::{
     clock::Micros,
     keys::CustomerKey,
@@ -11,7 +11,7 @@ use crate::{
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-/// `living` is the time by which leases run.
+/// `living` is the time by which leases run. Gives the journeys, too, that have something to do because of it.
 pub(super) fn round(
     state: &mut State,
     hold: &Hold,
@@ -19,16 +19,16 @@ pub(super) fn round(
     work: Work<'_>,
     now: Micros,
     living: Micros,
-) -> RoundResult {
+) -> (RoundResult, BTreeSet<String>) {
     let Some(space) = state.namespaces.get(&hold.namespace) else {
-        return RoundResult::Fenced;
+        return (RoundResult::Fenced, BTreeSet::new());
     };
     let Some(journey) = space
         .journeys
         .get(&hold.journey)
         .filter(|journey| !journey.stopped && journey.holds(hold, living))
     else {
-        return RoundResult::Fenced;
+        return (RoundResult::Fenced, BTreeSet::new());
     };
     let mut outcomes = journey.outcomes(hold, request);
     let (chosen, left) = journey.choose(hold, request, outcomes.keys().copied().collect(), now);
@@ -50,7 +50,7 @@ pub(super) fn round(
         }
     }
     if customers.is_empty() {
-        return RoundResult::Idle;
+        return (RoundResult::Idle, BTreeSet::new());
     }
     let walked: BTreeSet<String> = customers
         .iter()
@@ -60,10 +60,10 @@ pub(super) fn round(
     let commit = work(Round { now, customers });
     let there = |revision: &String| journey.revisions.contains_key(revision) || walked.contains(revision);
     if !commit.enrollments.iter().all(|row| there(&row.enrollment.revision)) {
-        return RoundResult::Fenced;
+        return (RoundResult::Fenced, BTreeSet::new());
     }
-    write(state, hold, commit);
-    RoundResult::Committed { full }
+    let woken = write(state, hold, commit, now);
+    (RoundResult::Committed { full }, woken)
 }
 
 impl Journey {
@@ -212,10 +212,11 @@ impl Namespace {
     }
 }
 
-fn write(state: &mut State, hold: &Hold, commit: RoundCommit) {
+fn write(state: &mut State, hold: &Hold, commit: RoundCommit, now: Micros) -> BTreeSet<String> {
     let RoundCommit {
         consumed,
         enrollments,
+        ended,
         attributes,
         outbox,
         outbox_gone,
@@ -260,4 +261,8 @@ fn write(state: &mut State, hold: &Hold, commit: RoundCommit) {
     for row in quarantined {
         intake::put_aside(state, &hold.namespace, row, false);
     }
+    let mut sequence = state.sequence;
+    let woken = chain::tell(state.space(&hold.namespace), &mut sequence, hold, &ended, now);
+    state.sequence = sequence;
+    woken
 }

@@ -25,7 +25,9 @@ impl Memory {
     /// [`super::Store::round`] without a runtime.
     pub fn round_at_once(&self, hold: &Hold, request: &RoundRequest, work: Work<'_>) -> RoundResult {
         let (now, living) = (self.clock.now(), self.lease_clock.now());
-        round::round(&mut self.state(), hold, request, work, now, living)
+        let (result, woken) = round::round(&mut self.state(), hold, request, work, now, living);
+        self.wake(&hold.namespace, woken);
+        result
     }
 
     /// [`super::Store::import`] without a runtime.

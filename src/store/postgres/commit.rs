@@ -25,6 +25,8 @@ pub(super) async fn write(
     let RoundCommit {
         consumed,
         enrollments,
+        // What follows from it is told by `chain`.
+        ended: _,
         attributes,
         outbox,
         outbox_gone,

@@ -38,10 +38,10 @@ struct Taken<'a> {
 }
 
 /// An inbox row before it has its number.
-struct Delivery<'a> {
-    journey: &'a String,
-    customer: CustomerKey,
-    event: &'a Event,
+pub(super) struct Delivery<'a> {
+    pub journey: &'a String,
+    pub customer: CustomerKey,
+    pub event: &'a Event,
 }
 
 /// Gives the receipts, and the journeys that have something to do now.
@@ -123,7 +123,7 @@ pub(super) async fn accept(
 }
 
 /// Appends what was never accepted, and gives its marks.
-async fn append(
+pub(super) async fn append(
     tx: &Transaction<'_>,
     keys: &Keys,
     namespace: &str,
@@ -201,7 +201,12 @@ async fn deliveries<'a>(tx: &Transaction<'_>, namespace: &str, taken: &'a [Taken
     Ok(all.filter(|delivery| live.contains(delivery.journey)).collect())
 }
 
-async fn deliver(tx: &Transaction<'_>, keys: &Keys, namespace: &str, deliveries: &[Delivery<'_>]) -> Result<()> {
+pub(super) async fn deliver(
+    tx: &Transaction<'_>,
+    keys: &Keys,
+    namespace: &str,
+    deliveries: &[Delivery<'_>],
+) -> Result<()> {
     if deliveries.is_empty() {
         return Ok(());
     }

@@ -4,6 +4,7 @@
 //! The order in which everybody locks, so that nobody waits in a circle: a journey's own lock, the namespace's (shared by writers), leases
 //! by shard, customers by key, what hangs on a customer, event keys, counts by name.
 
+mod chain;
 mod commit;
 mod connection;
 mod customers;
@@ -182,7 +183,10 @@ impl Store for Postgres {
     }
 
     async fn round(&self, hold: &Hold, request: &RoundRequest, work: Work<'_>) -> Result<RoundResult> {
-        on!(self, PATIENCE, client => round::round(client, &self.keys, hold, request, work))
+        let done = on!(self, PATIENCE, client => round::round(client, &self.keys, hold, request, work));
+        let (result, journeys) = done?;
+        self.wake.tell(&hold.namespace, journeys);
+        Ok(result)
     }
 
     async fn wait(&self, namespace: &str, journey: &str, timeout: Duration) {

@@ -4,7 +4,7 @@
 //! counts by name. Everybody follows it, so nobody waits in a circle.
 
 use super::{
-    commit, customers,
+    chain, commit, customers,
     intake::Customers,
     program,
     seal::{self, Place},
@@ -20,31 +20,32 @@ use deadpool_postgres::{Object, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
 use tokio_postgres::types::ToSql;
 
+/// Gives the journeys, too, that have something to do because of it.
 pub(super) async fn round(
     client: &mut Object,
     keys: &Keys,
     hold: &Hold,
     request: &RoundRequest,
     work: Work<'_>,
-) -> Result<RoundResult> {
+) -> Result<(RoundResult, BTreeSet<String>)> {
     let tx = client.transaction().await?;
     let look = Look::new(&tx, keys, hold);
     program::shared(&tx, &hold.namespace).await?;
     if !look.fence().await? {
-        return Ok(RoundResult::Fenced);
+        return Ok((RoundResult::Fenced, BTreeSet::new()));
     }
     let Some(standing) = look.standing().await? else {
-        return Ok(RoundResult::Fenced);
+        return Ok((RoundResult::Fenced, BTreeSet::new()));
     };
     let (chosen, left) = look.choose(request, standing.suspended).await?;
     if chosen.is_empty() {
-        return Ok(RoundResult::Idle);
+        return Ok((RoundResult::Idle, BTreeSet::new()));
     }
     let locked = customers::lock(&tx, keys, &hold.namespace, &chosen).await?;
     let now = sql::now(&tx).await?;
     let turns = look.turns(locked, request, now).await?;
     if turns.is_empty() {
-        return Ok(RoundResult::Idle);
+        return Ok((RoundResult::Idle, BTreeSet::new()));
     }
     let full = left || turns.iter().any(|turn| turn.inbox.len() == rules::INBOX_PER_CUSTOMER);
     let walked: BTreeSet<String> = turns
@@ -60,11 +61,12 @@ pub(super) async fn round(
     let commit = work(Round { now, customers: turns });
     let there = |revision: &String| standing.revisions.contains(revision) || walked.contains(revision);
     if !commit.enrollments.iter().all(|row| there(&row.enrollment.revision)) {
-        return Ok(RoundResult::Fenced);
+        return Ok((RoundResult::Fenced, BTreeSet::new()));
     }
     commit::write(&tx, keys, hold, &known, &commit).await?;
+    let woken = chain::tell(&tx, keys, hold, &known, &commit, now).await?;
     tx.commit().await?;
-    Ok(RoundResult::Committed { full })
+    Ok((RoundResult::Committed { full }, woken))
 }
 
 /// How the journey stands; that stays so until the transaction ends.

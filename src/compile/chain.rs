@@ -1,0 +1,64 @@
+//! Journeys that begin where others end.
+
+use super::{Manifests, flow::Flow};
+use crate::api::journey::JourneySpec;
+use std::collections::BTreeSet;
+
+/// Every signal of a journey: of its triggers, waits, exits and goals.
+pub fn signals(spec: &JourneySpec) -> impl Iterator<Item = &crate::api::signal::Signal> {
+    let waits = spec
+        .steps
+        .iter()
+        .filter_map(|step| step.wait.as_ref())
+        .flat_map(|wait| wait.until.iter().flatten());
+    spec.entry
+        .triggers
+        .iter()
+        .chain(waits.map(|until| &until.signal))
+        .chain(spec.exits.iter().map(|exit| &exit.signal))
+        .chain(spec.goals.iter().map(|goal| &goal.signal))
+}
+
+/// The journey whose end a signal's event is.
+pub fn ends(event: &str) -> Option<&str> {
+    event.strip_prefix("journey/")
+}
+
+/// Journeys whose ends this one listens for.
+pub fn chained(spec: &JourneySpec) -> impl Iterator<Item = &str> {
+    signals(spec).filter_map(|signal| ends(signal.event.as_str()))
+}
+
+/// The journeys that the end of `journey` opens, and they each other, until it is opened once more, where nobody waits on the way; None: there
+/// is no such round. They begin and end with `journey`.
+pub fn round<'m>(manifests: &'m Manifests, journey: &'m str) -> Option<Vec<&'m str>> {
+    let passes = |name: &str| {
+        let manifest = manifests.journeys.get(name);
+        manifest.is_some_and(|manifest| Flow::of(&manifest.spec.steps).passes())
+    };
+    let opens = |from: &'m str| {
+        manifests.journeys.iter().filter_map(move |(name, manifest)| {
+            let mut triggers = manifest.spec.entry.triggers.iter();
+            let opened = triggers.any(|trigger| ends(trigger.event.as_str()) == Some(from));
+            (opened && passes(name)).then_some(name.as_str())
+        })
+    };
+    let begins = |event: &str| ends(event).is_some();
+    let own = &manifests.journeys.get(journey)?.spec.entry.triggers;
+    if !own.iter().any(|trigger| begins(trigger.event.as_str())) || !passes(journey) {
+        return None;
+    }
+    let (mut seen, mut open) = (BTreeSet::new(), vec![vec![journey]]);
+    while let Some(way) = open.pop() {
+        for next in opens(way.last().copied().unwrap_or(journey)) {
+            let longer: Vec<&str> = way.iter().copied().chain([next]).collect();
+            if next == journey {
+                return Some(longer);
+            }
+            if seen.insert(next) {
+                open.push(longer);
+            }
+        }
+    }
+    None
+}
