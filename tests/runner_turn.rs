@@ -259,6 +259,7 @@ impl World {
             contacts_since: 0,
             outcomes: outcomes.clone(),
             in_flight: self.in_flight.clone(),
+            stuck: loaded.stuck.clone(),
         };
         let in_flight = self.in_flight.clone();
         let mut turn = Turn {

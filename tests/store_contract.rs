@@ -78,6 +78,7 @@ contract! {
         a_round_reads_only_its_own_shards
         a_wait_is_due_when_its_time_has_come_and_not_while_suspended
         a_limit_is_kept_and_no_kind_of_work_starves_another
+        waits_on_a_revision_that_does_not_compile_starve_no_other
         a_long_inbox_of_one_customer_comes_in_parts_in_order
         an_ended_enrollment_is_read_while_it_is_watched
         nobody_enters_a_revision_that_is_gone

@@ -124,7 +124,7 @@ pub struct Entry {
 pub struct Reentry {
     /// Time that must pass after the last exit; left out: none.
     pub cooldown: Option<Span>,
-    /// Entries at most; left out: no limit.
+    /// Entries at most; one counts until two years (730d) after its exit. Left out: no limit.
     #[schemars(range(min = 1))]
     pub max: Option<i32>,
 }

@@ -17,22 +17,23 @@ const LATE: Micros = DAY;
 /// Journeys in a row that are entered without a wait: journeys that open each other must not go round for ever.
 const MOST_HOPS: u32 = 10;
 
-/// Until when an enrollment is to be read although it has ended, in microseconds: for goals, cooldown and reentry.max. `i64::MAX`: for ever
-/// (active ones too). `program` is the enrollment's own revision.
+/// How long after it ended an enrollment counts towards reentry.max. Bounded, because as long as it is read its revision is kept too.
+const COUNTED: Micros = 730 * DAY;
+
+/// Until when an enrollment is to be read although it has ended, in microseconds: for goals, cooldown and reentry.max. `i64::MAX`: as long as
+/// it is active. `program` is the enrollment's own revision.
 pub fn watch_until(program: &Program, enrollment: &Enrollment) -> Micros {
     let Standing::Ended { at, .. } = enrollment.standing else {
         return Micros::MAX;
     };
-    if program.reentry.max.is_some() {
-        return Micros::MAX;
-    }
     let open = program
         .goals
         .iter()
         .filter(|goal| !enrollment.goals.contains_key(&goal.name));
     let goals = open.map(|goal| enrollment.entered_at.saturating_add(goal.within).saturating_add(LATE));
     let cooldown = program.reentry.cooldown.map(|cooldown| at.saturating_add(cooldown));
-    goals.chain(cooldown).fold(at, Micros::max)
+    let counted = program.reentry.max.map(|_| at.saturating_add(COUNTED));
+    goals.chain(cooldown).chain(counted).fold(at, Micros::max)
 }
 
 /// A customer at the door: a trigger took the event, and nobody is in under the key.

@@ -7,13 +7,18 @@ use crate::{
     engine::{Program, Programs},
     store::{NamespacePrograms, Result, Store, StoreError},
 };
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 /// What a runner runs by.
 #[derive(Default)]
 pub struct Loaded {
     pub version: i64,
     pub programs: Programs,
+    /// Revisions that do not compile: their customers stay where they are.
+    pub stuck: BTreeSet<String>,
     /// Whether the store knows the journey and has not begun to delete it.
     pub alive: bool,
 }
@@ -50,6 +55,7 @@ pub fn compile_all(stored: &NamespacePrograms, journey: &str) -> Result<Loaded> 
                 for diagnostic in diagnostics {
                     tracing::warn!(journey, revision = stored.row.revision, %diagnostic, "a revision does not compile");
                 }
+                loaded.stuck.insert(stored.row.revision.clone());
                 continue;
             }
         };

@@ -192,6 +192,7 @@ impl Pump {
             contacts_since: now.saturating_sub(self.loaded.programs.longest_cap()),
             outcomes: self.outcomes.clone(),
             in_flight: self.in_flight.clone(),
+            stuck: self.loaded.stuck.clone(),
         };
         let mut claims: Vec<Claim> = Vec::new();
         let mut counts = Counts::default();

@@ -419,6 +419,7 @@ impl World {
             contacts_since: now.saturating_sub(crew.longest_cap),
             outcomes,
             in_flight: crew.in_flight.clone(),
+            stuck: BTreeSet::new(),
         };
         let mut turn = Turn {
             programs: &crew.programs,

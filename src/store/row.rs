@@ -149,6 +149,8 @@ pub struct RoundRequest {
     pub outcomes: Vec<Handed>,
     /// Messages claimed by this process and still on their way: not to be taken for orphans.
     pub in_flight: BTreeSet<MessageKey>,
+    /// Revisions that do not compile: nothing can be done for waits on them, and looking at them would keep others waiting.
+    pub stuck: BTreeSet<String>,
 }
 
 /// What became of a claimed message.

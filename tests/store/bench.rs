@@ -204,6 +204,7 @@ pub fn request() -> RoundRequest {
         contacts_since: 0,
         outcomes: vec![],
         in_flight: BTreeSet::new(),
+        stuck: BTreeSet::new(),
     }
 }
 

@@ -233,6 +233,40 @@ pub async fn a_limit_is_kept_and_no_kind_of_work_starves_another(bench: Bench) {
     );
 }
 
+pub async fn waits_on_a_revision_that_does_not_compile_starve_no_other(bench: Bench) {
+    let bench = bench.with_journey().await;
+    let hold = bench.join(owner(1)).await;
+    // As many as a round takes, and longer overdue than the one who can be moved.
+    for number in 1..=10 {
+        let enrollments = vec![enrollment(person(number), 1, "r1", waiting(Some(i64::from(number))))];
+        let commit = RoundCommit {
+            enrollments,
+            ..Default::default()
+        };
+        bench.write(&hold, person(number), commit).await;
+    }
+    bench.store.put_journey(SHOP, &revision(WELCOME, "r2")).await.unwrap();
+    let enrollments = vec![enrollment(person(60), 1, "r2", waiting(Some(1_000)))];
+    let commit = RoundCommit {
+        enrollments,
+        ..Default::default()
+    };
+    bench.write(&hold, person(60), commit).await;
+
+    let few = |stuck: &[&str]| RoundRequest {
+        limit: 10,
+        stuck: stuck.iter().map(|revision| (*revision).to_owned()).collect(),
+        ..request()
+    };
+    let chosen = async |request: &RoundRequest| -> Vec<_> {
+        let round = bench.look(&hold, request).await.unwrap();
+        round.customers.iter().map(|turn| turn.customer.key).collect()
+    };
+    assert!(!chosen(&few(&[])).await.contains(&person(60)), "the oldest first");
+    assert_eq!(chosen(&few(&["r1"])).await, [person(60)]);
+    assert_eq!(bench.store.backlog(SHOP, WELCOME).await.unwrap().overdue, 11);
+}
+
 pub async fn a_long_inbox_of_one_customer_comes_in_parts_in_order(bench: Bench) {
     let bench = bench.with_journey().await;
     let hold = bench.join(owner(1)).await;

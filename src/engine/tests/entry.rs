@@ -343,6 +343,7 @@ fn what_has_ended_is_watched_as_long_as_it_can_matter() {
             },
             vec![]
         ),
-        Micros::MAX
+        START + 730 * DAY,
+        "not for ever: its revision is kept as long"
     );
 }

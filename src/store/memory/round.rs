@@ -99,7 +99,12 @@ impl Journey {
             Vec::new()
         } else {
             let overdue = self.due.range(..=(now, CustomerKey([u8::MAX; 16]), i64::MAX));
-            distinct(overdue.map(|(_, customer, _)| *customer).filter(held), limit + 1)
+            let movable = |(_, customer, ordinal): &&(Micros, CustomerKey, i64)| {
+                let row = self.enrollments.get(customer).and_then(|rows| rows.get(ordinal));
+                row.is_some_and(|row| !request.stuck.contains(&row.enrollment.revision))
+            };
+            let overdue = overdue.filter(movable).map(|(_, customer, _)| *customer);
+            distinct(overdue.filter(held), limit + 1)
         };
         let rows = || {
             let all = self.outbox.values().flat_map(BTreeMap::values);

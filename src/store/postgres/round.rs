@@ -142,7 +142,8 @@ impl<'a> Look<'a> {
         let in_flight: Vec<&[u8]> = request.in_flight.iter().map(|key| key.0.as_slice()).collect();
         let stale = now - rules::ORPHAN_AFTER;
         let at_hand: [&(dyn ToSql + Sync); 4] = [namespace, journey, &self.shards, &limit];
-        let timed: [&(dyn ToSql + Sync); 5] = [namespace, journey, &self.shards, &limit, &now];
+        let stuck: Vec<&str> = request.stuck.iter().map(String::as_str).collect();
+        let timed: [&(dyn ToSql + Sync); 6] = [namespace, journey, &self.shards, &limit, &now, &stuck];
         let messages = i64::from(request.messages.unwrap_or(u32::MAX)).min(limit);
         let due: [&(dyn ToSql + Sync); 5] = [namespace, journey, &self.shards, &messages, &now];
         let lost: [&(dyn ToSql + Sync); 7] = [
@@ -161,7 +162,7 @@ impl<'a> Look<'a> {
             ),
             self.customers(
                 "SELECT customer FROM enrollment WHERE namespace = $1 AND journey = $2 AND shard = ANY($3) \
-                 AND due_at <= $5 AND due_at IS NOT NULL ORDER BY due_at LIMIT $4",
+                 AND due_at <= $5 AND due_at IS NOT NULL AND NOT revision = ANY($6) ORDER BY due_at LIMIT $4",
                 &timed,
             ),
             self.customers(
