@@ -1,8 +1,9 @@
 //! Hands claimed messages over: a lane an adapter, bounded in number, rate and concurrency, so that a slow provider slows only its own lane.
 
 use super::{
+    ask::{OUTCOME_UNKNOWN, UNKNOWN},
     claim::Claim,
-    turn::{Adapter, OUTCOME_UNKNOWN, UNKNOWN},
+    turn::Adapter,
 };
 use crate::{
     api::channel_adapter::{ChannelAdapterSpec, UnknownOutcome},
