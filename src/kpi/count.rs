@@ -17,8 +17,17 @@ pub enum Count {
     Ended(Ending),
     /// A goal reached, in the hour of the ENTRY of the enrollment that reached it.
     Goal(String),
+    /// Enrollments begun of customers who are held out; they count as entered too.
+    HeldOut,
+    /// A goal that such an enrollment reached; it counts as a goal too.
+    HeldOutGoal(String),
     /// Arrivals at a step.
     Step(String),
+    /// Arrivals at a split, by the arm that they took.
+    Arm {
+        step: String,
+        arm: String,
+    },
     /// Messages that a step asked for: requested = sent + skipped + failed + pending.
     Requested {
         touchpoint: String,
@@ -46,7 +55,10 @@ impl Count {
             Self::Entered => "entered".into(),
             Self::Ended(ending) => format!("ended:{}", ending.name()),
             Self::Goal(name) => format!("goal:{name}"),
+            Self::HeldOut => "held-out".into(),
+            Self::HeldOutGoal(name) => format!("held-out-goal:{name}"),
             Self::Step(name) => format!("step:{name}"),
+            Self::Arm { step, arm } => format!("arm:{step}:{arm}"),
             Self::Requested { touchpoint } => format!("requested:{touchpoint}"),
             Self::Sent { touchpoint } => format!("sent:{touchpoint}"),
             Self::Skipped { touchpoint, reason } => format!("skipped:{touchpoint}:{reason}"),

@@ -10,7 +10,7 @@ use crate::{
     engine::{
         self,
         program::{Outbound, Program},
-        state::{Enrollment, Input, Outcome},
+        state::{Enrollment, Input, Outcome, Properties},
     },
     keys::MessageKey,
     kpi::Count,
@@ -18,12 +18,15 @@ use crate::{
     policy::{self, Contact, Facts, HoldReason, SkipReason, Verdict},
     store::{MessageRow, OutboxRow, OutboxState},
 };
+use std::collections::BTreeSet;
 
 /// A message whose adapter is busy, or not to be opened, asks again after this.
 const BUSY: Micros = SECOND / 5;
 const NOT_OPEN: Micros = 5 * SECOND;
 /// `why` of a message that may have been accepted and is tried again: its own contact is already counted.
 pub const UNKNOWN: &str = "Unknown";
+/// Reason of a message that was taken, and whose answer is not what was asked for.
+pub const RESPONSE_INVALID: &str = "ResponseInvalid";
 /// Reason of a message whose fate cannot be known and is not tried again.
 pub const OUTCOME_UNKNOWN: &str = "OutcomeUnknown";
 
@@ -35,7 +38,7 @@ impl Walk<'_, '_> {
         step: String,
         occurrence: u32,
         touchpoint: String,
-        with: Personal<engine::state::Properties>,
+        with: Personal<Properties>,
     ) -> Option<Input> {
         let revision = self
             .enrollments
@@ -73,34 +76,80 @@ impl Walk<'_, '_> {
         self.ask(row)
     }
 
-    /// Asks the policy, in this transaction. Gives the outcome as the engine's next input when the message is over.
-    fn ask(&mut self, row: OutboxRow) -> Option<Input> {
-        let Some((program, outbound)) = self.outbound(&row) else {
+    /// Chooses among the step's candidates by the whole policy, in this transaction: the first that may go now, else the first that is only
+    /// held, else the first. Gives the outcome as the engine's next input when the message is over.
+    pub(super) fn ask(&mut self, row: OutboxRow) -> Option<Input> {
+        let program = self.turn.programs.revisions.get(&row.revision).cloned();
+        let Some(program) = program.filter(|program| program.outbound.contains_key(&row.touchpoint)) else {
             // Its revision does not compile any more, or the journey has no program: the message waits for one.
             return self.hold(row, self.now + NOT_OPEN, "NoProgram");
-        };
-        let (program, outbound_name) = (program.clone(), outbound.touchpoint.clone());
-        let outbound = &program.outbound[&outbound_name];
-        let Some(adapter) = self.turn.adapters.open.get(&outbound.adapter).copied() else {
-            return self.hold(row, self.now + NOT_OPEN, "NotOpen");
         };
         // An enrollment that ended while the message was with the channel needs it no more.
         let asks = |e: &&Enrollment| e.ordinal == row.enrollment && e.is_active();
         let Some(enrollment) = self.enrollments.iter().find(asks) else {
             return self.over(&row, Outcome::Skipped(SkipReason::Withdrawn.name().into()));
         };
-        let to = engine::address(&program, outbound, enrollment, &self.customer, self.now);
-        if row.uncertain {
+        let order: Vec<String> = if row.uncertain {
+            // It may have gone out by this one: by another it would go out twice.
             self.forget_contact(&row);
-        }
+            vec![row.touchpoint.clone()]
+        } else {
+            match engine::candidates(&program, &row.step, enrollment, &self.customer, self.now) {
+                Ok(found) => {
+                    let order = found.order.into_iter().map(str::to_owned).collect();
+                    (0..found.faults).for_each(|_| self.count(Count::Fault, self.now));
+                    order
+                }
+                Err(fault) => return self.over(&row, Outcome::Failed(fault.name().into())),
+            }
+        };
         let (holding, faults) = engine::holding(&program, &self.customer, self.now);
         (0..faults).for_each(|_| self.count(Count::Fault, self.now));
+        let (mut held, mut skipped) = (None, None);
+        for touchpoint in order {
+            let Some(outbound) = program.outbound.get(&touchpoint) else {
+                continue;
+            };
+            match self.verdict(&program, outbound, &row, &holding) {
+                Asked::Send(to) => {
+                    let row = self.by(row, &touchpoint);
+                    return self.send(&program, outbound, row, to);
+                }
+                Asked::Hold(until, why) => {
+                    held.get_or_insert((touchpoint, until, why));
+                }
+                Asked::Skip(reason) => {
+                    skipped.get_or_insert((touchpoint, reason));
+                }
+            }
+        }
+        match (held, skipped) {
+            (Some((touchpoint, until, why)), _) => {
+                let row = self.by(row, &touchpoint);
+                self.hold(row, until, why)
+            }
+            (None, Some((touchpoint, reason))) => {
+                let row = self.by(row, &touchpoint);
+                self.over(&row, Outcome::Skipped(reason.name().into()))
+            }
+            (None, None) => self.over(&row, Outcome::Skipped(SkipReason::NoCandidate.name().into())),
+        }
+    }
+
+    /// Whether the message may go by this touchpoint, now.
+    fn verdict(&self, program: &Program, outbound: &Outbound, row: &OutboxRow, holding: &BTreeSet<String>) -> Asked {
+        let Some(adapter) = self.turn.adapters.open.get(&outbound.adapter) else {
+            return Asked::Hold(self.now + NOT_OPEN, "NotOpen");
+        };
+        let enrollment = self.enrollments.iter().find(|e| e.ordinal == row.enrollment);
+        let to = enrollment.and_then(|e| engine::address(program, outbound, e, &self.customer, self.now));
         let facts = Facts {
             consents: &self.consents,
             contacts: &self.contacts,
             zone: self.zone.as_ref(),
-            holding: &holding,
+            holding,
             suspended: self.suspended(),
+            held_out: enrollment.is_some_and(|enrollment| enrollment.held_out),
             has_address: to.is_some() || !adapter.needs_address,
         };
         let message = policy::Message {
@@ -109,24 +158,50 @@ impl Walk<'_, '_> {
             expires_at: outbound.time_to_live.map(|ttl| row.requested_at.saturating_add(ttl)),
         };
         match policy::decide(&program.policy, &facts, &message, self.now) {
-            Verdict::Skip(reason) => self.over(&row, Outcome::Skipped(reason.name().into())),
-            Verdict::Hold { until, why } => self.hold(row, until.max(self.now + BUSY), why.name()),
-            Verdict::Send if adapter.room == 0 => self.hold(row, self.now + BUSY, "Busy"),
-            Verdict::Send => match claim(
-                self.turn.render.then_some(self.turn.keys),
-                &program,
-                outbound,
-                &row,
-                &self.customer,
-                to,
-                self.now,
-            ) {
-                Ok(claim) => {
-                    self.take(row, outbound, claim);
-                    None
-                }
-                Err(TurnError::Render) => self.over(&row, Outcome::Failed("RenderFailed".into())),
-            },
+            Verdict::Skip(reason) => Asked::Skip(reason),
+            Verdict::Hold { until, why } => Asked::Hold(until.max(self.now + BUSY), why.name()),
+            Verdict::Send => Asked::Send(to),
+        }
+    }
+
+    /// The policy lets it through: it is claimed, where its lane has room.
+    fn send(&mut self, program: &Program, outbound: &Outbound, row: OutboxRow, to: Option<String>) -> Option<Input> {
+        let adapter = self.turn.adapters.open.get(&outbound.adapter);
+        if adapter.is_none_or(|adapter| adapter.room == 0) {
+            return self.hold(row, self.now + BUSY, "Busy");
+        }
+        match claim(
+            self.turn.render.then_some(self.turn.keys),
+            program,
+            outbound,
+            &row,
+            &self.customer,
+            to,
+            self.now,
+        ) {
+            Ok(claim) => {
+                self.take(row, outbound, claim);
+                None
+            }
+            Err(TurnError::Render) => self.over(&row, Outcome::Failed("RenderFailed".into())),
+        }
+    }
+
+    /// The message goes by this touchpoint from now on, and is counted as requested by it: one request, one outcome.
+    fn by(&mut self, row: OutboxRow, touchpoint: &str) -> OutboxRow {
+        if row.touchpoint == touchpoint {
+            return row;
+        }
+        let name = |touchpoint: &str| {
+            let touchpoint = touchpoint.to_owned();
+            Count::Requested { touchpoint }.name()
+        };
+        let counts = &mut self.done.commit.counts;
+        counts.add(name(&row.touchpoint), row.requested_at, -1);
+        counts.add(name(touchpoint), row.requested_at, 1);
+        OutboxRow {
+            touchpoint: touchpoint.to_owned(),
+            ..row
         }
     }
 
@@ -167,23 +242,13 @@ impl Walk<'_, '_> {
     fn over(&mut self, row: &OutboxRow, outcome: Outcome) -> Option<Input> {
         let outcome = certain(row, outcome);
         self.book(row, outcome.clone());
-        Some(Input::Outcome {
-            enrollment: row.enrollment,
-            step: row.step.clone(),
-            occurrence: row.occurrence,
-            outcome,
-        })
+        Some(told(row, outcome, Personal::default()))
     }
 
     /// The message is over, and its enrollment hears of it.
-    pub(super) fn settle(&mut self, row: &OutboxRow, outcome: Outcome) {
+    pub(super) fn settle(&mut self, row: &OutboxRow, outcome: Outcome, response: Personal<Properties>) {
         self.book(row, outcome.clone());
-        self.apply(Input::Outcome {
-            enrollment: row.enrollment,
-            step: row.step.clone(),
-            occurrence: row.occurrence,
-            outcome,
-        });
+        self.apply(told(row, outcome, response));
     }
 
     /// Writes a message's end into the books: one outcome, counted once.
@@ -294,6 +359,25 @@ impl Walk<'_, '_> {
             at: self.now,
             outcome,
         }
+    }
+}
+
+/// What the policy says of one candidate.
+enum Asked {
+    /// To this address, if there is one.
+    Send(Option<String>),
+    Hold(Micros, &'static str),
+    Skip(SkipReason),
+}
+
+fn told(row: &OutboxRow, outcome: Outcome, response: Personal<Properties>) -> Input {
+    Input::Outcome {
+        enrollment: row.enrollment,
+        step: row.step.clone(),
+        occurrence: row.occurrence,
+        touchpoint: row.touchpoint.clone(),
+        outcome,
+        response,
     }
 }
 

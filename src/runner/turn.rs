@@ -6,14 +6,14 @@
 
 pub use super::claim::Claim;
 use super::{
-    ask::{OUTCOME_UNKNOWN, UNKNOWN, certain},
+    ask::{OUTCOME_UNKNOWN, RESPONSE_INVALID, UNKNOWN, certain},
     dispatch::retries_unknown,
 };
 use crate::{
     clock::Micros,
     engine::{
         self,
-        program::{Programs, StepAction},
+        program::Programs,
         state::{About, Action, Customer, Enrollment, Input, Outcome},
     },
     keys::{CustomerKey, Keys, MessageKey},
@@ -138,6 +138,7 @@ impl<'a, 't> Walk<'a, 't> {
             now,
             key,
             customer: Customer {
+                key: key.0,
                 id: customer.id,
                 attributes: customer.attributes,
             },
@@ -184,11 +185,14 @@ impl<'a, 't> Walk<'a, 't> {
         match fate {
             Fate::Known(outcome) => {
                 let outcome = certain(&row, outcome);
-                if matches!(&outcome, Outcome::Failed(reason) if reason != OUTCOME_UNKNOWN) {
+                // What was taken, whatever was answered, has reached the customer.
+                if matches!(&outcome, Outcome::Failed(reason) if reason != OUTCOME_UNKNOWN && reason != RESPONSE_INVALID)
+                {
                     self.refund(&row);
                 }
-                self.settle(&row, outcome);
+                self.settle(&row, outcome, Personal::default());
             }
+            Fate::Answered(response) => self.settle(&row, Outcome::Sent, response),
             Fate::Retry { due, reason } => {
                 let uncertain = row.uncertain || reason == UNKNOWN;
                 if !uncertain {
@@ -249,7 +253,7 @@ impl<'a, 't> Walk<'a, 't> {
                     ..row
                 });
             } else {
-                self.settle(&row, Outcome::Failed(OUTCOME_UNKNOWN.into()));
+                self.settle(&row, Outcome::Failed(OUTCOME_UNKNOWN.into()), Personal::default());
             }
         }
     }
@@ -356,7 +360,9 @@ impl<'a, 't> Walk<'a, 't> {
             enrollment,
             step,
             occurrence,
+            touchpoint,
             outcome,
+            response: _,
         } = input
         else {
             return None;
@@ -364,9 +370,6 @@ impl<'a, 't> Walk<'a, 't> {
         let ordinal = *enrollment;
         let enrollment = self.enrollments.iter().find(|e| e.ordinal == ordinal)?;
         let program = self.turn.programs.revisions.get(&enrollment.revision)?;
-        let StepAction::Send { touchpoint, .. } = &program.step(step)?.action else {
-            return None;
-        };
         let (what, reason) = match outcome {
             Outcome::Sent => ("sent", None),
             Outcome::Skipped(reason) => ("skipped", Some(reason)),
@@ -457,6 +460,17 @@ impl<'a, 't> Walk<'a, 't> {
             .current
             .as_ref()
             .and_then(|program| engine::zone_of(&program.profile, &self.customer));
+    }
+
+    pub(super) fn trace(&mut self, enrollment: Option<i64>, count: &Count, event: Option<&str>) {
+        if self.turn.trace {
+            self.done.trace.push(Traced {
+                customer: self.key,
+                enrollment,
+                count: count.clone(),
+                event: event.map(str::to_owned),
+            });
+        }
     }
 
     pub(super) fn count(&mut self, count: Count, at: Micros) {

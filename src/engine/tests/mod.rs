@@ -1,5 +1,6 @@
 //! Stories: a journey is drafted, events and time come, and the customer's enrollments and the actions are looked at.
 
+mod candidates;
 mod draft;
 mod entry;
 mod laws;
@@ -15,7 +16,8 @@ use draft::{Do, Draft, cart};
 use super::{
     Customer, Event, Outcome, Program, Programs, apply,
     program::{
-        Attribute, ExitRule, Goal, OfCustomer, Outbound, Profile, Reentry, Signal, Step, StepAction, Until, WaitEnd,
+        Arm, Attribute, Candidate, ExitRule, Goal, Holdout, OfCustomer, Outbound, Profile, Reentry, Signal, Step,
+        StepAction, Until, WaitEnd,
     },
     state::{
         About, Action, Disposition, Ending, Enrollment, Ignored, Input, Matches, Properties, Standing, StepResult, Turn,
@@ -65,6 +67,7 @@ impl World {
             programs: programs(draft.compile(), []),
             enrollments: Vec::new(),
             customer: Customer {
+                key: [1; 16],
                 id: "u1".to_owned().into(),
                 attributes: object(json!({"email": "ada@example.com"})).into(),
             },
@@ -147,7 +150,9 @@ impl World {
             enrollment,
             step,
             occurrence,
+            touchpoint: "mail".into(),
             outcome,
+            response: object(json!({"ticket": "T1"})).into(),
         });
         assert_eq!(turn.disposition, None);
     }

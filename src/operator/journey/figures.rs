@@ -5,7 +5,7 @@ use super::{dereference::Facts, validate::Judged};
 use crate::{
     api::{
         measure::{Kpi, Target},
-        status::{KpiState, KpiStatus, Population},
+        status::{KpiState, KpiStatus, Lift, Population},
     },
     clock,
     engine::state::Ending,
@@ -131,7 +131,10 @@ fn measure(counts: &Counts, specs: &[KpiSpec], declared: &[Kpi], now: clock::Mic
             .iter()
             .find(|kpi| kpi.name.as_str() == spec.name)
             .and_then(|kpi| kpi.target.as_ref());
-        status_of(spec, target, kpi::measure(counts, spec, now))
+        KpiStatus {
+            lift: kpi::lift(counts, spec, now).map(lift_of),
+            ..status_of(spec, target, kpi::measure(counts, spec, now))
+        }
     };
     specs.iter().map(told).collect()
 }
@@ -160,5 +163,21 @@ fn status_of(spec: &KpiSpec, target: Option<&Target>, measure: Measure) -> KpiSt
             State::Missed => KpiState::Missed,
             State::Unknown => KpiState::Unknown,
         },
+        lift: None,
+    }
+}
+
+fn lift_of(lift: kpi::Lift) -> Lift {
+    let kpi::Lift {
+        value,
+        low,
+        high,
+        held_out,
+    } = lift;
+    Lift {
+        value: percent(value),
+        low: percent(low),
+        high: percent(high),
+        held_out: round_two_digits(held_out),
     }
 }
