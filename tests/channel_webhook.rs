@@ -313,3 +313,36 @@ async fn over_https_only_a_receiver_that_a_known_authority_vouches_for_gets_anyt
         assert!(error.to_string().contains(says), "{error}");
     }
 }
+
+#[tokio::test]
+async fn an_answer_is_read_where_it_is_wanted_and_one_that_breaks_off_is_unknown() {
+    let long = format!("{{\"ticket\": \"{}\"}}", "x".repeat(70_000));
+    let script = vec![
+        Say::Body(r#"{"ticket": "T1"}"#.into()),
+        Say::Body("<html>".into()),
+        Say::Body(long),
+        Say::Head("204 No Content"),
+        Say::Half,
+        Say::Head("422 Unprocessable Content"),
+    ];
+    let (peer, channel) = scripted(script).await;
+    let message = journey::channel::Message {
+        wants_answer: true,
+        ..message(7)
+    };
+    let answered = |answer: Value| Reply::Answered(Personal::new(answer));
+    assert_eq!(hand_over(&*channel, &message).await, answered(json!({"ticket": "T1"})));
+    for unreadable in ["no JSON", "too long", "nothing"] {
+        assert_eq!(
+            hand_over(&*channel, &message).await,
+            answered(Value::Null),
+            "{unreadable}"
+        );
+    }
+    assert_eq!(
+        hand_over(&*channel, &message).await,
+        Reply::Unknown("the answer broke off".into())
+    );
+    assert_eq!(hand_over(&*channel, &message).await, Reply::Refused("Http422".into()));
+    assert_eq!(peer.requests().len(), 6);
+}

@@ -267,7 +267,16 @@ impl World {
             keys: &self.keys,
             hold: &self.hold,
             adapters: Adapters {
-                open: self.open.then(|| ("mail".to_owned(), adapter)).into_iter().collect(),
+                open: if self.open {
+                    let names = loaded
+                        .programs
+                        .revisions
+                        .values()
+                        .flat_map(|program| program.adapters.keys());
+                    names.map(|name| (name.clone(), adapter)).collect()
+                } else {
+                    BTreeMap::new()
+                },
             },
             in_flight: &in_flight,
             render: true,
@@ -728,6 +737,251 @@ async fn what_became_of_a_message_is_a_signal_for_the_wait_behind_it() {
         world.count("ended:Failed").await,
         1,
         "the wait was ended by the news at once"
+    );
+    world.the_books_balance().await;
+}
+
+/// The journey tells by push or mail, whatever it may, or by the desk; pushes are a purpose of their own.
+fn choosing() -> String {
+    let of = |name: &str, channel: &str, adapter: &str, purpose: &str| {
+        format!(
+            "---\napiVersion: journey.dev/v1alpha1\nkind: Touchpoint\nmetadata: {{name: {name}}}\nspec: {{channel: {channel}, outbound: {{adapter: {adapter}, purpose: {purpose}, to: \"${{customer.email}}\", content: {{text: hi}}}}}}\n"
+        )
+    };
+    MANIFESTS
+        .replace(
+            "{touchpoint: reminder, with: {cart: \"${entry.cartId}\"}, otherwise: missed}}\n  - {name: again",
+            "{oneOf: [{touchpoint: reminder, score: customer.points}, {touchpoint: push, score: 5}, {touchpoint: call, when: customer.points > 100}], with: {cart: \"${entry.cartId}\"}, otherwise: missed}}\n  - {name: look, branch: {cases: [{when: \"steps.remind.touchpoint == 'push'\", next: done}], otherwise: again}}\n  - {name: again",
+        )
+        .replace("purposes: [{name: marketing", "purposes: [{name: phone, basis: Consent, attributes: [email]}, {name: marketing")
+        + &of("push", "Push", "nowhere", "phone")
+        + &of("call", "Voice", "nowhere", "phone")
+        + "---\napiVersion: journey.dev/v1alpha1\nkind: ChannelAdapter\nmetadata: {name: nowhere}\nspec: {log: {}}\n"
+}
+
+impl World {
+    async fn consents(&mut self, purpose: &'static str, granted: bool) {
+        let at = self.clock_now();
+        let name = if granted {
+            "consent/granted"
+        } else {
+            "consent/withdrawn"
+        };
+        self.event_with(
+            "u1",
+            name,
+            json!({"purpose": purpose}),
+            &|_, customer: &mut Customer| {
+                customer.hear_consent(purpose, Consent { granted, at });
+                vec![]
+            },
+        )
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn of_several_candidates_the_first_goes_that_the_whole_policy_lets_through() {
+    let mut world = World::of(&choosing()).await;
+    world.import("u1", Some(true)).await;
+    world.event("u1", "cart-updated", cart("u1")).await;
+    world.round(vec![]).await;
+    world.later(HOUR).await;
+    // The push has the higher score, and there is no consent to it.
+    assert_eq!(world.claims[0].message.touchpoint, "reminder");
+    assert_eq!(
+        (
+            world.count("requested:reminder").await,
+            world.count("requested:push").await
+        ),
+        (1, 0)
+    );
+    assert_eq!(
+        world.count("skipped:push:NoConsent").await,
+        0,
+        "the send is not skipped"
+    );
+    world.the_books_balance().await;
+    world.answer(SENT).await;
+    assert_eq!(world.claims.len(), 1, "it went by mail: on to the next mail");
+
+    let mut world = World::of(&choosing()).await;
+    world.import("u1", Some(true)).await;
+    world.consents("phone", true).await;
+    world.event("u1", "cart-updated", cart("u1")).await;
+    world.round(vec![]).await;
+    world.later(HOUR).await;
+    assert_eq!(world.claims[0].message.touchpoint, "push");
+    world.answer(SENT).await;
+    assert_eq!(
+        world.count("ended:Completed").await,
+        1,
+        "steps.remind.touchpoint says which"
+    );
+    assert_eq!(
+        (world.count("requested:push").await, world.count("sent:push").await),
+        (1, 1)
+    );
+    world.the_books_balance().await;
+}
+
+#[tokio::test]
+async fn where_all_candidates_are_skipped_the_reason_is_the_first_ones() {
+    let mut world = World::of(&choosing()).await;
+    world.import("u1", Some(false)).await;
+    world.event("u1", "cart-updated", cart("u1")).await;
+    world.round(vec![]).await;
+    world.later(HOUR).await;
+    assert_eq!(world.count("skipped:push:NoConsent").await, 1);
+    assert_eq!(world.count("ended:Failed").await, 1);
+    world.the_books_balance().await;
+
+    let nobody = choosing().replace(
+        "{touchpoint: reminder, score: customer.points}, {touchpoint: push, score: 5}, ",
+        "",
+    );
+    let mut world = World::of(&nobody).await;
+    world.import("u1", Some(true)).await;
+    world.event("u1", "cart-updated", cart("u1")).await;
+    world.round(vec![]).await;
+    world.later(HOUR).await;
+    assert_eq!(world.count("skipped:call:NoCandidate").await, 1);
+    world.the_books_balance().await;
+}
+
+#[tokio::test]
+async fn what_is_only_held_waits_and_chooses_anew_when_it_is_asked_again() {
+    let mut world = World::of(&choosing()).await;
+    world.import("u1", Some(true)).await;
+    // 20:30 in Vienna: mail is quiet when the hour is over, and there is no consent to pushes.
+    world.clock.set(START + 9 * HOUR + 30 * MINUTE);
+    world.event("u1", "cart-updated", cart("u1")).await;
+    world.round(vec![]).await;
+    world.later(HOUR).await;
+    assert!(world.claims.is_empty());
+    assert_eq!(world.count("requested:reminder").await, 1);
+    world.the_books_balance().await;
+    // The customer allows pushes, which have no quiet hours: the held message is asked again and goes by push.
+    world.consents("phone", true).await;
+    world.round(vec![]).await;
+    assert_eq!(world.claims[0].message.touchpoint, "push");
+    assert_eq!(
+        (
+            world.count("requested:reminder").await,
+            world.count("requested:push").await
+        ),
+        (0, 1)
+    );
+    world.the_books_balance().await;
+    world.answer(SENT).await;
+    assert_eq!(world.count("sent:push").await, 1);
+    world.the_books_balance().await;
+}
+
+#[tokio::test]
+async fn what_may_have_gone_out_by_one_candidate_goes_by_no_other() {
+    let mut world = World::of(&choosing()).await;
+    world.retries_unknown = true;
+    world.import("u1", Some(true)).await;
+    world.event("u1", "cart-updated", cart("u1")).await;
+    world.round(vec![]).await;
+    world.later(HOUR).await;
+    let first = world.claims[0].clone();
+    world.take_over().await;
+    world.consents("phone", true).await;
+    world.round(vec![]).await;
+    assert_eq!(world.claims[0].key, first.key);
+    assert_eq!(world.claims[0].message.touchpoint, "reminder");
+    world.answer(SENT).await;
+    world.the_books_balance().await;
+}
+
+/// The mail goes to a webhook whose ticket the next message reads.
+fn answering() -> String {
+    MANIFESTS
+        .replace(
+            r#"smtp: {host: smtp.example, from: "Shop <hello@shop.example>"}"#,
+            r#"webhook: {url: "https://desk.example/in"}"#,
+        )
+        .replace(
+            "timeToLive: 20h",
+            "timeToLive: 20h\n    response: {type: object, required: [ticket], properties: {ticket: {type: string}}}",
+        )
+        .replace(
+            "{name: again, send: {touchpoint: reminder, with: {cart: \"${entry.cartId}\"}",
+            "{name: again, send: {touchpoint: reminder, with: {cart: \"${steps.remind.response.ticket}\"}",
+        )
+}
+
+#[tokio::test]
+async fn what_the_provider_answered_is_read_by_later_steps() {
+    let mut world = World::of(&answering()).await;
+    world.import("u1", Some(true)).await;
+    world.event("u1", "cart-updated", cart("u1")).await;
+    world.round(vec![]).await;
+    world.later(HOUR).await;
+    let claim = world.claims[0].clone();
+    assert!(claim.message.wants_answer);
+    let kept = claim
+        .response
+        .unwrap()
+        .keep(&json!({"ticket": "T1", "agent": "Bob"}))
+        .unwrap();
+    assert_eq!(*kept.expose(), *json!({"ticket": "T1"}).as_object().unwrap());
+    world.answer(Fate::Answered(kept)).await;
+    assert_eq!(world.count("sent:reminder").await, 1);
+    assert_eq!(world.claims[0].message.text("subject").unwrap(), "Ada, cart T1");
+    world.the_books_balance().await;
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_fit_is_a_failure_that_counts_for_caps() {
+    let mut world = World::of(&answering().replace("atMost: 2", "atMost: 1")).await;
+    world.import("u1", Some(true)).await;
+    world.event("u1", "cart-updated", cart("u1")).await;
+    world.round(vec![]).await;
+    world.later(HOUR).await;
+    world
+        .answer(Fate::Known(Outcome::Failed("ResponseInvalid".into())))
+        .await;
+    assert_eq!(world.count("failed:reminder:ResponseInvalid").await, 1);
+    assert_eq!(world.count("ended:Failed").await, 1);
+    world
+        .event(
+            "u1",
+            "cart-updated",
+            json!({"userId": "u1", "cartId": "c2", "items": 1}),
+        )
+        .await;
+    world.round(vec![]).await;
+    world.later(HOUR).await;
+    assert_eq!(
+        world.count("skipped:reminder:Capped").await,
+        1,
+        "it was taken all the same"
+    );
+    world.the_books_balance().await;
+}
+
+#[tokio::test]
+async fn who_is_held_out_walks_on_without_messages_and_is_counted_apart() {
+    let held_out = MANIFESTS.replace("spec:\n  entry:", "spec:\n  holdout: {percent: '100%'}\n  entry:");
+    let mut world = World::of(&held_out).await;
+    world.import("u1", Some(true)).await;
+    world.event("u1", "cart-updated", cart("u1")).await;
+    world.round(vec![]).await;
+    world.later(HOUR).await;
+    assert!(world.claims.is_empty());
+    assert_eq!(world.count("skipped:reminder:Holdout").await, 1);
+    assert_eq!((world.count("entered").await, world.count("held-out").await), (1, 1));
+    world.event("u1", "order-placed", json!({"userId": "u1"})).await;
+    world.round(vec![]).await;
+    assert_eq!(
+        (
+            world.count("goal:bought").await,
+            world.count("held-out-goal:bought").await
+        ),
+        (1, 1)
     );
     world.the_books_balance().await;
 }

@@ -5,7 +5,7 @@ use super::{
     signal::Signal,
     status::JourneyStatus,
     step::{Outcome, Step},
-    text::{Expr, Line, Name, Span, Word},
+    text::{Expr, Line, Name, Percent, Span, Word},
 };
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -55,6 +55,9 @@ pub struct JourneySpec {
     pub suspend: bool,
     /// How customers come in.
     pub entry: Entry,
+    /// Customers who walk the journey and are measured, but get none of its messages whose purpose rests on Consent or
+    /// LegitimateInterest; left out: nobody is held out.
+    pub holdout: Option<Holdout>,
     /// What happens, in order; `next` left out is the step below, after the last comes Completed.
     #[schemars(length(min = 1, max = 200))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
@@ -62,6 +65,8 @@ pub struct JourneySpec {
         .message(Message::Expression("'the names of the steps must differ: ' + [self.map(t, t.name)].map(names, names.filter(n, names.indexOf(n) != names.lastIndexOf(n)))[0][0]".into())))]
     #[x_kube(validation = Rule::new("[self.map(t, t.name)].all(names, self.all(s, !has(s.next) || s.next in names))")
         .message(Message::Expression("[self.map(t, t.name)].map(names, self.filter(s, !(!has(s.next) || s.next in names)))[0].map(s, 'step ' + s.name + ': next must name a step, and ' + s.next + ' is none')[0]".into())))]
+    #[x_kube(validation = Rule::new("[self.map(t, t.name)].all(names, self.all(s, !has(s.split) || s.split.arms.all(a, a.next in names)))")
+        .message(Message::Expression("[self.map(t, t.name)].map(names, self.filter(s, !(!has(s.split) || s.split.arms.all(a, a.next in names))))[0].map(s, 'step ' + s.name + ': split.arms[].next must name a step')[0]".into())))]
     #[x_kube(validation = Rule::new("[self.map(t, t.name)].all(names, self.all(s, !has(s.branch) || (s.branch.otherwise in names && s.branch.cases.all(c, c.next in names))))")
         .message(Message::Expression("[self.map(t, t.name)].map(names, self.filter(s, !(!has(s.branch) || (s.branch.otherwise in names && s.branch.cases.all(c, c.next in names)))))[0].map(s, 'step ' + s.name + ': branch.cases[].next and branch.otherwise must name a step')[0]".into())))]
     #[x_kube(validation = Rule::new("[self.map(t, t.name)].all(names, self.all(s, !has(s.wait) || !has(s.wait.until) || s.wait.until.all(u, u.next in names)))")
@@ -127,6 +132,16 @@ pub struct Reentry {
     /// Entries at most; one counts until two years (730d) after its exit. Left out: no limit.
     #[schemars(range(min = 1))]
     pub max: Option<i32>,
+}
+
+/// Customers who are held out, to see what the messages are worth.
+#[skip_serializing_none]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Holdout {
+    /// Share of customers held out, such as "10%"; the same ones as long as it stays, and more of them when it grows.
+    pub percent: Percent,
+    /// Journeys of this group hold out the same customers; left out: this journey's own.
+    pub group: Option<Name>,
 }
 
 /// A signal that ends the journey.

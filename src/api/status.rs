@@ -109,6 +109,23 @@ pub struct KpiStatus {
     pub target: Option<String>,
     /// Met or Missed once the interval allows to say so; Unknown before, and without a target.
     pub state: KpiState,
+    /// What the messages are worth by this KPI, where the journey has a holdout and there are customers on both sides.
+    pub lift: Option<Lift>,
+}
+
+/// The KPI of those who got the messages less the KPI of those held out.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Lift {
+    /// The difference in percentage points: `1.1%` means that 1.1 more of a hundred reach the goal.
+    pub value: String,
+    /// Lower end of the 95% interval; above zero: the messages help.
+    pub low: String,
+    /// Upper end of the 95% interval; below zero: they do harm.
+    pub high: String,
+    /// Enrollments that were held out within the window, to two significant digits.
+    #[serde(default)]
+    pub held_out: i64,
 }
 
 #[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! The five things a step can do: wait, send, branch, set, exit.
+//! The six things a step can do: wait, send, split, branch, set, exit.
 
 use super::{
     opaque::{Scalars, scalars},
@@ -15,10 +15,10 @@ use serde_with::skip_serializing_none;
 // API server's oneOf cannot be read.
 #[skip_serializing_none]
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
-#[x_kube(validation = Rule::new("[has(self.wait), has(self.send), has(self.branch), has(self.set), has(self.exit)].exists_one(x, x)")
-    .message("a step has exactly one of wait, send, branch, set, exit"))]
-#[x_kube(validation = Rule::new("!has(self.next) || !(has(self.exit) || has(self.branch))")
-    .message("next has no meaning on exit or branch").field_path(".next"))]
+#[x_kube(validation = Rule::new("[has(self.wait), has(self.send), has(self.split), has(self.branch), has(self.set), has(self.exit)].exists_one(x, x)")
+    .message("a step has exactly one of wait, send, split, branch, set, exit"))]
+#[x_kube(validation = Rule::new("!has(self.next) || !(has(self.exit) || has(self.split) || has(self.branch))")
+    .message("next has no meaning on exit, split or branch").field_path(".next"))]
 pub struct Step {
     /// What other steps, expressions (steps.NAME), metrics and reports call this step; unique in the journey.
     pub name: Name,
@@ -26,6 +26,8 @@ pub struct Step {
     pub wait: Option<Wait>,
     /// Say something through an outbound touchpoint; left when the outcome is known: Sent, Skipped or Failed.
     pub send: Option<Send>,
+    /// Divide customers at random, and always the same customer the same way.
+    pub split: Option<Split>,
     /// Choose the way by conditions, the first that holds.
     pub branch: Option<Branch>,
     /// Change attributes of the customer, atomically: name to value, `${CEL}` inside.
@@ -107,15 +109,66 @@ pub struct Until {
 /// A message to the customer.
 #[skip_serializing_none]
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.touchpoint) != has(self.oneOf)").message("send has exactly one of touchpoint, oneOf"))]
 pub struct Send {
     /// The outbound Touchpoint to send.
-    pub touchpoint: Name,
+    pub touchpoint: Option<Name>,
+    /// Candidates: of those whose `when` holds the highest `score` first (else in this order), the first that the whole
+    /// policy lets through now; when there is none, the first that is only held, and what is held chooses anew when it is
+    /// asked again.
+    #[schemars(length(min = 1, max = 10))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub one_of: Option<Vec<Candidate>>,
     /// What this step gives to the content, read there as with.NAME; literals with `${CEL}` inside.
     #[serde(default)]
     #[schemars(schema_with = "scalars")]
     pub with: Option<Scalars>,
     /// The step that follows when the message was Skipped or Failed; left out: as if it was sent.
     pub otherwise: Option<Name>,
+}
+
+impl Send {
+    /// What it may send.
+    pub fn touchpoints(&self) -> impl Iterator<Item = &Name> {
+        let candidates = self.one_of.iter().flatten().map(|candidate| &candidate.touchpoint);
+        self.touchpoint.iter().chain(candidates)
+    }
+}
+
+/// A message that a send may choose.
+#[skip_serializing_none]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Candidate {
+    /// The outbound Touchpoint to send.
+    pub touchpoint: Name,
+    /// CEL over entry, steps, customer and now: whether it is a candidate at all; left out: always.
+    pub when: Option<Expr>,
+    /// CEL that gives a number: the highest goes first; left out: 0.
+    pub score: Option<Expr>,
+}
+
+/// Ways that customers are divided over.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[x_kube(validation = Rule::new("self.arms.map(a, a.weight).sum() == 100").message("the weights of the arms must add up to 100").field_path(".arms"))]
+pub struct Split {
+    /// The ways, with their shares. Who takes which depends on (namespace/journey/step, customer) alone, and is kept: only
+    /// who stood in an arm that is gone draws anew, at the next arrival.
+    #[schemars(length(min = 2, max = 10))]
+    #[x_kube(validation = Rule::new("self.all(a, self.exists_one(b, b.name == a.name))").message("the names of the arms must differ"))]
+    pub arms: Vec<Arm>,
+}
+
+/// One way of a split.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Arm {
+    /// What reports, metrics and steps.NAME.arm call it; unique in the split.
+    pub name: Name,
+    /// Percentage of the customers, 0 to 100; all arms together 100.
+    #[schemars(range(min = 0, max = 100))]
+    pub weight: i32,
+    /// The step this arm leads to.
+    pub next: Name,
 }
 
 /// A fork in the way.

@@ -99,7 +99,8 @@ pub struct Outbound {
     /// customer itself.
     pub to: Option<Literal>,
     /// What it says, field by field, each a Jinja template over customer and with: subject, text and html of a mail, or
-    /// what the adapter's body reads as content.NAME.
+    /// what the adapter's body reads as content.NAME. Left out where the adapter is a webhook: it gets `with` as it is.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("minProperties" = 1, "maxProperties" = 32))]
     #[x_kube(merge_strategy = MapMerge::Atomic)]
     #[x_kube(validation = Rule::new("self.all(name, name.matches('^[A-Za-z][A-Za-z0-9_]{0,62}$'))").message("a field of content is named by a letter, then letters, digits and _"))]
@@ -117,4 +118,10 @@ pub struct Outbound {
     pub translations: Option<BTreeMap<String, BTreeMap<String, Template>>>,
     /// How long after it was asked for it may still be sent; left out: as long as the enrollment lasts.
     pub time_to_live: Option<Span>,
+    /// JSON Schema of a webhook's answer. Only the fields it names are kept (16 KiB), for steps.NAME.response; an answer
+    /// that does not fit it is Failed: ResponseInvalid.
+    #[serde(default)]
+    #[schemars(schema_with = "object")]
+    #[x_kube(merge_strategy = MapMerge::Atomic)]
+    pub response: Option<serde_json::Value>,
 }

@@ -37,6 +37,8 @@ pub struct Message {
     pub with: Personal<Properties>,
     /// Rendered content by field.
     pub content: BTreeMap<String, Personal<String>>,
+    /// Whether what the provider answers is asked for.
+    pub wants_answer: bool,
     /// The address of the signed one-click unsubscribe page, for purposes whose basis is Consent (RFC 8058).
     pub unsubscribe: Option<Personal<String>>,
 }
@@ -60,6 +62,8 @@ impl Message {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
     Sent,
+    /// Sent, and this is the provider's answer, where the message wants it; null: it was none, or none that can be read.
+    Answered(Personal<serde_json::Value>),
     /// Definitely not accepted, and never will be (bad address, 4xx/5xx for good); the reason has no personal data.
     Refused(String),
     /// Definitely not accepted now: connection refused, 4yz greeting, 429, 503; `after` is the provider's Retry-After.
@@ -105,6 +109,7 @@ pub(crate) mod tests {
             .into_iter()
             .map(|(field, value)| (field.to_owned(), value))
             .collect(),
+            wants_answer: false,
             unsubscribe: Some("http://127.0.0.1:8080/u/token".to_owned().into()),
         }
     }

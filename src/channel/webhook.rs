@@ -4,6 +4,7 @@ use super::{Channel, Message, Reply, SecretError, Secrets};
 use crate::{
     api::channel_adapter::{BEARER_KEY, Method, SIGNATURE_KEY, Webhook as Spec},
     clock,
+    personal::Personal,
     template::{self, Template},
 };
 use async_trait::async_trait;
@@ -17,7 +18,7 @@ use serde::de::IgnoredAny;
 use serde_json::json;
 use std::time::{Duration, UNIX_EPOCH};
 
-/// Bytes of an answer's body that are read, and forgotten.
+/// Bytes of an answer's body that are read.
 const BODY: usize = 64 * 1024;
 /// The longest pause that a Retry-After is taken at its word for.
 const LONGEST_PAUSE: Duration = Duration::from_secs(24 * 60 * 60);
@@ -176,9 +177,13 @@ impl Channel for Webhook {
             Ok(response) => {
                 let after = response.headers().get(RETRY_AFTER);
                 let after = after.and_then(|after| pause(after.to_str().ok()?, clock::now()));
-                let reply = judge(response.status(), after);
-                read_past(response).await;
-                reply
+                match judge(response.status(), after) {
+                    Reply::Sent if message.wants_answer => read_answer(response).await,
+                    reply => {
+                        read_past(response).await;
+                        reply
+                    }
+                }
             }
             Err(error) if error.is_connect() => later(&format!("cannot connect: {}", cause(&error))),
             // The adapter's address, or a token that is no header: the operator's to mend.
@@ -219,6 +224,19 @@ async fn read_past(mut response: Response) {
         && let Ok(Some(chunk)) = response.chunk().await
     {
         read += chunk.len();
+    }
+}
+
+/// The answer as JSON. One that is none, or too long, is null; one that breaks off may be had by asking again under the same key.
+async fn read_answer(mut response: Response) -> Reply {
+    let mut body = Vec::new();
+    loop {
+        match response.chunk().await {
+            Ok(Some(chunk)) if body.len() + chunk.len() <= BODY => body.extend_from_slice(&chunk),
+            Ok(Some(_)) => return Reply::Answered(Personal::default()),
+            Ok(None) => return Reply::Answered(Personal::new(serde_json::from_slice(&body).unwrap_or_default())),
+            Err(_) => return Reply::Unknown("the answer broke off".into()),
+        }
     }
 }
 

@@ -77,7 +77,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
     let channel = channel::open(spec, &Secrets::new(&args.secrets), reads)
         .with_context(|| format!("adapter {}", outbound.adapter))?;
     let told = match channel.hand_over(&message).await {
-        Reply::Sent => {
+        Reply::Sent | Reply::Answered(_) => {
             println!("sent by adapter {}, as message {}", outbound.adapter, message.key);
             return Ok(ExitCode::SUCCESS);
         }
@@ -160,6 +160,7 @@ fn render(keys: &Keys, program: &Arc<Program>, outbound: &Outbound, args: &Args)
         to: Some(args.to.clone().into()),
         with: with.into(),
         content,
+        wants_answer: false,
         unsubscribe: unsubscribe.map(Personal::new),
     })
 }

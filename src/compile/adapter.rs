@@ -43,7 +43,8 @@ pub fn secrets(manifests: &Manifests, journey: Option<&str>) -> BTreeSet<SecretR
                 .into_iter()
                 .flat_map(|journey| &journey.spec.steps)
                 .filter_map(|step| step.send.as_ref())
-                .filter_map(|send| manifests.touchpoints.get(send.touchpoint.as_str())?.outbound.as_ref())
+                .flat_map(|send| send.touchpoints())
+                .filter_map(|touchpoint| manifests.touchpoints.get(touchpoint.as_str())?.outbound.as_ref())
                 .map(|outbound| outbound.adapter.as_str()),
         ),
     };

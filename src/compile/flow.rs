@@ -3,10 +3,10 @@
 use super::{
     Code,
     report::Report,
-    world::{World, field, values},
+    world::{World, common, field, values},
 };
 use crate::{
-    api::step::{Step, Wait},
+    api::step::{Send, Step, Wait},
     expression::{Field, Type},
 };
 use std::collections::BTreeSet;
@@ -18,6 +18,8 @@ struct Edge<'a> {
     to: usize,
     /// The event that led here.
     event: Option<&'a str>,
+    /// Whether who comes this way was sent the message.
+    sent: bool,
 }
 
 #[derive(Debug)]
@@ -69,7 +71,13 @@ impl<'a> Flow<'a> {
             if let Some(send) = &step.send {
                 fields.push(field("outcome", values(["Sent", "Skipped", "Failed"]), passed_by));
                 fields.push(field("reason", Type::TEXT, true));
-                fields.push(field("touchpoint", values([send.touchpoint.as_str()]), passed_by));
+                let touchpoints = values(send.touchpoints().map(|touchpoint| touchpoint.as_str()));
+                fields.push(field("touchpoint", touchpoints, passed_by));
+                fields.extend(self.response(world, n, send, here, passed_by));
+            }
+            if let Some(split) = &step.split {
+                let arms = values(split.arms.iter().map(|arm| arm.name.as_str()));
+                fields.push(field("arm", arms, passed_by));
             }
             if step.wait.is_some() {
                 let mut ways_on: Vec<&Edge<'_>> = self.graph[n]
@@ -91,6 +99,28 @@ impl<'a> Flow<'a> {
             Type::object(self.steps.iter().enumerate().map(one).collect()),
             false,
         )
+    }
+
+    /// What a provider answered: there where every way to `here` is one of messages that were sent, by touchpoints that keep the answer.
+    fn response(
+        &self,
+        world: &World<'_>,
+        n: usize,
+        send: &Send,
+        here: Option<usize>,
+        passed_by: bool,
+    ) -> Option<Field> {
+        let kept: Vec<Option<Vec<Field>>> = send
+            .touchpoints()
+            .map(|touchpoint| world.response(touchpoint.as_str()))
+            .collect();
+        kept.iter().any(Option::is_some).then_some(())?;
+        let mut response = common("response", &kept);
+        let mut ways_on = self.graph[n]
+            .iter()
+            .filter(|edge| here.is_none_or(|here| self.reaches(edge.to, here, n)));
+        response.may_be_missing |= passed_by || !ways_on.all(|edge| edge.sent);
+        Some(response)
     }
 
     /// Steps that nobody reaches, and loops that would spin.
@@ -169,10 +199,17 @@ fn ends_by_time(wait: &Wait) -> bool {
 fn edges<'a>(steps: &'a [Step], at: usize, step: &'a Step) -> Vec<Edge<'a>> {
     // A name that is none ends the list here; it is reported where it stands.
     let index = |name: &crate::api::text::Name| steps.iter().position(|step| step.name == *name).unwrap_or(steps.len());
-    let plain = |to| Edge { to, event: None };
+    let plain = |to| Edge {
+        to,
+        event: None,
+        sent: false,
+    };
     let next = step.next.as_ref().map_or(at + 1, index);
     if step.exit.is_some() {
         return vec![];
+    }
+    if let Some(split) = &step.split {
+        return split.arms.iter().map(|arm| plain(index(&arm.next))).collect();
     }
     if let Some(branch) = &step.branch {
         return branch
@@ -186,13 +223,15 @@ fn edges<'a>(steps: &'a [Step], at: usize, step: &'a Step) -> Vec<Edge<'a>> {
         let signals = wait.until.iter().flatten().map(|until| Edge {
             to: index(&until.next),
             event: Some(until.signal.event.as_str()),
+            sent: false,
         });
         return signals.chain(ends_by_time(wait).then(|| plain(next))).collect();
     }
-    let otherwise = step
-        .send
-        .as_ref()
-        .and_then(|send| send.otherwise.as_ref())
-        .map(|name| plain(index(name)));
-    [plain(next)].into_iter().chain(otherwise).collect()
+    let otherwise = step.send.as_ref().and_then(|send| send.otherwise.as_ref());
+    let next = Edge {
+        sent: otherwise.is_some(),
+        ..plain(next)
+    };
+    let otherwise = otherwise.map(|name| plain(index(name)));
+    [next].into_iter().chain(otherwise).collect()
 }

@@ -19,7 +19,8 @@ fn touchpoints<'m>(manifests: &'m Manifests, journey: &'m JourneyManifest) -> BT
         .steps
         .iter()
         .filter_map(|step| step.send.as_ref())
-        .map(|send| send.touchpoint.as_str());
+        .flat_map(|send| send.touchpoints())
+        .map(|touchpoint| touchpoint.as_str());
     let names = signals(spec)
         .map(|signal| signal.event.as_str().split('/').next().unwrap_or_default())
         .chain(sends);

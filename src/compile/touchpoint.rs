@@ -10,11 +10,11 @@ use super::{
 };
 use crate::{
     api::touchpoint::{Inbound as InboundSpec, Outbound as OutboundSpec},
-    engine::program::Outbound,
+    engine::{program::Outbound, response::Response},
     expression::{self, Field, Layout, OnMissing, Place, Scope, Type},
     policy::{Basis, Purpose},
 };
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// An inbound touchpoint; what is wrong with it is in the report.
 pub fn inbound(report: &mut Report, world: &World<'_>, name: &str, spec: &InboundSpec) -> Option<Inbound> {
@@ -308,6 +308,7 @@ pub fn outbound(
             }
         }
     }
+    let response = response(report, world, spec);
     let time_to_live = match &spec.time_to_live {
         Some(text) => Some(span(report, "spec.outbound.timeToLive", text)?),
         None => None,
@@ -320,8 +321,32 @@ pub fn outbound(
         to,
         content,
         translations,
+        response,
         time_to_live,
     })
+}
+
+/// What is kept of the provider's answer.
+fn response(report: &mut Report, world: &World<'_>, spec: &OutboundSpec) -> Option<Arc<Response>> {
+    let (path, schema) = ("spec.outbound.response", spec.response.as_ref()?);
+    let adapter = world.manifests.adapters.get(spec.adapter.as_str());
+    if adapter.is_some_and(|adapter| adapter.webhook.is_none()) {
+        let message = format!("adapter '{}' gets no answer: only a webhook does", spec.adapter);
+        report.error(Code::Value, path, message, "leave response out".to_owned());
+        return None;
+    }
+    if schema["type"] != "object" {
+        let help = "write type: object".to_owned();
+        report.error(Code::Schema, path, "what is kept of an answer is an object", help);
+        return None;
+    }
+    match schema::compile(schema) {
+        Ok(validator) => Some(Arc::new(Response::new(schema.clone(), validator))),
+        Err((message, help)) => {
+            report.error(Code::Schema, path, message, help);
+            None
+        }
+    }
 }
 
 fn sending_adapter<'m>(

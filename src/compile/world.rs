@@ -228,38 +228,51 @@ impl<'m> World<'m> {
             .iter()
             .map(|event| event.and_then(|event| self.event(event)))
             .collect();
-        let mut fields: Vec<Field> = vec![];
-        for one in all.iter().flatten().flatten() {
-            match fields.iter_mut().find(|known| known.name == one.name) {
-                Some(known) => {
-                    known.may_be_missing |= one.may_be_missing;
-                    if known.ty.fits(&one.ty) {
-                        if known.ty != one.ty {
-                            known.ty = Type::TEXT;
-                        }
-                    } else {
-                        known.ty = Type::Opaque;
-                    }
-                }
-                None => fields.push(one.clone()),
-            }
+        common(name, &all)
+    }
+
+    /// The fields that a touchpoint keeps of its provider's answers; None: it keeps none.
+    pub fn response(&self, touchpoint: &str) -> Option<Vec<Field>> {
+        match Type::of_schema(self.outbound(touchpoint)?.response.as_ref()?, SCHEMA_DEPTH).0 {
+            Type::Object(fields) => Some(fields.to_vec()),
+            _ => Some(vec![]),
         }
-        for field in &mut fields {
-            field.may_be_missing |= all
-                .iter()
-                .flatten()
-                .any(|event| event.iter().all(|one| one.name != field.name));
-        }
-        field(
-            name,
-            Type::object(fields),
-            all.is_empty() || all.iter().any(Option::is_none),
-        )
     }
 
     pub fn attribute_names(&self) -> impl Iterator<Item = &str> + Clone {
         self.profile.attributes.keys().map(String::as_str)
     }
+}
+
+/// What several sets of fields have in common, as one field; what only some have may be missing. None in the list: no fields at all.
+pub fn common(name: &str, all: &[Option<Vec<Field>>]) -> Field {
+    let mut fields: Vec<Field> = vec![];
+    for one in all.iter().flatten().flatten() {
+        match fields.iter_mut().find(|known| known.name == one.name) {
+            Some(known) => {
+                known.may_be_missing |= one.may_be_missing;
+                if known.ty.fits(&one.ty) {
+                    if known.ty != one.ty {
+                        known.ty = Type::TEXT;
+                    }
+                } else {
+                    known.ty = Type::Opaque;
+                }
+            }
+            None => fields.push(one.clone()),
+        }
+    }
+    for field in &mut fields {
+        field.may_be_missing |= all
+            .iter()
+            .flatten()
+            .any(|event| event.iter().all(|one| one.name != field.name));
+    }
+    field(
+        name,
+        Type::object(fields),
+        all.is_empty() || all.iter().any(Option::is_none),
+    )
 }
 
 pub fn yaml_keys() -> String {

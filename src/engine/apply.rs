@@ -5,8 +5,8 @@ use super::{
     goal,
     program::{Program, Programs},
     sight::Sight,
-    state::{Customer, Disposition, Enrollment, Event, Ignored, Input, Outcome, Standing, Turn},
-    walk::{Coming, MOST_KEPT, Round, Tally, Walk, standing_at, stay},
+    state::{Customer, Disposition, Enrollment, Event, Ignored, Input, Standing, Turn},
+    walk::{Coming, MOST_KEPT, Round, Tally, Told, Walk, standing_at, stay},
 };
 use crate::{clock::Micros, kpi::Count};
 use serde_json::Value as Json;
@@ -40,10 +40,17 @@ pub fn apply(
             enrollment,
             step,
             occurrence,
+            touchpoint,
             outcome,
+            response,
         } => {
+            let told = Told {
+                touchpoint,
+                outcome,
+                response,
+            };
             if let Some(enrollment) = enrollments.iter_mut().find(|each| each.ordinal == *enrollment) {
-                learn_outcome(programs, enrollment, step, *occurrence, outcome, &mut round);
+                learn_outcome(programs, enrollment, step, *occurrence, told, &mut round);
             }
             None
         }
@@ -76,7 +83,7 @@ fn learn_outcome(
     enrollment: &mut Enrollment,
     step: &str,
     occurrence: u32,
-    outcome: &Outcome,
+    told: Told<'_>,
     round: &mut Round<'_>,
 ) {
     let expected = match &enrollment.standing {
@@ -91,8 +98,8 @@ fn learn_outcome(
         return;
     }
     match program_of(programs, enrollment) {
-        Some(program) => Walk::new(program, enrollment, round).outcome(outcome),
-        None => stay(enrollment, Coming::Outcome(outcome), round.now),
+        Some(program) => Walk::new(program, enrollment, round).outcome(told),
+        None => stay(enrollment, Coming::Outcome(told), round.now),
     }
 }
 

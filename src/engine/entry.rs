@@ -1,6 +1,7 @@
 //! Who may come in (again), and how long one who has left must be remembered for that.
 
 use super::{
+    chance,
     program::{ExitRule, Program},
     sight::Sight,
     state::{Enrollment, Event, Ignored, Standing},
@@ -73,7 +74,19 @@ pub(super) fn admit(
         Standing::Ended { at, .. } => Some(at),
         Standing::Waiting { .. } | Standing::Sending { .. } => None,
     });
-    let mut enrollment = enroll(program, sequence, key, entries.saturating_add(1), event, round.now);
+    let held_out = program
+        .holdout
+        .as_ref()
+        .is_some_and(|holdout| chance::is_held_out(holdout, round.customer));
+    let mut enrollment = enroll(
+        program,
+        sequence,
+        key,
+        entries.saturating_add(1),
+        event,
+        held_out,
+        round.now,
+    );
     let sight = Sight::of_signal(program, &enrollment, round.customer_id, event, round.now);
     // The event that opens an enrollment never counts in it: an exit that takes several matches has none yet.
     let at_once = |rule: &&ExitRule| rule.signal.times <= 1 && rule.signal.event == event.name;
@@ -93,6 +106,9 @@ pub(super) fn admit(
         return Err(Ignored::MaxEntries);
     }
     round.count(Count::Entered);
+    if held_out {
+        round.count(Count::HeldOut);
+    }
     Walk::new(program, &mut enrollment, round).begin();
     enrollments.push(enrollment);
     Ok(())

@@ -36,6 +36,9 @@ pub(super) fn reach(walk: &mut Walk<'_, '_, '_>, event: &Event) -> bool {
         let (hour, day) = (entered_at, entered_at.div_euclid(DAY) * DAY);
         let took = kpi::bucket(kpi::seconds(event.accepted_at.saturating_sub(entered_at)));
         count(walk, Count::Goal(goal()), 1, hour);
+        if walk.enrollment.held_out {
+            count(walk, Count::HeldOutGoal(goal()), 1, hour);
+        }
         count(
             walk,
             Count::GoalTime {

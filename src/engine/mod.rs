@@ -8,10 +8,13 @@
 //! accepted = exited + advanced + entered + kept + goal-only + ignored, and requested = sent + skipped + failed + pending.
 
 pub mod apply;
+mod chance;
 mod entry;
 mod goal;
 mod known;
 pub mod program;
+pub mod response;
+mod send;
 mod sight;
 pub mod state;
 #[cfg(test)]
@@ -24,5 +27,6 @@ pub use apply::apply;
 pub use entry::watch_until;
 pub use known::Known;
 pub use program::{Program, Programs};
+pub use send::{Candidates, candidates};
 pub use sight::{address, holding, locale_of, zone_of};
 pub use state::{Customer, Event, Outcome};

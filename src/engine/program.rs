@@ -1,6 +1,6 @@
 //! A compiled journey: everything that was text is checked and turned into slots, indices and templates. Made by `compile`, only read here.
 
-use super::window::Windows;
+use super::{response::Response, window::Windows};
 use crate::{
     api::channel_adapter::ChannelAdapterSpec,
     clock::Micros,
@@ -31,6 +31,7 @@ pub struct Program {
     /// Whether the journey names a key at all; without one a customer has one enrollment at a time.
     pub keyed: bool,
     pub reentry: Reentry,
+    pub holdout: Option<Holdout>,
     pub steps: Vec<Step>,
     pub exits: Vec<ExitRule>,
     pub goals: Vec<Goal>,
@@ -61,13 +62,14 @@ impl Program {
         self.steps
             .iter()
             .flat_map(move |step| match &step.action {
-                StepAction::Send {
-                    touchpoint: sends,
-                    with,
-                    ..
-                } if sends == touchpoint => with.as_slice(),
+                StepAction::Send { candidates, with, .. }
+                    if candidates.iter().any(|candidate| candidate.touchpoint == touchpoint) =>
+                {
+                    with.as_slice()
+                }
                 StepAction::Send { .. }
                 | StepAction::Wait { .. }
+                | StepAction::Split { .. }
                 | StepAction::Branch { .. }
                 | StepAction::Set(_)
                 | StepAction::Exit(_) => &[],
@@ -87,7 +89,11 @@ impl Program {
     pub fn awaits(&self, event: &str) -> bool {
         self.steps.iter().any(|step| match &step.action {
             StepAction::Wait { until, .. } => until.iter().any(|until| until.signal.event == event),
-            StepAction::Send { .. } | StepAction::Branch { .. } | StepAction::Set(_) | StepAction::Exit(_) => false,
+            StepAction::Send { .. }
+            | StepAction::Split { .. }
+            | StepAction::Branch { .. }
+            | StepAction::Set(_)
+            | StepAction::Exit(_) => false,
         })
     }
 }
@@ -164,6 +170,15 @@ pub struct Reentry {
     pub max: Option<u32>,
 }
 
+/// Customers who get no messages that rest on consent or interest.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holdout {
+    /// Journeys with the same one hold out the same customers.
+    pub salt: String,
+    /// Millionths of the customers.
+    pub share: u32,
+}
+
 #[derive(Debug)]
 pub struct Step {
     pub name: String,
@@ -182,9 +197,16 @@ pub enum StepAction {
         until: Vec<Until>,
     },
     Send {
-        touchpoint: String,
+        /// What may be sent, as written; one or more.
+        candidates: Vec<Candidate>,
         with: Vec<(String, expression::Program)>,
         otherwise: Option<usize>,
+    },
+    /// Divides customers: each draws an arm and keeps it.
+    Split {
+        /// namespace/journey/step: what the draw depends on besides the customer.
+        salt: String,
+        arms: Vec<Arm>,
     },
     Branch {
         cases: Vec<(expression::Program, usize)>,
@@ -201,6 +223,24 @@ pub enum WaitEnd {
     After(Micros),
     /// At the instant that this CEL gives on arrival; one in the past does not wait.
     At(expression::Program),
+}
+
+/// A message that a send may choose.
+#[derive(Debug)]
+pub struct Candidate {
+    pub touchpoint: String,
+    /// Whether it is a candidate at all; None: always.
+    pub when: Option<expression::Program>,
+    /// A number, the highest first; None: 0.
+    pub score: Option<expression::Program>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arm {
+    pub name: String,
+    /// Percent of the customers; all arms together 100.
+    pub weight: u8,
+    pub next: usize,
 }
 
 #[derive(Debug)]
@@ -241,6 +281,8 @@ pub struct Outbound {
     pub content: BTreeMap<String, Template>,
     /// By language tag (in lower case) the fields of the content that differ in it.
     pub translations: BTreeMap<String, BTreeMap<String, Template>>,
+    /// What of the provider's answer is kept, and what it must be; None: nothing is read of it.
+    pub response: Option<Arc<Response>>,
     /// How long after the step was reached it may still be sent; None: for ever.
     pub time_to_live: Option<Micros>,
 }

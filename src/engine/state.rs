@@ -11,6 +11,8 @@ pub type Properties = Map<String, Value>;
 /// A customer as the expressions see them.
 #[derive(Debug, Clone)]
 pub struct Customer {
+    /// The pseudonym, the same on every replica: what chance depends on.
+    pub key: [u8; 16],
     /// The identifier's own value, `customer.id`.
     pub id: Personal<String>,
     pub attributes: Personal<Properties>,
@@ -59,6 +61,9 @@ pub struct Enrollment {
     pub entries: u32,
     /// The entering event's properties, with id and time.
     pub entry: Personal<Properties>,
+    /// Whether the customer was held out when they entered: they stay on that side of the comparison.
+    #[serde(default)]
+    pub held_out: bool,
     pub standing: Standing,
     pub steps: BTreeMap<String, StepResult>,
     /// Goals reached, with the instant.
@@ -164,7 +169,14 @@ pub struct StepResult {
     /// Sent, Skipped or Failed: of the last send that is over.
     pub outcome: Option<String>,
     pub reason: Option<String>,
+    /// What the last send that is over was sent, or would have been, by.
     pub touchpoint: Option<String>,
+    /// What the provider answered to the last send, as far as the touchpoint's `response` keeps it; empty unless it is Sent.
+    #[serde(default)]
+    pub response: Personal<Properties>,
+    /// The arm that a split gave: kept as long as the split has it.
+    #[serde(default)]
+    pub arm: Option<String>,
     /// Properties of the event that ended the last wait; empty when time did.
     pub event: Personal<Properties>,
 }
@@ -185,7 +197,11 @@ pub enum Input {
         enrollment: i64,
         step: String,
         occurrence: u32,
+        /// The one of the step's candidates that it was.
+        touchpoint: String,
         outcome: Outcome,
+        /// What is kept of the provider's answer; empty where nothing is.
+        response: Personal<Properties>,
     },
 }
 
@@ -202,7 +218,8 @@ pub enum Outcome {
 /// What the runner has to do. Nothing has happened yet.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action {
-    /// Ask the policy, then hand over; the outcome comes back as [`Input::Outcome`].
+    /// Choose among the step's candidates ([`super::candidates`]), ask the policy, then hand over; the outcome comes back as
+    /// [`Input::Outcome`]. It is counted as requested by `touchpoint`, the first candidate, until another is chosen.
     Send {
         enrollment: i64,
         step: String,

@@ -4,7 +4,9 @@
 //! step; a hundred arrivals for one input are a loop without a wait, and end the enrollment as Failed: TooManySteps.
 
 use super::{
+    chance,
     program::{Program, Signal, Step, StepAction},
+    send::{after_send, record},
     sight::{Sight, properties},
     state::{Action, Customer, Ending, Enrollment, Event, Matches, Outcome, Properties, Standing, StepResult},
 };
@@ -26,6 +28,8 @@ const NO_PROGRAM_RETRY: Micros = MINUTE;
 
 /// What all enrollments of one turn share.
 pub(super) struct Round<'a> {
+    /// The customer's pseudonym.
+    pub customer: &'a [u8; 16],
     pub customer_id: &'a str,
     /// The customer's attributes as now, with what this turn has set.
     pub attributes: Cow<'a, Properties>,
@@ -36,6 +40,7 @@ pub(super) struct Round<'a> {
 impl<'a> Round<'a> {
     pub fn new(customer: &'a Customer, now: Micros) -> Self {
         Self {
+            customer: &customer.key,
             customer_id: customer.id.expose(),
             attributes: Cow::Borrowed(customer.attributes.expose()),
             now,
@@ -74,7 +79,15 @@ pub(super) enum Coming<'e> {
     Arrival,
     Signal(&'e Event),
     Time,
-    Outcome(&'e Outcome),
+    Outcome(Told<'e>),
+}
+
+/// What is told of a message.
+#[derive(Clone, Copy)]
+pub(super) struct Told<'e> {
+    pub touchpoint: &'e str,
+    pub outcome: &'e Outcome,
+    pub response: &'e Personal<Properties>,
 }
 
 /// What a step makes of it.
@@ -132,8 +145,8 @@ impl Walk<'_, '_, '_> {
         self.offer(Coming::Time);
     }
 
-    pub fn outcome(&mut self, outcome: &Outcome) {
-        self.offer(Coming::Outcome(outcome));
+    pub fn outcome(&mut self, told: Told<'_>) {
+        self.offer(Coming::Outcome(told));
     }
 
     /// Takes the customer out: what has not been handed over is not sent any more.
@@ -241,11 +254,10 @@ impl Walk<'_, '_, '_> {
         self.step(at, Coming::Arrival)
     }
 
-    /// What the step does with what comes to it. Nobody stands in a branch, a set or an exit, so nothing but an arrival comes to them.
+    /// What the step does with what comes to it. Nobody stands in a split, a branch, a set or an exit, so nothing but an arrival comes to them.
     fn step(&mut self, at: usize, coming: Coming<'_>) -> Move {
         let program = self.program;
         let step = &program.steps[at];
-        let now = self.round.now;
         match (&step.action, coming) {
             (StepAction::Wait { ends, during, .. }, Coming::Arrival) => {
                 self.begin_wait(step, ends.as_ref(), during.as_ref())
@@ -264,49 +276,15 @@ impl Walk<'_, '_, '_> {
             (StepAction::Wait { .. }, Coming::Outcome(_)) => Move::Stay,
             (
                 StepAction::Send {
-                    touchpoint,
+                    candidates,
                     with,
                     otherwise,
                 },
                 Coming::Arrival,
-            ) => {
-                self.round.count(Count::Requested {
-                    touchpoint: touchpoint.clone(),
-                });
-                let result = self.result(step);
-                result.touchpoint = Some(touchpoint.clone());
-                let occurrence = result.count;
-                let with = self.values(with);
-                match with {
-                    Ok(with) => {
-                        self.round.actions.push(Action::Send {
-                            enrollment: self.enrollment.ordinal,
-                            step: step.name.clone(),
-                            occurrence,
-                            touchpoint: touchpoint.clone(),
-                            with: Personal::new(with),
-                        });
-                        Move::Stand(Standing::Sending {
-                            step: step.name.clone(),
-                            since: now,
-                            occurrence,
-                        })
-                    }
-                    Err(fault) => {
-                        // Nothing goes out with a value that could not be made: the message has failed before it was one.
-                        let why = fault.name().to_owned();
-                        self.round.count(Count::Failed {
-                            touchpoint: touchpoint.clone(),
-                            reason: why.clone(),
-                        });
-                        record(self.result(step), &Outcome::Failed(why));
-                        Move::Go(after_send(step, *otherwise, false))
-                    }
-                }
-            }
-            (StepAction::Send { otherwise, .. }, Coming::Outcome(outcome)) => {
-                record(self.result(step), outcome);
-                Move::Go(after_send(step, *otherwise, matches!(outcome, Outcome::Sent)))
+            ) => self.request(step, candidates, with, *otherwise),
+            (StepAction::Send { otherwise, .. }, Coming::Outcome(told)) => {
+                record(self.result(step), told);
+                Move::Go(after_send(step, *otherwise, matches!(told.outcome, Outcome::Sent)))
             }
             // The outcome came while the program was away and is recorded: it only has to be followed.
             (StepAction::Send { otherwise, .. }, Coming::Time) => {
@@ -314,6 +292,19 @@ impl Walk<'_, '_, '_> {
                 Move::Go(after_send(step, *otherwise, sent))
             }
             (StepAction::Send { .. }, Coming::Signal(_)) => Move::Stay,
+            (StepAction::Split { salt, arms }, Coming::Arrival) => {
+                let known = self.result(step).arm.as_ref();
+                let kept = known.and_then(|name| arms.iter().find(|arm| arm.name == *name));
+                let Some(arm) = kept.or_else(|| chance::arm(arms, salt, self.round.customer)) else {
+                    return Move::Go(step.next);
+                };
+                self.result(step).arm = Some(arm.name.clone());
+                self.round.count(Count::Arm {
+                    step: step.name.clone(),
+                    arm: arm.name.clone(),
+                });
+                Move::Go(Some(arm.next))
+            }
             (StepAction::Branch { cases, otherwise }, Coming::Arrival) => {
                 for (when, next) in cases {
                     let holds = self.step_sight().holds(Some(when));
@@ -344,7 +335,7 @@ impl Walk<'_, '_, '_> {
             }
             (StepAction::Exit(outcome), Coming::Arrival) => Move::End(*outcome),
             (
-                StepAction::Branch { .. } | StepAction::Set(_) | StepAction::Exit(_),
+                StepAction::Split { .. } | StepAction::Branch { .. } | StepAction::Set(_) | StepAction::Exit(_),
                 Coming::Signal(_) | Coming::Time | Coming::Outcome(_),
             ) => Move::Stay,
         }
@@ -376,7 +367,10 @@ impl Walk<'_, '_, '_> {
     }
 
     /// All or none; what is missing is left out.
-    fn values(&self, expressions: &[(String, expression::Program)]) -> Result<Properties, expression::Fault> {
+    pub(super) fn values(
+        &self,
+        expressions: &[(String, expression::Program)],
+    ) -> Result<Properties, expression::Fault> {
         let sight = self.step_sight();
         let mut values = Properties::new();
         for (name, expression) in expressions {
@@ -433,9 +427,9 @@ pub(super) fn stay(enrollment: &mut Enrollment, coming: Coming<'_>, now: Micros)
     let again = Some(now.saturating_add(NO_PROGRAM_RETRY));
     match (&mut enrollment.standing, coming) {
         (Standing::Waiting { until, .. }, Coming::Time) => *until = again,
-        (Standing::Sending { step, since, .. }, Coming::Outcome(outcome)) => {
+        (Standing::Sending { step, since, .. }, Coming::Outcome(told)) => {
             let (step, since) = (std::mem::take(step), *since);
-            record(enrollment.steps.entry(step.clone()).or_default(), outcome);
+            record(enrollment.steps.entry(step.clone()).or_default(), told);
             enrollment.standing = Standing::Waiting {
                 step,
                 since,
@@ -465,6 +459,7 @@ pub(super) fn enroll(
     key: String,
     entries: u32,
     event: &Event,
+    held_out: bool,
     now: Micros,
 ) -> Enrollment {
     Enrollment {
@@ -474,6 +469,7 @@ pub(super) fn enroll(
         entered_at: now,
         entries,
         entry: Personal::new(properties(event)),
+        held_out,
         standing: Standing::Waiting {
             step: program.steps.first().map(|step| step.name.clone()).unwrap_or_default(),
             since: now,
@@ -486,19 +482,4 @@ pub(super) fn enroll(
         matches: Matches::default(),
         hops: event.hops,
     }
-}
-
-/// `otherwise` for what was skipped or failed, else `next`.
-fn after_send(step: &Step, otherwise: Option<usize>, sent: bool) -> Option<usize> {
-    if sent { step.next } else { otherwise.or(step.next) }
-}
-
-fn record(result: &mut StepResult, outcome: &Outcome) {
-    let (name, reason) = match outcome {
-        Outcome::Sent => ("Sent", None),
-        Outcome::Skipped(why) => ("Skipped", Some(why.clone())),
-        Outcome::Failed(why) => ("Failed", Some(why.clone())),
-    };
-    result.outcome = Some(name.into());
-    result.reason = reason;
 }

@@ -5,7 +5,7 @@ use crate::api::{
     journey::{Entry, ExitRule, JourneySpec},
     opaque::Scalars,
     signal::Signal,
-    step::{Branch, Case, During, Exit, Outcome, Send, Step, Until, Wait},
+    step::{Arm, Branch, Case, During, Exit, Outcome, Send, Split, Step, Until, Wait},
     touchpoint::TouchpointSpec,
 };
 use std::collections::BTreeMap;
@@ -65,11 +65,12 @@ impl Drawing<'_> {
     fn step_box(&mut self, step: &Step) {
         let (shape, lines) = match Action::of(step) {
             Action::Wait(wait) => (Shape::Wait, wait_lines(wait)),
-            Action::Send(Send {
-                touchpoint,
-                with: _,
-                otherwise: _,
-            }) => (Shape::Send, vec![self.with_channel(touchpoint.as_str())]),
+            Action::Send(send) => {
+                let touchpoints = send.touchpoints();
+                let lines = touchpoints.map(|touchpoint| self.with_channel(touchpoint.as_str()));
+                (Shape::Send, lines.collect())
+            }
+            Action::Split(Split { arms: _ }) => (Shape::Branch, vec![]),
             Action::Branch(Branch { cases: _, otherwise: _ }) => (Shape::Branch, vec![]),
             Action::Set(values) => (Shape::Set, assignments(values)),
             Action::Exit(Exit { outcome }) => (Shape::Exit(*outcome), vec![format!("{outcome:?}")]),
@@ -107,6 +108,7 @@ impl Drawing<'_> {
             }
             Action::Send(Send {
                 touchpoint: _,
+                one_of: _,
                 with: _,
                 otherwise,
             }) => match otherwise {
@@ -116,6 +118,12 @@ impl Drawing<'_> {
                 }
                 None => self.lead(here, next, Way::Next),
             },
+            Action::Split(Split { arms }) => {
+                for Arm { name, weight, next } in arms {
+                    let share = format!("{weight}% {name}");
+                    self.lead(here.clone(), Place::Step(next.to_string()), Way::Signal(share));
+                }
+            }
             Action::Branch(Branch { cases, otherwise }) => {
                 for Case { when, next } in cases {
                     self.lead(here.clone(), Place::Step(next.to_string()), Way::Case(when.to_string()));
@@ -212,6 +220,7 @@ impl Drawing<'_> {
 enum Action<'a> {
     Wait(&'a Wait),
     Send(&'a Send),
+    Split(&'a Split),
     Branch(&'a Branch),
     Set(&'a Scalars),
     Exit(&'a Exit),
@@ -225,6 +234,7 @@ impl Action<'_> {
             name: _,
             wait,
             send,
+            split,
             branch,
             set,
             exit,
@@ -232,6 +242,7 @@ impl Action<'_> {
         } = step;
         None.or(wait.as_ref().map(Action::Wait))
             .or(send.as_ref().map(Action::Send))
+            .or(split.as_ref().map(Action::Split))
             .or(branch.as_ref().map(Action::Branch))
             .or(set.as_ref().map(Action::Set))
             .or(exit.as_ref().map(Action::Exit))

@@ -31,8 +31,17 @@ pub enum Count {
         goal: String,
         bucket: i16,
     },
+    /// Enrollments begun of customers who are held out; they count as entered too.
+    HeldOut,
+    /// A goal that such an enrollment reached; it counts as a goal too.
+    HeldOutGoal(String),
     /// Arrivals at a step.
     Step(String),
+    /// Arrivals at a split, by the arm that they took.
+    Arm {
+        step: String,
+        arm: String,
+    },
     /// Messages that a step asked for: requested = sent + skipped + failed + pending.
     Requested {
         touchpoint: String,
@@ -65,7 +74,10 @@ impl Count {
             Self::GoalUnits(goal) => format!("{FIGURE}units:{goal}"),
             Self::GoalMillionths(goal) => format!("{FIGURE}millionths:{goal}"),
             Self::GoalValue { goal, bucket } => format!("{}{bucket}", Self::goal_values(goal)),
+            Self::HeldOut => "held-out".into(),
+            Self::HeldOutGoal(name) => format!("held-out-goal:{name}"),
             Self::Step(name) => format!("step:{name}"),
+            Self::Arm { step, arm } => format!("arm:{step}:{arm}"),
             Self::Requested { touchpoint } => format!("requested:{touchpoint}"),
             Self::Sent { touchpoint } => format!("sent:{touchpoint}"),
             Self::Skipped { touchpoint, reason } => format!("skipped:{touchpoint}:{reason}"),

@@ -215,7 +215,7 @@ const Z: f64 = 1.959_963_984_540_054;
 
 /// Ends of the Wilson score interval, 0 to 1; `sample` is above zero. (E. B. Wilson, "Probable inference, the law of succession, and
 /// statistical inference", Journal of the American Statistical Association 22, 1927.)
-fn wilson(reached: i64, sample: i64) -> (f64, f64) {
+pub(super) fn wilson(reached: i64, sample: i64) -> (f64, f64) {
     let (n, p) = (sample as f64, reached as f64 / sample as f64);
     let scale = 1.0 + Z * Z / n;
     let middle = (p + Z * Z / (2.0 * n)) / scale;

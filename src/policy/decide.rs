@@ -14,12 +14,13 @@ pub const RECHECK: Micros = 15 * MINUTE;
 /// 1. suspended: hold, and ask again within a minute. Nothing moves while a journey is suspended, not even by a skip.
 /// 2. the purpose is not in the policy: skip NoPolicy.
 /// 3. consent, by the basis: none or a no is skip NoConsent, one that is too old skip ConsentExpired.
-/// 4. no address: skip NoAddress.
-/// 5. time to live is over: skip Expired.
-/// 6. quiet hours: skip QuietHours by a window that drops, and by one whose end cannot be told; else hold until the last of the windows that
+/// 4. held out, and the basis is Consent or LegitimateInterest: skip Holdout.
+/// 5. no address: skip NoAddress.
+/// 6. time to live is over: skip Expired.
+/// 7. quiet hours: skip QuietHours by a window that drops, and by one whose end cannot be told; else hold until the last of the windows that
 ///    are on now ends, or skip Expired when time to live is over by then.
-/// 7. a condition of `quiet` that holds: skip QuietWhile by one that drops; else hold, and ask again within [`RECHECK`].
-/// 8. caps: skip Capped.
+/// 8. a condition of `quiet` that holds: skip QuietWhile by one that drops; else hold, and ask again within [`RECHECK`].
+/// 9. caps: skip Capped.
 ///
 /// Caps come last because they slide: a message held over night is counted against the contacts of the morning.
 pub fn decide(policy: &EffectivePolicy, facts: &Facts<'_>, message: &Message<'_>, now: Micros) -> Verdict {
@@ -35,6 +36,9 @@ pub fn decide(policy: &EffectivePolicy, facts: &Facts<'_>, message: &Message<'_>
     if let Some(no) = consent(purpose, facts, message, now) {
         return Verdict::Skip(no);
     }
+    if facts.held_out && may_be_held_out(purpose.basis) {
+        return Verdict::Skip(SkipReason::Holdout);
+    }
     if !facts.has_address {
         return Verdict::Skip(SkipReason::NoAddress);
     }
@@ -48,6 +52,14 @@ pub fn decide(policy: &EffectivePolicy, facts: &Facts<'_>, message: &Message<'_>
         return Verdict::Skip(SkipReason::Capped);
     }
     Verdict::Send
+}
+
+/// What is sent under a contract or a duty is owed to everyone; only what the sender wants to say can be tested by not saying it.
+fn may_be_held_out(basis: Basis) -> bool {
+    match basis {
+        Basis::Consent | Basis::LegitimateInterest => true,
+        Basis::Contract | Basis::LegalObligation | Basis::VitalInterests | Basis::PublicTask => false,
+    }
 }
 
 /// Consent must have been given (GDPR art. 6(1)(a), 7). Processing on the grounds of art. 6(1)(e) and (f) needs none, but the customer may

@@ -117,6 +117,8 @@ pub struct Facts<'a> {
     /// Conditions of [`QuietWhile`] that hold for the customer now.
     pub holding: &'a BTreeSet<String>,
     pub suspended: bool,
+    /// Whether this enrollment is one of those that show what the messages are worth by not getting them.
+    pub held_out: bool,
     pub has_address: bool,
 }
 
@@ -175,6 +177,8 @@ pub enum SkipReason {
     NoConsent,
     /// Consent was given longer ago than the purpose lets it hold.
     ConsentExpired,
+    /// The customer is held out, and the basis is Consent or LegitimateInterest.
+    Holdout,
     NoAddress,
     QuietHours,
     /// A condition of the policy's `quiet` holds, and it drops.
@@ -182,6 +186,8 @@ pub enum SkipReason {
     Capped,
     /// timeToLive is over.
     Expired,
+    /// Of a send's candidates none has a `when` that holds.
+    NoCandidate,
     /// The journey is gone, or an exit took the customer out first.
     Withdrawn,
 }
@@ -192,11 +198,13 @@ impl SkipReason {
             Self::NoPolicy => "NoPolicy",
             Self::NoConsent => "NoConsent",
             Self::ConsentExpired => "ConsentExpired",
+            Self::Holdout => "Holdout",
             Self::NoAddress => "NoAddress",
             Self::QuietHours => "QuietHours",
             Self::QuietWhile => "QuietWhile",
             Self::Capped => "Capped",
             Self::Expired => "Expired",
+            Self::NoCandidate => "NoCandidate",
             Self::Withdrawn => "Withdrawn",
         }
     }

@@ -7,6 +7,7 @@ use crate::{
     engine::{
         self,
         program::{Outbound, Program},
+        response::Response,
         state::{Customer, Properties},
     },
     keys::{CustomerKey, Keys, MessageKey},
@@ -15,7 +16,7 @@ use crate::{
     store::OutboxRow,
     template,
 };
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 /// What the dispatcher gets once the claim is committed.
 #[derive(Debug, Clone)]
@@ -27,6 +28,8 @@ pub struct Claim {
     pub at: Micros,
     /// Hand-overs tried, this one included.
     pub attempt: u32,
+    /// What of the provider's answer is kept.
+    pub response: Option<Arc<Response>>,
     pub message: Message,
 }
 
@@ -67,6 +70,7 @@ pub fn claim(
         adapter: outbound.adapter.clone(),
         at: now,
         attempt: row.attempts + 1,
+        response: outbound.response.clone(),
         message: Message {
             key: row.key,
             namespace: program.namespace.clone(),
@@ -77,6 +81,7 @@ pub fn claim(
             to: to.map(Personal::new),
             with: row.with.clone(),
             content,
+            wants_answer: outbound.response.is_some(),
             unsubscribe: unsubscribe.map(Personal::new),
         },
     })

@@ -1,14 +1,15 @@
 //! Hands claimed messages over: a lane an adapter, bounded in number, rate and concurrency, so that a slow provider slows only its own lane.
 
 use super::{
+    ask::{OUTCOME_UNKNOWN, RESPONSE_INVALID, UNKNOWN},
     claim::Claim,
-    turn::{Adapter, OUTCOME_UNKNOWN, UNKNOWN},
+    turn::Adapter,
 };
 use crate::{
     api::channel_adapter::{ChannelAdapterSpec, UnknownOutcome},
     channel::{Channel, Reply},
     clock::{MINUTE, Micros, SECOND},
-    engine::Outcome,
+    engine::{Outcome, response::Response},
     store::{Fate, Handed},
 };
 use futures::FutureExt as _;
@@ -261,6 +262,12 @@ async fn hand_over(channel: &dyn Channel, claim: &Claim, limits: &Limits, commit
 fn tell(reply: &Reply, claim: &Claim, limits: &Limits) {
     match reply {
         Reply::Sent | Reply::Refused(_) => {}
+        Reply::Answered(answer) => {
+            let fits = |response: &Arc<Response>| response.keep(answer.expose()).is_some();
+            if !claim.response.as_ref().is_none_or(fits) {
+                tracing::warn!(adapter = claim.adapter, message = %claim.key, "the answer is not what the touchpoint's response asks for");
+            }
+        }
         Reply::TryLater { reason, .. } if claim.attempt >= limits.attempts => {
             tracing::warn!(adapter = claim.adapter, attempt = claim.attempt, reason, message = %claim.key, "given up");
         }
@@ -283,6 +290,13 @@ pub fn fate(reply: Reply, claim: &Claim, limits: &Limits, elapsed: Micros, jitte
     let last = claim.attempt >= limits.attempts;
     match reply {
         Reply::Sent => Fate::Known(Outcome::Sent),
+        Reply::Answered(answer) => match &claim.response {
+            None => Fate::Known(Outcome::Sent),
+            Some(response) => match response.keep(answer.expose()) {
+                Some(kept) => Fate::Answered(kept),
+                None => Fate::Known(Outcome::Failed(RESPONSE_INVALID.into())),
+            },
+        },
         Reply::Refused(reason) => Fate::Known(Outcome::Failed(reason)),
         Reply::TryLater { .. } if last => Fate::Known(Outcome::Failed("GaveUp".into())),
         Reply::TryLater { reason: _, after } => {

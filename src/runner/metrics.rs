@@ -27,7 +27,7 @@ impl Metrics {
         let counts = Family::default();
         registry.register(
             "journey_runner",
-            "What committed rounds counted: event (reason), entered, ended (reason), step, goal, requested, sent, skipped, failed; \
+            "What committed rounds counted: event (reason), entered, ended (reason), step, arm (of a split, in reason), goal, held-out, held-out-goal, requested, sent, skipped, failed; \
              requested = sent + skipped + failed + on their way",
             counts.clone(),
         );
@@ -35,8 +35,9 @@ impl Metrics {
     }
 
     pub fn add(&self, journey: &str, counts: &Counts) {
-        // Sums and buckets are no numbers of events; the operator shows the KPIs that are made of them.
-        for ((name, _), n) in counts.0.iter().filter(|((name, _), _)| !Count::is_figure(name)) {
+        // Sums and buckets are no numbers of events; the operator shows the KPIs that are made of them. A request that another touchpoint of its
+        // `oneOf` took over later is taken back in the store; a counter only grows.
+        for ((name, _), n) in counts.0.iter().filter(|((name, _), n)| **n > 0 && !Count::is_figure(name)) {
             self.counts
                 .get_or_create(&labels(journey, name))
                 .inc_by(u64::try_from(*n).unwrap_or_default());
@@ -44,7 +45,7 @@ impl Metrics {
     }
 }
 
-/// `skipped:reminder:NoConsent` has a name and a reason, `ended:Completed` and `event:ignored:NotIn` a reason, `goal:bought` a name.
+/// `skipped:reminder:NoConsent` has a name and a reason, `arm:tone:warm` a step and its arm, `ended:Completed` and `event:ignored:NotIn` a reason, `goal:bought` a name.
 fn labels(journey: &str, count: &str) -> Labels {
     let (kind, rest) = count.split_once(':').unwrap_or((count, ""));
     let (name, reason) = match kind {
@@ -71,6 +72,7 @@ mod tests {
         };
         assert_eq!(of("skipped:reminder:NoConsent"), ["skipped", "reminder", "NoConsent"]);
         assert_eq!(of("event:ignored:NotIn"), ["event", "", "ignored:NotIn"]);
+        assert_eq!(of("arm:tone:warm"), ["arm", "tone", "warm"]);
         assert_eq!(of("goal:bought"), ["goal", "bought", ""]);
         assert_eq!(of("entered"), ["entered", "", ""]);
     }

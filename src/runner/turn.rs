@@ -1,33 +1,29 @@
 //! The pure heart of a round: what the store read, in; what it shall write and what may be handed over, out. No I/O, no clock.
 //!
 //! For each customer: claims of dead runners and outcomes of messages first, then due waits and events in the order of acceptance (a wait due at or before an event's
-//! acceptance goes first), then messages whose time has come. Every message passes [`policy::decide`] here, in the transaction that claims it.
+//! acceptance goes first), then messages whose time has come. What becomes of a message within the round is in `ask`: every one passes the
+//! policy there, in the transaction that claims it.
 
 pub use super::claim::Claim;
-use super::{claim::claim, dispatch::retries_unknown};
+use super::{
+    ask::{OUTCOME_UNKNOWN, RESPONSE_INVALID, UNKNOWN, certain},
+    dispatch::retries_unknown,
+};
 use crate::{
-    clock::{Micros, SECOND},
+    clock::Micros,
     engine::{
         self,
-        program::{Outbound, Program, Programs, StepAction},
+        program::Programs,
         state::{About, Action, Customer, Enrollment, Input, Outcome, Standing},
     },
     keys::{CustomerKey, Keys, MessageKey},
     kpi::{Count, Counts},
     personal::Personal,
-    policy::{self, Contact, Facts, HoldReason, SkipReason, Verdict},
-    store::{
-        CustomerTurn, EndedRow, EnrollmentRow, Fate, Hold, MessageRow, OutboxRow, OutboxState, Round, RoundCommit,
-    },
+    policy::{self, Contact},
+    store::{CustomerTurn, EndedRow, EnrollmentRow, Fate, Hold, OutboxRow, OutboxState, Round, RoundCommit},
 };
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-
-/// A message whose adapter is busy, or not to be opened, asks again after this.
-const BUSY: Micros = SECOND / 5;
-const NOT_OPEN: Micros = 5 * SECOND;
-/// `why` of a message that may have been accepted and is tried again: its own contact is already counted.
-pub const UNKNOWN: &str = "Unknown";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum TurnError {
@@ -94,7 +90,7 @@ impl Turn<'_> {
         done
     }
 
-    fn epoch(&self, customer: CustomerKey) -> i64 {
+    pub(super) fn epoch(&self, customer: CustomerKey) -> i64 {
         self.hold
             .shards
             .iter()
@@ -104,20 +100,20 @@ impl Turn<'_> {
 }
 
 /// One customer's way through a round.
-struct Walk<'a, 't> {
-    turn: &'a mut Turn<'t>,
-    done: &'a mut Done,
-    now: Micros,
-    key: CustomerKey,
-    customer: Customer,
+pub(super) struct Walk<'a, 't> {
+    pub(super) turn: &'a mut Turn<'t>,
+    pub(super) done: &'a mut Done,
+    pub(super) now: Micros,
+    pub(super) key: CustomerKey,
+    pub(super) customer: Customer,
     attributes_changed: bool,
-    consents: BTreeMap<String, policy::Consent>,
-    contacts: Vec<Contact>,
-    enrollments: Vec<Enrollment>,
+    pub(super) consents: BTreeMap<String, policy::Consent>,
+    pub(super) contacts: Vec<Contact>,
+    pub(super) enrollments: Vec<Enrollment>,
     before: Vec<Enrollment>,
-    outbox: BTreeMap<MessageKey, OutboxRow>,
+    pub(super) outbox: BTreeMap<MessageKey, OutboxRow>,
     given: CustomerTurnRest,
-    zone: Option<TimeZone>,
+    pub(super) zone: Option<TimeZone>,
 }
 
 struct CustomerTurnRest {
@@ -142,6 +138,7 @@ impl<'a, 't> Walk<'a, 't> {
             now,
             key,
             customer: Customer {
+                key: key.0,
                 id: customer.id,
                 attributes: customer.attributes,
             },
@@ -188,11 +185,14 @@ impl<'a, 't> Walk<'a, 't> {
         match fate {
             Fate::Known(outcome) => {
                 let outcome = certain(&row, outcome);
-                if matches!(&outcome, Outcome::Failed(reason) if reason != OUTCOME_UNKNOWN) {
+                // What was taken, whatever was answered, has reached the customer.
+                if matches!(&outcome, Outcome::Failed(reason) if reason != OUTCOME_UNKNOWN && reason != RESPONSE_INVALID)
+                {
                     self.refund(&row);
                 }
-                self.settle(&row, outcome);
+                self.settle(&row, outcome, Personal::default());
             }
+            Fate::Answered(response) => self.settle(&row, Outcome::Sent, response),
             Fate::Retry { due, reason } => {
                 let uncertain = row.uncertain || reason == UNKNOWN;
                 if !uncertain {
@@ -253,7 +253,7 @@ impl<'a, 't> Walk<'a, 't> {
                     ..row
                 });
             } else {
-                self.settle(&row, Outcome::Failed(OUTCOME_UNKNOWN.into()));
+                self.settle(&row, Outcome::Failed(OUTCOME_UNKNOWN.into()), Personal::default());
             }
         }
     }
@@ -293,7 +293,7 @@ impl<'a, 't> Walk<'a, 't> {
     }
 
     /// Applies an input and all that follows from it.
-    fn apply(&mut self, first: Input) {
+    pub(super) fn apply(&mut self, first: Input) {
         let mut inputs = VecDeque::from([first]);
         while let Some(input) = inputs.pop_front() {
             // What became of a message is a signal too, seen before its step is left: exits and goals take it, the next wait gets it.
@@ -360,7 +360,9 @@ impl<'a, 't> Walk<'a, 't> {
             enrollment,
             step,
             occurrence,
+            touchpoint,
             outcome,
+            response: _,
         } = input
         else {
             return None;
@@ -368,9 +370,6 @@ impl<'a, 't> Walk<'a, 't> {
         let ordinal = *enrollment;
         let enrollment = self.enrollments.iter().find(|e| e.ordinal == ordinal)?;
         let program = self.turn.programs.revisions.get(&enrollment.revision)?;
-        let StepAction::Send { touchpoint, .. } = &program.step(step)?.action else {
-            return None;
-        };
         let (what, reason) = match outcome {
             Outcome::Sent => ("sent", None),
             Outcome::Skipped(reason) => ("skipped", Some(reason)),
@@ -414,206 +413,6 @@ impl<'a, 't> Walk<'a, 't> {
         Some(Input::Event { sequence: 0, event })
     }
 
-    /// A step asks for a message: the policy is asked at once. Gives the outcome when it is known already.
-    fn request(
-        &mut self,
-        enrollment: i64,
-        step: String,
-        occurrence: u32,
-        touchpoint: String,
-        with: Personal<engine::state::Properties>,
-    ) -> Option<Input> {
-        let revision = self
-            .enrollments
-            .iter()
-            .find(|e| e.ordinal == enrollment)?
-            .revision
-            .clone();
-        let program = self.turn.programs.revisions.get(&revision)?;
-        let key = MessageKey::of(
-            &program.namespace,
-            &program.journey,
-            self.key,
-            enrollment,
-            &step,
-            occurrence,
-        );
-        let row = OutboxRow {
-            key,
-            customer: self.key,
-            enrollment,
-            revision,
-            step,
-            occurrence,
-            touchpoint,
-            with,
-            requested_at: self.now,
-            attempts: 0,
-            uncertain: false,
-            state: OutboxState::Held {
-                due: self.now,
-                why: "New".into(),
-            },
-        };
-        self.outbox.insert(key, row.clone());
-        self.ask(row)
-    }
-
-    /// Asks the policy, in this transaction. Gives the outcome as the engine's next input when the message is over.
-    fn ask(&mut self, row: OutboxRow) -> Option<Input> {
-        let Some((program, outbound)) = self.outbound(&row) else {
-            // Its revision does not compile any more, or the journey has no program: the message waits for one.
-            return self.hold(row, self.now + NOT_OPEN, "NoProgram");
-        };
-        let (program, outbound_name) = (program.clone(), outbound.touchpoint.clone());
-        let outbound = &program.outbound[&outbound_name];
-        let Some(adapter) = self.turn.adapters.open.get(&outbound.adapter).copied() else {
-            return self.hold(row, self.now + NOT_OPEN, "NotOpen");
-        };
-        // An enrollment that ended while the message was with the channel needs it no more.
-        let asks = |e: &&Enrollment| e.ordinal == row.enrollment && e.is_active();
-        let Some(enrollment) = self.enrollments.iter().find(asks) else {
-            return self.over(&row, Outcome::Skipped(SkipReason::Withdrawn.name().into()));
-        };
-        let to = engine::address(&program, outbound, enrollment, &self.customer, self.now);
-        if row.uncertain {
-            self.forget_contact(&row);
-        }
-        let (holding, faults) = engine::holding(&program, &self.customer, self.now);
-        (0..faults).for_each(|_| self.count(Count::Fault, self.now));
-        let facts = Facts {
-            consents: &self.consents,
-            contacts: &self.contacts,
-            zone: self.zone.as_ref(),
-            holding: &holding,
-            suspended: self.suspended(),
-            has_address: to.is_some() || !adapter.needs_address,
-        };
-        let message = policy::Message {
-            purpose: &outbound.purpose,
-            channel: &outbound.channel,
-            expires_at: outbound.time_to_live.map(|ttl| row.requested_at.saturating_add(ttl)),
-        };
-        match policy::decide(&program.policy, &facts, &message, self.now) {
-            Verdict::Skip(reason) => self.over(&row, Outcome::Skipped(reason.name().into())),
-            Verdict::Hold { until, why } => self.hold(row, until.max(self.now + BUSY), why.name()),
-            Verdict::Send if adapter.room == 0 => self.hold(row, self.now + BUSY, "Busy"),
-            Verdict::Send => match claim(
-                self.turn.render.then_some(self.turn.keys),
-                &program,
-                outbound,
-                &row,
-                &self.customer,
-                to,
-                self.now,
-            ) {
-                Ok(claim) => {
-                    self.take(row, outbound, claim);
-                    None
-                }
-                Err(TurnError::Render) => self.over(&row, Outcome::Failed("RenderFailed".into())),
-            },
-        }
-    }
-
-    fn take(&mut self, row: OutboxRow, outbound: &Outbound, claim: Claim) {
-        if let Some(adapter) = self.turn.adapters.open.get_mut(&outbound.adapter) {
-            adapter.room -= 1;
-        }
-        let contact = Contact {
-            purpose: outbound.purpose.clone(),
-            channel: outbound.channel.clone(),
-            at: self.now,
-        };
-        self.contacts.push(contact.clone());
-        self.done.commit.contacts_gone.retain(|(_, key)| *key != row.key);
-        self.done.commit.contacts.push((self.key, row.key, contact));
-        self.done.commit.messages.push(self.message(&row, Some(outbound), None));
-        let epoch = self.turn.epoch(self.key);
-        self.keep(OutboxRow {
-            attempts: claim.attempt,
-            state: OutboxState::Claimed { epoch, at: self.now },
-            ..row
-        });
-        self.done.claims.push(claim);
-    }
-
-    fn hold(&mut self, row: OutboxRow, due: Micros, why: &str) -> Option<Input> {
-        self.keep(OutboxRow {
-            state: OutboxState::Held {
-                due,
-                why: why.to_owned(),
-            },
-            ..row
-        });
-        None
-    }
-
-    /// The message is over before it was handed over.
-    fn over(&mut self, row: &OutboxRow, outcome: Outcome) -> Option<Input> {
-        let outcome = certain(row, outcome);
-        self.book(row, outcome.clone());
-        Some(Input::Outcome {
-            enrollment: row.enrollment,
-            step: row.step.clone(),
-            occurrence: row.occurrence,
-            outcome,
-        })
-    }
-
-    /// The message is over, and its enrollment hears of it.
-    fn settle(&mut self, row: &OutboxRow, outcome: Outcome) {
-        self.book(row, outcome.clone());
-        self.apply(Input::Outcome {
-            enrollment: row.enrollment,
-            step: row.step.clone(),
-            occurrence: row.occurrence,
-            outcome,
-        });
-    }
-
-    /// Writes a message's end into the books: one outcome, counted once.
-    fn book(&mut self, row: &OutboxRow, outcome: Outcome) {
-        self.outbox.remove(&row.key);
-        self.done.commit.outbox.retain(|kept| kept.key != row.key);
-        self.done.commit.outbox_gone.push((self.key, row.key));
-        let touchpoint = row.touchpoint.clone();
-        let count = match &outcome {
-            Outcome::Sent => Count::Sent { touchpoint },
-            Outcome::Skipped(reason) => Count::Skipped {
-                touchpoint,
-                reason: reason.clone(),
-            },
-            Outcome::Failed(reason) => Count::Failed {
-                touchpoint,
-                reason: reason.clone(),
-            },
-        };
-        self.trace(Some(row.enrollment), &count, None);
-        self.count(count, self.now);
-        let outbound = self
-            .outbound(row)
-            .map(|(program, outbound)| (program.clone(), outbound.touchpoint.clone()));
-        let message = match &outbound {
-            Some((program, name)) => self.message(row, program.outbound.get(name), Some(outcome)),
-            None => self.message(row, None, Some(outcome)),
-        };
-        self.done.commit.messages.retain(|written| written.key != row.key);
-        self.done.commit.messages.push(message);
-    }
-
-    /// Whatever of this enrollment has not been handed over is not sent any more.
-    fn withdraw(&mut self, enrollment: i64) {
-        let waiting = self
-            .outbox
-            .values()
-            .filter(|row| row.enrollment == enrollment && matches!(row.state, OutboxState::Held { .. }));
-        for row in waiting.cloned().collect::<Vec<_>>() {
-            // The enrollment has ended: it needs not hear of it.
-            let _ended = self.over(&row, Outcome::Skipped(SkipReason::Withdrawn.name().into()));
-        }
-    }
-
     fn set(&mut self, changes: Personal<engine::state::Properties>) {
         for (name, value) in changes.into_inner() {
             if value.is_null() {
@@ -624,22 +423,6 @@ impl<'a, 't> Walk<'a, 't> {
         }
         self.attributes_changed = true;
         self.see_zone();
-    }
-
-    /// Messages whose time has come, and after an event those that quiet holds back.
-    fn ask_again(&mut self, stirred: bool) {
-        let asks = |row: &&OutboxRow| match &row.state {
-            OutboxState::Held { due, why } => *due <= self.now || (stirred && HoldReason::is_quiet(why)),
-            OutboxState::Claimed { .. } => false,
-        };
-        for row in self.outbox.values().filter(asks).cloned().collect::<Vec<_>>() {
-            // Its enrollment may have ended meanwhile, and the message been withdrawn.
-            if self.outbox.contains_key(&row.key)
-                && let Some(input) = self.ask(row)
-            {
-                self.apply(input);
-            }
-        }
     }
 
     /// Gives what changed to the commit.
@@ -675,59 +458,7 @@ impl<'a, 't> Walk<'a, 't> {
         }
     }
 
-    fn keep(&mut self, row: OutboxRow) {
-        self.done.commit.outbox.retain(|kept| kept.key != row.key);
-        self.done.commit.outbox.push(row.clone());
-        self.outbox.insert(row.key, row);
-    }
-
-    /// Nobody was reached: the message's contact does not count.
-    fn refund(&mut self, row: &OutboxRow) {
-        self.forget_contact(row);
-        self.done.commit.contacts_gone.push((self.key, row.key));
-    }
-
-    /// Takes one contact of this message's kind out of what caps see: it is its own.
-    fn forget_contact(&mut self, row: &OutboxRow) {
-        let Some((program, outbound)) = self.outbound(row) else {
-            return;
-        };
-        let (purpose, channel) = (
-            &program.outbound[&outbound.touchpoint].purpose,
-            &program.outbound[&outbound.touchpoint].channel,
-        );
-        let own = self
-            .contacts
-            .iter()
-            .rposition(|contact| contact.purpose == *purpose && contact.channel == *channel);
-        if let Some(own) = own {
-            self.contacts.remove(own);
-        }
-    }
-
-    fn outbound(&self, row: &OutboxRow) -> Option<(&std::sync::Arc<Program>, &Outbound)> {
-        let program = self.turn.programs.revisions.get(&row.revision)?;
-        Some((program, program.outbound.get(&row.touchpoint)?))
-    }
-
-    fn message(&self, row: &OutboxRow, outbound: Option<&Outbound>, outcome: Option<Outcome>) -> MessageRow {
-        let journey = self.turn.hold.journey.clone();
-        MessageRow {
-            key: row.key,
-            journey,
-            customer: self.key,
-            enrollment: row.enrollment,
-            step: row.step.clone(),
-            occurrence: row.occurrence,
-            touchpoint: row.touchpoint.clone(),
-            purpose: outbound.map(|outbound| outbound.purpose.clone()).unwrap_or_default(),
-            channel: outbound.map(|outbound| outbound.channel.clone()).unwrap_or_default(),
-            at: self.now,
-            outcome,
-        }
-    }
-
-    fn suspended(&self) -> bool {
+    pub(super) fn suspended(&self) -> bool {
         self.turn
             .programs
             .current
@@ -735,7 +466,7 @@ impl<'a, 't> Walk<'a, 't> {
             .is_none_or(|program| program.suspended)
     }
 
-    fn see_zone(&mut self) {
+    pub(super) fn see_zone(&mut self) {
         self.zone = self
             .turn
             .programs
@@ -744,7 +475,7 @@ impl<'a, 't> Walk<'a, 't> {
             .and_then(|program| engine::zone_of(&program.profile, &self.customer));
     }
 
-    fn trace(&mut self, enrollment: Option<i64>, count: &Count, event: Option<&str>) {
+    pub(super) fn trace(&mut self, enrollment: Option<i64>, count: &Count, event: Option<&str>) {
         if self.turn.trace {
             self.done.trace.push(Traced {
                 customer: self.key,
@@ -755,19 +486,8 @@ impl<'a, 't> Walk<'a, 't> {
         }
     }
 
-    fn count(&mut self, count: Count, at: Micros) {
+    pub(super) fn count(&mut self, count: Count, at: Micros) {
         let counts: &mut Counts = &mut self.done.commit.counts;
         counts.add(count.name(), at, 1);
-    }
-}
-
-/// Reason of a message whose fate cannot be known and is not tried again.
-pub const OUTCOME_UNKNOWN: &str = "OutcomeUnknown";
-
-/// What may be said of a message: one that may have been accepted before is not skipped or failed for certain.
-fn certain(row: &OutboxRow, outcome: Outcome) -> Outcome {
-    match outcome {
-        Outcome::Skipped(_) | Outcome::Failed(_) if row.uncertain => Outcome::Failed(OUTCOME_UNKNOWN.into()),
-        Outcome::Sent | Outcome::Skipped(_) | Outcome::Failed(_) => outcome,
     }
 }

@@ -165,6 +165,8 @@ pub struct Handed {
 pub enum Fate {
     /// It is over.
     Known(Outcome),
+    /// It is sent, and this is kept of what the provider answered.
+    Answered(Personal<Properties>),
     /// Definitely not accepted by the provider: asked of the policy again at `due`.
     Retry { due: Micros, reason: String },
     /// The claim was too old when its turn came, nothing was handed over: claimed anew.

@@ -19,6 +19,10 @@ use tokio_rustls::TlsAcceptor;
 pub enum Say {
     /// Status line and headers, without the length; an empty body.
     Head(&'static str),
+    /// A 200 with this body.
+    Body(String),
+    /// A 200 that promises more than it gives.
+    Half,
     Silence,
     Cut,
 }
@@ -106,6 +110,18 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
                 let answer = format!("HTTP/1.1 {head}\r\n{length}\r\n");
                 let _gone = stream.write_all(answer.as_bytes()).await;
                 let _gone = stream.flush().await;
+            }
+            Say::Body(body) => {
+                let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+                let _gone = stream.write_all(answer.as_bytes()).await;
+                let _gone = stream.flush().await;
+            }
+            Say::Half => {
+                let _gone = stream
+                    .write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{\"ticket\":")
+                    .await;
+                let _gone = stream.flush().await;
+                return;
             }
             Say::Silence => std::future::pending().await,
             Say::Cut => return,

@@ -239,6 +239,7 @@ pub fn enrollment(customer: CustomerKey, ordinal: i64, revision: &str, standing:
             entered_at: 1,
             entries: 1,
             entry: properties(json!({"cart": 7})),
+            held_out: false,
             standing,
             steps: BTreeMap::new(),
             goals: BTreeMap::new(),

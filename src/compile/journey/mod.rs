@@ -2,6 +2,7 @@
 
 mod sends;
 mod signals;
+mod split;
 mod steps;
 mod waits;
 
@@ -15,12 +16,15 @@ use super::{
     report::{Report, instead},
     selector,
     touchpoint::{attributes_read, scope},
-    value::{cel, span},
+    value::{cel, percent, span},
     world::World,
 };
 use crate::{
     api::{PrivacyPolicySpec, journey::JourneySpec, measure::Side},
-    engine::{Program, program::Reentry},
+    engine::{
+        Program,
+        program::{Holdout, Reentry},
+    },
     expression::{self, Field, Layout, OnMissing, Place, Type},
     policy::{self, EffectivePolicy},
 };
@@ -46,8 +50,8 @@ pub fn compile(manifests: &Manifests, name: &str) -> Result<Compiled, Vec<Diagno
         .filter(|(_, policy)| selector::selects(policy.journey_selector.as_ref(), &manifest.labels))
         .map(|(name, policy)| (name.as_str(), policy))
         .collect();
-    let mut compiler = Compiler::new(&world, &manifest.spec, report, selecting);
-    let program = compiler.program(name);
+    let mut compiler = Compiler::new(&world, name, &manifest.spec, report, selecting);
+    let program = compiler.program();
     let mut found = compiler.report.found;
     found.append(&mut compiler.elsewhere);
     match program {
@@ -61,6 +65,7 @@ pub fn compile(manifests: &Manifests, name: &str) -> Result<Compiled, Vec<Diagno
 
 struct Compiler<'m> {
     world: &'m World<'m>,
+    name: &'m str,
     spec: &'m JourneySpec,
     flow: Flow<'m>,
     report: Report,
@@ -79,6 +84,7 @@ struct Compiler<'m> {
 impl<'m> Compiler<'m> {
     fn new(
         world: &'m World<'m>,
+        name: &'m str,
         spec: &'m JourneySpec,
         report: Report,
         selecting: Vec<(&'m str, &'m PrivacyPolicySpec)>,
@@ -91,6 +97,7 @@ impl<'m> Compiler<'m> {
             .collect();
         Self {
             world,
+            name,
             spec,
             flow: Flow::of(&spec.steps),
             report,
@@ -107,11 +114,13 @@ impl<'m> Compiler<'m> {
         }
     }
 
-    fn program(&mut self, name: &str) -> Option<Program> {
+    fn program(&mut self) -> Option<Program> {
+        let name = self.name;
         let manifests = self.world.manifests;
         let triggers = self.triggers();
         self.no_round(name);
         let reentry = self.reentry();
+        let holdout = self.holdout();
         let steps = self.steps();
         let exits = self.exits();
         let goals = self.goals();
@@ -131,6 +140,7 @@ impl<'m> Compiler<'m> {
             keys,
             keyed: self.spec.entry.key.is_some(),
             reentry,
+            holdout,
             steps: steps?,
             exits,
             goals,
@@ -167,10 +177,25 @@ impl<'m> Compiler<'m> {
         }
     }
 
-    /// Steps that send, with the touchpoint.
-    fn sends(&self) -> impl Iterator<Item = (usize, &'m str)> + use<'m> {
-        let sends = self.spec.steps.iter().enumerate();
-        sends.filter_map(|(at, step)| step.send.as_ref().map(|send| (at, send.touchpoint.as_str())))
+    /// The touchpoints that steps send, with the path where each stands.
+    fn sends(&self) -> impl Iterator<Item = (String, &'m str)> + use<'m> {
+        let steps = self.spec.steps.iter().enumerate();
+        steps
+            .filter_map(|(at, step)| step.send.as_ref().map(|send| (at, send)))
+            .flat_map(|(at, send)| {
+                let path = format!("spec.steps[{at}].send");
+                let one = send
+                    .touchpoint
+                    .iter()
+                    .map(|touchpoint| (format!("{path}.touchpoint"), touchpoint.as_str()));
+                let several = send
+                    .one_of
+                    .iter()
+                    .flatten()
+                    .enumerate()
+                    .map(|(n, candidate)| (format!("{path}.oneOf[{n}].touchpoint"), candidate.touchpoint.as_str()));
+                one.chain(several).collect::<Vec<_>>()
+            })
     }
 
     fn reentry(&mut self) -> Reentry {
@@ -184,6 +209,25 @@ impl<'m> Compiler<'m> {
                 .and_then(|text| span(&mut self.report, "spec.entry.reentry.cooldown", text)),
             max: of.max.map(|max| u32::try_from(max).unwrap_or(0)),
         }
+    }
+
+    /// Who is held out. The salts of groups and journeys differ from each other and from those of splits.
+    fn holdout(&mut self) -> Option<Holdout> {
+        let spec = self.spec.holdout.as_ref()?;
+        let Some(share) = percent(spec.percent.as_str()) else {
+            let message = format!("'{}' is no percentage", spec.percent);
+            let help = "write it like \"10%\" or \"0.5%\", from 0% to 100%".to_owned();
+            self.report.error(Code::Value, "spec.holdout.percent", message, help);
+            return None;
+        };
+        let namespace = &self.world.manifests.namespace;
+        Some(Holdout {
+            salt: match &spec.group {
+                Some(group) => format!("holdout:{namespace}/group:{group}"),
+                None => format!("holdout:{namespace}/journey:{}", self.name),
+            },
+            share: (share * 1e6).round() as u32,
+        })
     }
 
     /// The journey's own expressions may read what its purposes allow together; one that sends nothing, what any purpose of its

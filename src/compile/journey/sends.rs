@@ -2,17 +2,92 @@
 
 use super::Compiler;
 use crate::{
-    api::{PrivacyPolicySpec, journey::JourneySpec},
+    api::{self, PrivacyPolicySpec, journey::JourneySpec, step::Send, text::Name},
     compile::{
         Code,
         report::{Report, instead},
         touchpoint::{self, Surroundings},
+        value::cel,
     },
-    engine::program::Outbound,
+    engine::program::{Candidate, Outbound, StepAction},
+    expression::{Field, OnMissing, Place, Type},
 };
 use std::collections::{BTreeMap, BTreeSet};
 
 impl Compiler<'_> {
+    /// A step that sends.
+    pub(super) fn send(&mut self, path: &str, send: &Send, roots: &[&Field]) -> Option<StepAction> {
+        let path = format!("{path}.send");
+        let candidates = match (&send.touchpoint, &send.one_of) {
+            (Some(touchpoint), None) => {
+                let touchpoint = self.sendable(&format!("{path}.touchpoint"), touchpoint);
+                vec![Candidate {
+                    touchpoint,
+                    when: None,
+                    score: None,
+                }]
+            }
+            (None, Some(several)) if !several.is_empty() => {
+                let all = several.iter().enumerate();
+                let all: Vec<Option<Candidate>> = all
+                    .map(|(n, candidate)| self.candidate(&format!("{path}.oneOf[{n}]"), candidate, roots))
+                    .collect();
+                all.into_iter().collect::<Option<_>>()?
+            }
+            (Some(_), Some(_)) | (None, _) => {
+                let help = "name one touchpoint, or candidates in oneOf".to_owned();
+                self.report
+                    .error(Code::Value, path, "a send has exactly one of touchpoint, oneOf", help);
+                return None;
+            }
+        };
+        let otherwise = match &send.otherwise {
+            Some(name) => Some(self.index(&format!("{path}.otherwise"), name)?),
+            None => None,
+        };
+        Some(StepAction::Send {
+            candidates,
+            with: self.with(&path, send.with.iter().flatten(), roots),
+            otherwise,
+        })
+    }
+
+    fn candidate(&mut self, path: &str, spec: &api::step::Candidate, roots: &[&Field]) -> Option<Candidate> {
+        let touchpoint = self.sendable(&format!("{path}.touchpoint"), &spec.touchpoint);
+        let when = match &spec.when {
+            Some(when) => Some(self.condition(&format!("{path}.when"), when.as_str(), roots)?),
+            None => None,
+        };
+        let score = match &spec.score {
+            Some(source) => {
+                let (path, scope) = (format!("{path}.score"), touchpoint::scope(roots));
+                let place = Place {
+                    scope: &scope,
+                    wants: Some(Type::Number),
+                    missing: OnMissing::Refuse,
+                };
+                let score = cel(&mut self.report, &path, source.as_str(), &place, &mut self.layout)?;
+                self.note(&path, &score);
+                Some(score)
+            }
+            None => None,
+        };
+        Some(Candidate {
+            touchpoint,
+            when,
+            score,
+        })
+    }
+
+    /// The name of a touchpoint that can be sent; what cannot is reported.
+    fn sendable(&mut self, path: &str, touchpoint: &Name) -> String {
+        if self.world.outbound(touchpoint.as_str()).is_none() {
+            let (message, help) = self.world.not_outbound(touchpoint.as_str());
+            self.report.error(Code::Reference, path, message, help);
+        }
+        touchpoint.to_string()
+    }
+
     /// What the steps send, each touchpoint once.
     pub(super) fn outbound(&mut self) -> BTreeMap<String, Outbound> {
         let mut all = BTreeMap::new();
@@ -85,12 +160,13 @@ impl Compiler<'_> {
                 ),
             )
         };
-        let at = self
-            .sends()
-            .find(|(_, sent)| *sent == touchpoint)
-            .map_or(0, |(at, _)| at);
-        self.report
-            .error(Code::Policy, format!("spec.steps[{at}].send.touchpoint"), message, help);
+        let at = self.sends().find(|(_, sent)| *sent == touchpoint);
+        self.report.error(
+            Code::Policy,
+            at.map(|(path, _)| path).unwrap_or_default(),
+            message,
+            help,
+        );
     }
 }
 
@@ -100,7 +176,7 @@ pub fn given(spec: &JourneySpec, touchpoint: &str) -> Option<BTreeSet<String>> {
         .steps
         .iter()
         .filter_map(|step| step.send.as_ref())
-        .filter(|send| send.touchpoint.as_str() == touchpoint);
+        .filter(|send| send.touchpoints().any(|sends| sends.as_str() == touchpoint));
     let each = sends.map(|send| {
         send.with
             .iter()

@@ -4,7 +4,7 @@ use super::Compiler;
 use crate::{
     api::{
         opaque::Scalars,
-        step::{Branch, Outcome, Send, Step as StepSpec},
+        step::{Branch, Outcome, Step as StepSpec},
         text::Name,
     },
     compile::{
@@ -55,19 +55,20 @@ impl<'m> Compiler<'m> {
             Some(name) => self.index(&format!("{path}.next"), name).map(Some),
             None => Some(below),
         };
-        let action = match (&spec.wait, &spec.send, &spec.branch, &spec.set, &spec.exit) {
-            (Some(wait), None, None, None, None) => self.wait(&path, wait, &roots)?,
-            (None, Some(send), None, None, None) => self.send(&path, send, &roots)?,
-            (None, None, Some(branch), None, None) => self.branch(&path, branch, &roots)?,
-            (None, None, None, Some(set), None) => self.set(&path, set, &roots),
-            (None, None, None, None, Some(exit)) => StepAction::Exit(ending(exit.outcome)),
+        let action = match (&spec.wait, &spec.send, &spec.split, &spec.branch, &spec.set, &spec.exit) {
+            (Some(wait), None, None, None, None, None) => self.wait(&path, wait, &roots)?,
+            (None, Some(send), None, None, None, None) => self.send(&path, send, &roots)?,
+            (None, None, Some(split), None, None, None) => self.split(n, split)?,
+            (None, None, None, Some(branch), None, None) => self.branch(&path, branch, &roots)?,
+            (None, None, None, None, Some(set), None) => self.set(&path, set, &roots),
+            (None, None, None, None, None, Some(exit)) => StepAction::Exit(ending(exit.outcome)),
             _ => {
                 let message = format!("step '{}' must do exactly one thing", spec.name);
                 self.report.error(
                     Code::Value,
                     path,
                     message,
-                    "give it one of wait, send, branch, set, exit".to_owned(),
+                    "give it one of wait, send, split, branch, set, exit".to_owned(),
                 );
                 return None;
             }
@@ -76,24 +77,6 @@ impl<'m> Compiler<'m> {
             name: spec.name.to_string(),
             action,
             next: next?,
-        })
-    }
-
-    fn send(&mut self, path: &str, send: &Send, roots: &[&Field]) -> Option<StepAction> {
-        let path = format!("{path}.send");
-        if self.world.outbound(send.touchpoint.as_str()).is_none() {
-            let (message, help) = self.world.not_outbound(send.touchpoint.as_str());
-            self.report
-                .error(Code::Reference, format!("{path}.touchpoint"), message, help);
-        }
-        let otherwise = match &send.otherwise {
-            Some(name) => Some(self.index(&format!("{path}.otherwise"), name)?),
-            None => None,
-        };
-        Some(StepAction::Send {
-            touchpoint: send.touchpoint.to_string(),
-            with: self.with(&path, send.with.iter().flatten(), roots),
-            otherwise,
         })
     }
 
@@ -133,7 +116,7 @@ impl<'m> Compiler<'m> {
         StepAction::Set(all)
     }
 
-    fn with<'a>(
+    pub(super) fn with<'a>(
         &mut self,
         path: &str,
         all: impl Iterator<Item = (&'a String, &'a crate::api::opaque::Scalar)>,

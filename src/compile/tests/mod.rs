@@ -4,6 +4,7 @@ mod content;
 mod derived;
 mod mistakes;
 mod reading;
+mod sends;
 
 use super::*;
 use crate::{
@@ -99,7 +100,7 @@ fn a_program_says_all_that_the_engine_and_the_dispatcher_need() {
         matches!(&program.steps[0].action, StepAction::Wait { ends: Some(WaitEnd::After(HOUR)), during: None, until } if until[0].next == 0)
     );
     assert!(
-        matches!(&program.steps[2].action, StepAction::Send { touchpoint, otherwise: Some(6), .. } if touchpoint == "cart-reminder")
+        matches!(&program.steps[2].action, StepAction::Send { candidates, otherwise: Some(6), .. } if candidates[0].touchpoint == "cart-reminder")
     );
     assert_eq!((program.reentry.cooldown, program.reentry.max), (Some(DAY), Some(3)));
     let listens: Vec<&str> = program.listens.iter().map(String::as_str).collect();

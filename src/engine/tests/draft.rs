@@ -13,6 +13,10 @@ pub enum Do {
     At(&'static str, Option<Windows>, Vec<Noticed>),
     During(Micros, Windows, Vec<Noticed>),
     Send(&'static str, Vec<(&'static str, &'static str)>, &'static str),
+    /// Candidates: touchpoint, when, score.
+    OneOf(Vec<(&'static str, &'static str, &'static str)>),
+    /// Arms: name, weight, the step it leads to.
+    Split(Vec<(&'static str, u8, &'static str)>),
     Branch(Vec<(&'static str, &'static str)>, &'static str),
     Set(Vec<(&'static str, &'static str)>),
     Exit(Ending),
@@ -25,6 +29,7 @@ pub struct Draft {
     pub triggers: Vec<(&'static str, &'static str)>,
     pub keys: Vec<(&'static str, &'static str)>,
     pub reentry: Reentry,
+    pub holdout: Option<Holdout>,
     /// Name, what it does, the step that follows ("": the next in the list).
     pub steps: Vec<(&'static str, Do, &'static str)>,
     pub exits: Vec<(&'static str, &'static str, Ending)>,
@@ -65,6 +70,8 @@ fn scope(steps: &[(&'static str, Do, &'static str)]) -> Scope {
             field("outcome", Type::TEXT),
             field("reason", Type::TEXT),
             field("touchpoint", Type::TEXT),
+            field("arm", Type::TEXT),
+            field("response", Type::object(vec![field("ticket", Type::TEXT)])),
             field("event", properties()),
         ])
     };
@@ -170,12 +177,18 @@ impl Draft {
                 Do::Wait(length, _) => length.map(WaitEnd::After),
                 Do::During(length, ..) => Some(WaitEnd::After(*length)),
                 Do::At(instant, ..) => cel(instant, OnMissing::Missing).map(WaitEnd::At),
-                Do::Send(..) | Do::Branch(..) | Do::Set(_) | Do::Exit(_) => None,
+                Do::Send(..) | Do::OneOf(_) | Do::Split(_) | Do::Branch(..) | Do::Set(_) | Do::Exit(_) => None,
             };
             let during = match action {
                 Do::During(_, windows, _) => Some(windows.clone()),
                 Do::At(_, windows, _) => windows.clone(),
-                Do::Wait(..) | Do::Send(..) | Do::Branch(..) | Do::Set(_) | Do::Exit(_) => None,
+                Do::Wait(..)
+                | Do::Send(..)
+                | Do::OneOf(_)
+                | Do::Split(_)
+                | Do::Branch(..)
+                | Do::Set(_)
+                | Do::Exit(_) => None,
             };
             let mut values = |list: &[(&'static str, &'static str)]| {
                 list.iter()
@@ -195,9 +208,36 @@ impl Draft {
                         .collect(),
                 },
                 Do::Send(touchpoint, with, otherwise) => StepAction::Send {
-                    touchpoint: (*touchpoint).into(),
+                    candidates: vec![Candidate {
+                        touchpoint: (*touchpoint).into(),
+                        when: None,
+                        score: None,
+                    }],
                     with: values(with),
                     otherwise: at(otherwise),
+                },
+                Do::OneOf(candidates) => StepAction::Send {
+                    candidates: candidates
+                        .iter()
+                        .map(|(touchpoint, when, score)| Candidate {
+                            touchpoint: (*touchpoint).into(),
+                            when: cel(when, OnMissing::False),
+                            score: cel(score, OnMissing::Missing),
+                        })
+                        .collect(),
+                    with: vec![],
+                    otherwise: None,
+                },
+                Do::Split(arms) => StepAction::Split {
+                    salt: format!("shop/cart/{name}"),
+                    arms: arms
+                        .iter()
+                        .map(|(name, weight, next)| Arm {
+                            name: (*name).into(),
+                            weight: *weight,
+                            next: at(next).unwrap(),
+                        })
+                        .collect(),
                 },
                 Do::Branch(cases, otherwise) => StepAction::Branch {
                     cases: cases
@@ -254,6 +294,7 @@ impl Draft {
             to: cel("customer.email", OnMissing::Missing),
             content: BTreeMap::new(),
             translations: BTreeMap::new(),
+            response: None,
             time_to_live: None,
         };
         Program {
@@ -268,6 +309,7 @@ impl Draft {
             keyed: !keys.is_empty(),
             keys,
             reentry: self.reentry,
+            holdout: self.holdout,
             steps,
             exits,
             goals,

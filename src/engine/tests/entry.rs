@@ -347,3 +347,38 @@ fn what_has_ended_is_watched_as_long_as_it_can_matter() {
         "not for ever: its revision is kept as long"
     );
 }
+
+#[test]
+fn who_is_held_out_walks_and_is_counted_on_their_side_also_when_the_holdout_changes() {
+    let everyone = |share| {
+        let holdout = Holdout {
+            salt: "holdout:shop/journey:cart".into(),
+            share,
+        };
+        Draft {
+            holdout: Some(holdout),
+            ..cart()
+        }
+    };
+    let mut world = World::new(everyone(1_000_000));
+    world.hear("cart-updated", json!({"items": 1}));
+    assert!(world.enrollments[0].held_out);
+    assert_eq!((world.counted(&Count::Entered), world.counted(&Count::HeldOut)), (1, 1));
+    world.pass(HOUR);
+    assert_eq!(
+        world.stands(),
+        "sending remind",
+        "what they do not get is the policy's to say"
+    );
+    world.programs = programs(everyone(0).compile(), []);
+    world.hear("order-placed", json!({"items": 1, "total": 5.0}));
+    let goals = [Count::Goal("bought".into()), Count::HeldOutGoal("bought".into())];
+    assert_eq!(goals.map(|goal| world.counted(&goal)), [1, 1]);
+
+    let mut world = World::new(everyone(0));
+    world.hear("cart-updated", json!({"items": 1}));
+    assert!(!world.enrollments[0].held_out);
+    world.hear("order-placed", json!({"items": 1, "total": 5.0}));
+    assert_eq!(world.counted(&Count::HeldOut), 0);
+    assert_eq!(world.counted(&Count::HeldOutGoal("bought".into())), 0);
+}

@@ -76,6 +76,7 @@ fn action() -> impl Strategy<Value = Do> {
         }),
         2 => (prop::sample::select(STEP_CONDITIONS.to_vec()), name(), name()).prop_map(|(when, next, otherwise)| Do::Branch(vec![(when, next)], otherwise)),
         1 => prop::sample::select(vec!["entry.items", "steps.s0.count"]).prop_map(|value| Do::Set(vec![("points", value)])),
+        1 => (0..=100u8, name(), name()).prop_map(|(weight, one, other)| Do::Split(vec![("a", weight, one), ("b", 100 - weight, other)])),
         1 => ending().prop_map(Do::Exit),
     ]
 }
@@ -108,6 +109,10 @@ fn draft() -> impl Strategy<Value = Draft> {
             exits,
             goals: vec![("bought", goal, "", 5 * HOUR)],
             suspended,
+            holdout: Some(Holdout {
+                salt: "x".into(),
+                share: 500_000,
+            }),
             ..Draft::default()
         },
     )
@@ -183,7 +188,9 @@ fn input_of(world: &mut World, happening: &Happening, program: &Arc<Program>) ->
                 enrollment: enrollment.ordinal,
                 step: step.clone(),
                 occurrence: *occurrence,
+                touchpoint: "mail".into(),
                 outcome: outcome.clone(),
+                response: object(json!({"ticket": "T1"})).into(),
             })
         }
         Happening::Away(away) => {
@@ -222,6 +229,22 @@ fn check(world: &World, program: &Program) -> Result<(), TestCaseError> {
         }
         prop_assert!(enrollment.kept.len() <= 32);
         check_matches(enrollment, program)?;
+        for step in &program.steps {
+            if let Some(result) = enrollment.steps.get(&step.name) {
+                let answered = !result.response.expose().is_empty();
+                prop_assert!(
+                    !answered || result.outcome.as_deref() == Some("Sent"),
+                    "only who was sent to has an answer"
+                );
+            }
+            if let (StepAction::Split { arms, .. }, Some(result)) = (&step.action, enrollment.steps.get(&step.name)) {
+                let arm = result.arm.as_ref();
+                prop_assert!(
+                    arm.is_some_and(|arm| arms.iter().any(|each| each.name == *arm)),
+                    "who came by has an arm"
+                );
+            }
+        }
         if enrollment.is_active() {
             prop_assert!(!keys.contains(&enrollment.key), "one enrollment for each key");
             keys.push(enrollment.key.clone());
@@ -237,6 +260,9 @@ fn check(world: &World, program: &Program) -> Result<(), TestCaseError> {
     };
     let entered = world.counted(&Count::Entered);
     prop_assert_eq!(entered, world.enrollments.len());
+    let held_out = world.enrollments.iter().filter(|each| each.held_out).count();
+    prop_assert_eq!(world.counted(&Count::HeldOut), held_out, "each side is counted");
+    prop_assert!(prefix("held-out-goal:") <= prefix("goal:"));
     prop_assert_eq!(entered, prefix("ended:") + keys.len(), "who entered is in or has ended");
     prop_assert_eq!(
         prefix("requested:"),
@@ -274,9 +300,10 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
 
     #[test]
-    fn nothing_panics_nobody_is_lost_and_a_replay_gives_the_same(draft in draft(), happenings in prop::collection::vec(happening(), 1..40)) {
+    fn nothing_panics_nobody_is_lost_and_a_replay_gives_the_same(draft in draft(), customer in 0..8u8, happenings in prop::collection::vec(happening(), 1..40)) {
         let mut world = World::new(draft);
         world.customer.attributes = object(json!({"points": 2})).into();
+        world.customer.key = [customer; 16];
         let program = world.programs.current.clone().unwrap();
         for happening in &happenings {
             let Some(input) = input_of(&mut world, happening, &program) else { continue };
@@ -292,6 +319,9 @@ proptest! {
             prop_assert!(world.enrollments.len() >= before.len());
             for (old, new) in before.iter().zip(&world.enrollments) {
                 prop_assert_eq!(old.ordinal, new.ordinal);
+                for (step, result) in &old.steps {
+                    prop_assert!(result.arm.is_none() || result.arm == new.steps[step].arm, "an arm stays");
+                }
                 prop_assert!(old.is_active() || old.standing == new.standing, "who has ended stays so");
             }
             check(&world, &program)?;

@@ -1,6 +1,7 @@
 //! Stories: a journey is drafted, events and time come, and the customer's enrollments and the actions are looked at.
 
 mod chain;
+mod candidates;
 mod draft;
 mod entry;
 mod goals;
@@ -17,7 +18,8 @@ use draft::{Do, Draft, cart};
 use super::{
     Customer, Event, Outcome, Program, Programs, apply,
     program::{
-        Attribute, ExitRule, Goal, OfCustomer, Outbound, Profile, Reentry, Signal, Step, StepAction, Until, WaitEnd,
+        Arm, Attribute, Candidate, ExitRule, Goal, Holdout, OfCustomer, Outbound, Profile, Reentry, Signal, Step,
+        StepAction, Until, WaitEnd,
     },
     state::{
         About, Action, Disposition, Ending, Enrollment, Ignored, Input, Matches, Properties, Standing, StepResult, Turn,
@@ -67,6 +69,7 @@ impl World {
             programs: programs(draft.compile(), []),
             enrollments: Vec::new(),
             customer: Customer {
+                key: [1; 16],
                 id: "u1".to_owned().into(),
                 attributes: object(json!({"email": "ada@example.com"})).into(),
             },
@@ -150,7 +153,9 @@ impl World {
             enrollment,
             step,
             occurrence,
+            touchpoint: "mail".into(),
             outcome,
+            response: object(json!({"ticket": "T1"})).into(),
         });
         assert_eq!(turn.disposition, None);
     }

@@ -55,7 +55,9 @@ fn an_exit_takes_a_message_back_that_has_not_gone() {
         enrollment: 1,
         step: "remind".into(),
         occurrence: 1,
+        touchpoint: "mail".into(),
         outcome: Outcome::Sent,
+        response: Default::default(),
     };
     assert_eq!(
         world.apply(&late),

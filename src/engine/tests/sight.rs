@@ -123,6 +123,7 @@ fn zone_address_and_view_serve_the_runner() {
     let program = world.programs.current.clone().unwrap();
     let zone = |timezone: Json| {
         let customer = Customer {
+            key: [1; 16],
             id: "u1".to_owned().into(),
             attributes: object(json!({"timezone": timezone})).into(),
         };
@@ -136,6 +137,7 @@ fn zone_address_and_view_serve_the_runner() {
 
     let address_of = |email: Json| {
         let customer = Customer {
+            key: [1; 16],
             id: "u1".to_owned().into(),
             attributes: object(json!({"email": email})).into(),
         };

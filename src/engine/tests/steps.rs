@@ -159,7 +159,9 @@ fn an_outcome_of_another_occurrence_moves_nobody() {
             enrollment,
             step: step.into(),
             occurrence,
+            touchpoint: "mail".into(),
             outcome: Outcome::Sent,
+            response: Default::default(),
         });
         assert_eq!((turn.actions, world.stands()), (vec![], "sending mail".to_owned()));
     }
@@ -397,4 +399,89 @@ fn the_whole_story_of_an_abandoned_cart() {
         Disposition::GoalOnly
     );
     assert_eq!(world.hear("cart-updated", json!({"items": 1})), Disposition::Entered);
+}
+
+/// Round and round through a split, an hour each time.
+fn round_a_split(arms: Vec<(&'static str, u8, &'static str)>) -> Draft {
+    Draft {
+        triggers: vec![("go", "")],
+        steps: vec![
+            ("tone", Do::Split(arms), ""),
+            ("warm", Do::Wait(Some(HOUR), vec![]), "tone"),
+            ("plain", Do::Wait(Some(HOUR), vec![]), "tone"),
+        ],
+        ..Draft::default()
+    }
+}
+
+#[test]
+fn a_customer_keeps_the_arm_that_was_drawn_whatever_the_weights_become() {
+    let mut world = World::new(round_a_split(vec![("warm", 50, "warm"), ("plain", 50, "plain")]));
+    world.hear("go", json!({"items": 1}));
+    let arm = world.result("tone").arm.clone().unwrap();
+    assert_eq!(world.stands(), format!("waiting in {arm}"));
+    let against = match arm.as_str() {
+        "warm" => vec![("warm", 0, "warm"), ("plain", 100, "plain")],
+        _ => vec![("warm", 100, "warm"), ("plain", 0, "plain")],
+    };
+    world.programs = programs(round_a_split(against).compile(), []);
+    world.pass(3 * HOUR);
+    assert_eq!(world.result("tone").arm.as_ref(), Some(&arm));
+    assert_eq!(world.result("tone").count, 4);
+    let counted = Count::Arm {
+        step: "tone".into(),
+        arm,
+    };
+    assert_eq!(world.counted(&counted), 4, "each arrival counts");
+}
+
+#[test]
+fn who_stood_in_an_arm_that_is_gone_draws_anew() {
+    let mut world = World::new(round_a_split(vec![("old", 100, "warm"), ("plain", 0, "plain")]));
+    world.hear("go", json!({"items": 1}));
+    assert_eq!(world.result("tone").arm.as_deref(), Some("old"));
+    world.programs = programs(
+        round_a_split(vec![("new", 100, "plain"), ("plain", 0, "plain")]).compile(),
+        [],
+    );
+    world.pass(HOUR);
+    assert_eq!(world.result("tone").arm.as_deref(), Some("new"));
+    assert_eq!(world.stands(), "waiting in plain");
+}
+
+#[test]
+fn the_same_customer_draws_the_same_arm_in_every_enrollment_and_others_draw_others() {
+    let drawn = |customer: [u8; 16]| {
+        let mut world = World::new(round_a_split(vec![("warm", 50, "warm"), ("plain", 50, "plain")]));
+        world.customer.key = customer;
+        world.hear("go", json!({"items": 1}));
+        world.result("tone").arm.clone().unwrap()
+    };
+    let all: Vec<String> = (0..32).map(|n| drawn([n; 16])).collect();
+    let again: Vec<String> = (0..32).map(|n| drawn([n; 16])).collect();
+    assert_eq!(all, again);
+    assert!(all.contains(&"warm".to_owned()) && all.contains(&"plain".to_owned()));
+}
+
+#[test]
+fn what_the_provider_answered_is_there_after_a_message_that_was_sent() {
+    let steps = || {
+        vec![
+            ("ask", Do::Send("mail", vec![], ""), ""),
+            (
+                "look",
+                Do::Branch(vec![("steps.ask.response.ticket == 'T1'", "known")], "unknown"),
+                "",
+            ),
+            ("known", Do::Exit(Ending::Converted), ""),
+            ("unknown", Do::Exit(Ending::Disqualified), ""),
+        ]
+    };
+    let mut world = walked(steps());
+    world.outcome(Outcome::Sent);
+    assert_eq!(world.stands(), "Converted");
+    let mut world = walked(steps());
+    world.outcome(Outcome::Failed("ResponseInvalid".into()));
+    assert_eq!(world.stands(), "Disqualified");
+    assert!(world.result("ask").response.expose().is_empty());
 }

@@ -5,7 +5,7 @@ use super::{dereference::Facts, validate::Judged};
 use crate::{
     api::{
         measure::{Kpi, Target},
-        status::{KpiState, KpiStatus, Population},
+        status::{KpiState, KpiStatus, Lift, Population},
     },
     clock,
     engine::state::Ending,
@@ -77,9 +77,10 @@ async fn ask(context: &Context, facts: &Facts, judged: &Judged) -> Result<Figure
     let backlog = store.backlog(&facts.namespace, &facts.name).await?;
     let kpis = match &judged.compiled {
         Some(compiled) => {
-            let measured = measure(&counts, &compiled.program.kpis, clock::now());
+            let now = clock::now();
+            let measured = measure(&counts, &compiled.program.kpis, now);
             context.metrics.kpis(&facts.namespace, &facts.name, &measured);
-            told_of(&measured, &facts.journey.spec.kpis)
+            told_of(&measured, &facts.journey.spec.kpis, &counts, now)
         }
         None => told(facts).kpis,
     };
@@ -136,13 +137,16 @@ fn measure<'k>(counts: &Counts, specs: &'k [KpiSpec], now: clock::Micros) -> Vec
         .collect()
 }
 
-fn told_of(measured: &[(&KpiSpec, Measure)], declared: &[Kpi]) -> Vec<KpiStatus> {
+fn told_of(measured: &[(&KpiSpec, Measure)], declared: &[Kpi], counts: &Counts, now: clock::Micros) -> Vec<KpiStatus> {
     let told = |(spec, measure): &(&KpiSpec, Measure)| {
         let target = declared
             .iter()
             .find(|kpi| kpi.name.as_str() == spec.name)
             .and_then(|kpi| kpi.target.as_ref());
-        status_of(spec, target, *measure)
+        KpiStatus {
+            lift: kpi::lift(counts, spec, now).map(lift_of),
+            ..status_of(spec, target, *measure)
+        }
     };
     measured.iter().map(told).collect()
 }
@@ -172,5 +176,21 @@ fn status_of(spec: &KpiSpec, target: Option<&Target>, measure: Measure) -> KpiSt
             State::Missed => KpiState::Missed,
             State::Unknown => KpiState::Unknown,
         },
+        lift: None,
+    }
+}
+
+fn lift_of(lift: kpi::Lift) -> Lift {
+    let kpi::Lift {
+        value,
+        low,
+        high,
+        held_out,
+    } = lift;
+    Lift {
+        value: percent(value),
+        low: percent(low),
+        high: percent(high),
+        held_out: round_two_digits(held_out),
     }
 }

@@ -205,6 +205,7 @@ mod tests {
             sample: 0,
             target: target.map(Into::into),
             state,
+            lift: None,
         }
     }
 

@@ -82,6 +82,7 @@ fn any_customer() -> impl Strategy<Value = Known> {
                 zone: zone_name.map(zone),
                 holding: holding.into_iter().map(str::to_owned).collect(),
                 suspended: false,
+                held_out: false,
                 has_address,
             }
         })
@@ -146,5 +147,21 @@ proptest! {
                 prop_assert!(!still, "held again at its end");
             }
         }
+    }
+
+    #[test]
+    fn who_is_held_out_never_gets_more(
+        a in any_policy(),
+        known in any_customer(),
+        purpose in purpose_name(),
+        channel in prop::sample::select(vec!["Email", "Sms"]),
+        minutes in 0..2880i64,
+    ) {
+        let now = at(NOON) + minutes * MINUTE;
+        let policy = merge(&[&a]);
+        let message = Message { purpose, channel, expires_at: None };
+        let others = known.ask(&policy, &message, now);
+        let held_out = Known { held_out: true, ..known }.ask(&policy, &message, now);
+        prop_assert!(held_out == others || held_out == Verdict::Skip(SkipReason::Holdout));
     }
 }

@@ -32,6 +32,7 @@ struct Known {
     zone: Option<TimeZone>,
     holding: BTreeSet<String>,
     suspended: bool,
+    held_out: bool,
     has_address: bool,
 }
 
@@ -44,6 +45,7 @@ impl Known {
             zone: Some(TimeZone::UTC),
             holding: BTreeSet::new(),
             suspended: false,
+            held_out: false,
             has_address: true,
         }
     }
@@ -71,6 +73,7 @@ impl Known {
             zone,
             holding,
             suspended,
+            held_out,
             has_address,
         } = self;
         decide(
@@ -81,6 +84,7 @@ impl Known {
                 zone: zone.as_ref(),
                 holding,
                 suspended: *suspended,
+                held_out: *held_out,
                 has_address: *has_address,
             },
             message,
@@ -547,4 +551,37 @@ fn of_several_policies_the_strictest_of_each_rule_holds() {
         "service is not what both agree on"
     );
     assert_eq!((merged.quiet.len(), merged.caps.len()), (1, 2));
+}
+
+#[test]
+fn who_is_held_out_gets_what_is_owed_and_nothing_else() {
+    for (basis, held_out) in [
+        ("Consent", Verdict::Skip(SkipReason::Holdout)),
+        ("LegitimateInterest", Verdict::Skip(SkipReason::Holdout)),
+        ("Contract", Verdict::Send),
+        ("LegalObligation", Verdict::Send),
+        ("VitalInterests", Verdict::Send),
+        ("PublicTask", Verdict::Send),
+    ] {
+        let policy = merge(&[&spec(
+            json!({"purposes": [{"name": "marketing", "basis": basis, "attributes": []}]}),
+        )]);
+        let known = Known {
+            held_out: true,
+            ..Known::new()
+        };
+        assert_eq!(known.ask(&policy, &mail(), at(NOON)), held_out, "{basis}");
+    }
+    let policy = merge(&[&spec(
+        json!({"purposes": [{"name": "marketing", "basis": "Consent", "attributes": []}]}),
+    )]);
+    let refused = Known {
+        held_out: true,
+        ..Known::consent(false, 0)
+    };
+    assert_eq!(
+        refused.ask(&policy, &mail(), at(NOON)),
+        Verdict::Skip(SkipReason::NoConsent),
+        "a no comes first"
+    );
 }

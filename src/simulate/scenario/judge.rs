@@ -157,7 +157,15 @@ struct Sent<'a> {
 
 fn sent(told: &[Happening]) -> Vec<SentOwned> {
     told.iter()
-        .filter(|one| matches!(&one.what, What::Handed { reply: Reply::Sent, .. }))
+        .filter(|one| {
+            matches!(
+                &one.what,
+                What::Handed {
+                    reply: Reply::Sent | Reply::Answered(_),
+                    ..
+                }
+            )
+        })
         .map(|one| SentOwned(one.clone()))
         .collect()
 }

@@ -57,6 +57,7 @@ fn words(what: &What) -> Option<String> {
             }
             Count::Step(step) => format!("  at {step}"),
             Count::Entered
+            | Count::HeldOutGoal(_)
             | Count::Requested { .. }
             | Count::Sent { .. }
             | Count::GoalTime { .. }
@@ -64,6 +65,8 @@ fn words(what: &What) -> Option<String> {
             | Count::GoalUnits(_)
             | Count::GoalMillionths(_)
             | Count::GoalValue { .. } => return None,
+            Count::HeldOut => "  held out".to_owned(),
+            Count::Arm { step, arm } => format!("  arm {arm} of {step}"),
             Count::Ended(ending) => format!("  ended: {}", ending.name()),
             Count::Goal(goal) => format!("  goal {goal}"),
             Count::Skipped { touchpoint, reason } => format!("  {touchpoint} skipped: {reason}"),
@@ -81,7 +84,7 @@ fn words(what: &What) -> Option<String> {
                 .text("subject")
                 .map_or(String::new(), |text| format!(", \"{text}\""));
             let said = match reply {
-                Reply::Sent => "sent".to_owned(),
+                Reply::Sent | Reply::Answered(_) => "sent".to_owned(),
                 Reply::Refused(reason) => format!("refused: {reason}"),
                 Reply::TryLater { reason, .. } => format!("not now: {reason}"),
                 Reply::Unknown(reason) => format!("fate unknown: {reason}"),

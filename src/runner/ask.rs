@@ -1,0 +1,390 @@
+//! A message on its way through a round: asked for, asked of the policy, claimed, held, or over; and its line in the books. The one place
+//! where [`policy::decide`] is asked, in the transaction that claims what it lets through.
+
+use super::{
+    claim::{Claim, claim},
+    turn::{TurnError, Walk},
+};
+use crate::{
+    clock::{Micros, SECOND},
+    engine::{
+        self,
+        program::{Outbound, Program},
+        state::{Enrollment, Input, Outcome, Properties},
+    },
+    keys::MessageKey,
+    kpi::Count,
+    personal::Personal,
+    policy::{self, Contact, Facts, HoldReason, SkipReason, Verdict},
+    store::{MessageRow, OutboxRow, OutboxState},
+};
+use std::collections::BTreeSet;
+
+/// A message whose adapter is busy, or not to be opened, asks again after this.
+const BUSY: Micros = SECOND / 5;
+const NOT_OPEN: Micros = 5 * SECOND;
+/// `why` of a message that may have been accepted and is tried again: its own contact is already counted.
+pub const UNKNOWN: &str = "Unknown";
+/// Reason of a message that was taken, and whose answer is not what was asked for.
+pub const RESPONSE_INVALID: &str = "ResponseInvalid";
+/// Reason of a message whose fate cannot be known and is not tried again.
+pub const OUTCOME_UNKNOWN: &str = "OutcomeUnknown";
+
+impl Walk<'_, '_> {
+    /// A step asks for a message: the policy is asked at once. Gives the outcome when it is known already.
+    pub(super) fn request(
+        &mut self,
+        enrollment: i64,
+        step: String,
+        occurrence: u32,
+        touchpoint: String,
+        with: Personal<Properties>,
+    ) -> Option<Input> {
+        let revision = self
+            .enrollments
+            .iter()
+            .find(|e| e.ordinal == enrollment)?
+            .revision
+            .clone();
+        let program = self.turn.programs.revisions.get(&revision)?;
+        let key = MessageKey::of(
+            &program.namespace,
+            &program.journey,
+            self.key,
+            enrollment,
+            &step,
+            occurrence,
+        );
+        let row = OutboxRow {
+            key,
+            customer: self.key,
+            enrollment,
+            revision,
+            step,
+            occurrence,
+            touchpoint,
+            with,
+            requested_at: self.now,
+            attempts: 0,
+            uncertain: false,
+            state: OutboxState::Held {
+                due: self.now,
+                why: "New".into(),
+            },
+        };
+        self.outbox.insert(key, row.clone());
+        self.ask(row)
+    }
+
+    /// Chooses among the step's candidates by the whole policy, in this transaction: the first that may go now, else the first that is only
+    /// held, else the first. Gives the outcome as the engine's next input when the message is over.
+    pub(super) fn ask(&mut self, row: OutboxRow) -> Option<Input> {
+        let program = self.turn.programs.revisions.get(&row.revision).cloned();
+        let Some(program) = program.filter(|program| program.outbound.contains_key(&row.touchpoint)) else {
+            // Its revision does not compile any more, or the journey has no program: the message waits for one.
+            return self.hold(row, self.now + NOT_OPEN, "NoProgram");
+        };
+        // An enrollment that ended while the message was with the channel needs it no more.
+        let asks = |e: &&Enrollment| e.ordinal == row.enrollment && e.is_active();
+        let Some(enrollment) = self.enrollments.iter().find(asks) else {
+            return self.over(&row, Outcome::Skipped(SkipReason::Withdrawn.name().into()));
+        };
+        let order: Vec<String> = if row.uncertain {
+            // It may have gone out by this one: by another it would go out twice.
+            self.forget_contact(&row);
+            vec![row.touchpoint.clone()]
+        } else {
+            match engine::candidates(&program, &row.step, enrollment, &self.customer, self.now) {
+                Ok(found) => {
+                    let order = found.order.into_iter().map(str::to_owned).collect();
+                    (0..found.faults).for_each(|_| self.count(Count::Fault, self.now));
+                    order
+                }
+                Err(fault) => return self.over(&row, Outcome::Failed(fault.name().into())),
+            }
+        };
+        let (holding, faults) = engine::holding(&program, &self.customer, self.now);
+        (0..faults).for_each(|_| self.count(Count::Fault, self.now));
+        let (mut held, mut skipped) = (None, None);
+        for touchpoint in order {
+            let Some(outbound) = program.outbound.get(&touchpoint) else {
+                continue;
+            };
+            match self.verdict(&program, outbound, &row, &holding) {
+                Asked::Send(to) => {
+                    let row = self.by(row, &touchpoint);
+                    return self.send(&program, outbound, row, to);
+                }
+                Asked::Hold(until, why) => {
+                    held.get_or_insert((touchpoint, until, why));
+                }
+                Asked::Skip(reason) => {
+                    skipped.get_or_insert((touchpoint, reason));
+                }
+            }
+        }
+        match (held, skipped) {
+            (Some((touchpoint, until, why)), _) => {
+                let row = self.by(row, &touchpoint);
+                self.hold(row, until, why)
+            }
+            (None, Some((touchpoint, reason))) => {
+                let row = self.by(row, &touchpoint);
+                self.over(&row, Outcome::Skipped(reason.name().into()))
+            }
+            (None, None) => self.over(&row, Outcome::Skipped(SkipReason::NoCandidate.name().into())),
+        }
+    }
+
+    /// Whether the message may go by this touchpoint, now.
+    fn verdict(&self, program: &Program, outbound: &Outbound, row: &OutboxRow, holding: &BTreeSet<String>) -> Asked {
+        let Some(adapter) = self.turn.adapters.open.get(&outbound.adapter) else {
+            return Asked::Hold(self.now + NOT_OPEN, "NotOpen");
+        };
+        let enrollment = self.enrollments.iter().find(|e| e.ordinal == row.enrollment);
+        let to = enrollment.and_then(|e| engine::address(program, outbound, e, &self.customer, self.now));
+        let facts = Facts {
+            consents: &self.consents,
+            contacts: &self.contacts,
+            zone: self.zone.as_ref(),
+            holding,
+            suspended: self.suspended(),
+            held_out: enrollment.is_some_and(|enrollment| enrollment.held_out),
+            has_address: to.is_some() || !adapter.needs_address,
+        };
+        let message = policy::Message {
+            purpose: &outbound.purpose,
+            channel: &outbound.channel,
+            expires_at: outbound.time_to_live.map(|ttl| row.requested_at.saturating_add(ttl)),
+        };
+        match policy::decide(&program.policy, &facts, &message, self.now) {
+            Verdict::Skip(reason) => Asked::Skip(reason),
+            Verdict::Hold { until, why } => Asked::Hold(until.max(self.now + BUSY), why.name()),
+            Verdict::Send => Asked::Send(to),
+        }
+    }
+
+    /// The policy lets it through: it is claimed, where its lane has room.
+    fn send(&mut self, program: &Program, outbound: &Outbound, row: OutboxRow, to: Option<String>) -> Option<Input> {
+        let adapter = self.turn.adapters.open.get(&outbound.adapter);
+        if adapter.is_none_or(|adapter| adapter.room == 0) {
+            return self.hold(row, self.now + BUSY, "Busy");
+        }
+        match claim(
+            self.turn.render.then_some(self.turn.keys),
+            program,
+            outbound,
+            &row,
+            &self.customer,
+            to,
+            self.now,
+        ) {
+            Ok(claim) => {
+                self.take(row, outbound, claim);
+                None
+            }
+            Err(TurnError::Render) => self.over(&row, Outcome::Failed("RenderFailed".into())),
+        }
+    }
+
+    /// The message goes by this touchpoint from now on, and is counted as requested by it: one request, one outcome.
+    fn by(&mut self, row: OutboxRow, touchpoint: &str) -> OutboxRow {
+        if row.touchpoint == touchpoint {
+            return row;
+        }
+        let name = |touchpoint: &str| {
+            let touchpoint = touchpoint.to_owned();
+            Count::Requested { touchpoint }.name()
+        };
+        let counts = &mut self.done.commit.counts;
+        counts.add(name(&row.touchpoint), row.requested_at, -1);
+        counts.add(name(touchpoint), row.requested_at, 1);
+        OutboxRow {
+            touchpoint: touchpoint.to_owned(),
+            ..row
+        }
+    }
+
+    fn take(&mut self, row: OutboxRow, outbound: &Outbound, claim: Claim) {
+        if let Some(adapter) = self.turn.adapters.open.get_mut(&outbound.adapter) {
+            adapter.room -= 1;
+        }
+        let contact = Contact {
+            purpose: outbound.purpose.clone(),
+            channel: outbound.channel.clone(),
+            at: self.now,
+        };
+        self.contacts.push(contact.clone());
+        self.done.commit.contacts_gone.retain(|(_, key)| *key != row.key);
+        self.done.commit.contacts.push((self.key, row.key, contact));
+        self.done.commit.messages.push(self.message(&row, Some(outbound), None));
+        let epoch = self.turn.epoch(self.key);
+        self.keep(OutboxRow {
+            attempts: claim.attempt,
+            state: OutboxState::Claimed { epoch, at: self.now },
+            ..row
+        });
+        self.done.claims.push(claim);
+    }
+
+    fn hold(&mut self, row: OutboxRow, due: Micros, why: &str) -> Option<Input> {
+        self.keep(OutboxRow {
+            state: OutboxState::Held {
+                due,
+                why: why.to_owned(),
+            },
+            ..row
+        });
+        None
+    }
+
+    /// The message is over before it was handed over.
+    fn over(&mut self, row: &OutboxRow, outcome: Outcome) -> Option<Input> {
+        let outcome = certain(row, outcome);
+        self.book(row, outcome.clone());
+        Some(told(row, outcome, Personal::default()))
+    }
+
+    /// The message is over, and its enrollment hears of it.
+    pub(super) fn settle(&mut self, row: &OutboxRow, outcome: Outcome, response: Personal<Properties>) {
+        self.book(row, outcome.clone());
+        self.apply(told(row, outcome, response));
+    }
+
+    /// Writes a message's end into the books: one outcome, counted once.
+    fn book(&mut self, row: &OutboxRow, outcome: Outcome) {
+        self.outbox.remove(&row.key);
+        self.done.commit.outbox.retain(|kept| kept.key != row.key);
+        self.done.commit.outbox_gone.push((self.key, row.key));
+        let touchpoint = row.touchpoint.clone();
+        let count = match &outcome {
+            Outcome::Sent => Count::Sent { touchpoint },
+            Outcome::Skipped(reason) => Count::Skipped {
+                touchpoint,
+                reason: reason.clone(),
+            },
+            Outcome::Failed(reason) => Count::Failed {
+                touchpoint,
+                reason: reason.clone(),
+            },
+        };
+        self.trace(Some(row.enrollment), &count, None);
+        self.count(count, self.now);
+        let outbound = self
+            .outbound(row)
+            .map(|(program, outbound)| (program.clone(), outbound.touchpoint.clone()));
+        let message = match &outbound {
+            Some((program, name)) => self.message(row, program.outbound.get(name), Some(outcome)),
+            None => self.message(row, None, Some(outcome)),
+        };
+        self.done.commit.messages.retain(|written| written.key != row.key);
+        self.done.commit.messages.push(message);
+    }
+
+    /// Whatever of this enrollment has not been handed over is not sent any more.
+    pub(super) fn withdraw(&mut self, enrollment: i64) {
+        let waiting = self
+            .outbox
+            .values()
+            .filter(|row| row.enrollment == enrollment && matches!(row.state, OutboxState::Held { .. }));
+        for row in waiting.cloned().collect::<Vec<_>>() {
+            // The enrollment has ended: it needs not hear of it.
+            let _ended = self.over(&row, Outcome::Skipped(SkipReason::Withdrawn.name().into()));
+        }
+    }
+
+    /// Messages whose time has come, and after an event those that quiet holds back.
+    pub(super) fn ask_again(&mut self, stirred: bool) {
+        let asks = |row: &&OutboxRow| match &row.state {
+            OutboxState::Held { due, why } => *due <= self.now || (stirred && HoldReason::is_quiet(why)),
+            OutboxState::Claimed { .. } => false,
+        };
+        for row in self.outbox.values().filter(asks).cloned().collect::<Vec<_>>() {
+            // Its enrollment may have ended meanwhile, and the message been withdrawn.
+            if self.outbox.contains_key(&row.key)
+                && let Some(input) = self.ask(row)
+            {
+                self.apply(input);
+            }
+        }
+    }
+
+    pub(super) fn keep(&mut self, row: OutboxRow) {
+        self.done.commit.outbox.retain(|kept| kept.key != row.key);
+        self.done.commit.outbox.push(row.clone());
+        self.outbox.insert(row.key, row);
+    }
+
+    /// Nobody was reached: the message's contact does not count.
+    pub(super) fn refund(&mut self, row: &OutboxRow) {
+        self.forget_contact(row);
+        self.done.commit.contacts_gone.push((self.key, row.key));
+    }
+
+    /// Takes one contact of this message's kind out of what caps see: it is its own.
+    fn forget_contact(&mut self, row: &OutboxRow) {
+        let Some((program, outbound)) = self.outbound(row) else {
+            return;
+        };
+        let (purpose, channel) = (
+            &program.outbound[&outbound.touchpoint].purpose,
+            &program.outbound[&outbound.touchpoint].channel,
+        );
+        let own = self
+            .contacts
+            .iter()
+            .rposition(|contact| contact.purpose == *purpose && contact.channel == *channel);
+        if let Some(own) = own {
+            self.contacts.remove(own);
+        }
+    }
+
+    pub(super) fn outbound(&self, row: &OutboxRow) -> Option<(&std::sync::Arc<Program>, &Outbound)> {
+        let program = self.turn.programs.revisions.get(&row.revision)?;
+        Some((program, program.outbound.get(&row.touchpoint)?))
+    }
+
+    fn message(&self, row: &OutboxRow, outbound: Option<&Outbound>, outcome: Option<Outcome>) -> MessageRow {
+        let journey = self.turn.hold.journey.clone();
+        MessageRow {
+            key: row.key,
+            journey,
+            customer: self.key,
+            enrollment: row.enrollment,
+            step: row.step.clone(),
+            occurrence: row.occurrence,
+            touchpoint: row.touchpoint.clone(),
+            purpose: outbound.map(|outbound| outbound.purpose.clone()).unwrap_or_default(),
+            channel: outbound.map(|outbound| outbound.channel.clone()).unwrap_or_default(),
+            at: self.now,
+            outcome,
+        }
+    }
+}
+
+/// What the policy says of one candidate.
+enum Asked {
+    /// To this address, if there is one.
+    Send(Option<String>),
+    Hold(Micros, &'static str),
+    Skip(SkipReason),
+}
+
+fn told(row: &OutboxRow, outcome: Outcome, response: Personal<Properties>) -> Input {
+    Input::Outcome {
+        enrollment: row.enrollment,
+        step: row.step.clone(),
+        occurrence: row.occurrence,
+        touchpoint: row.touchpoint.clone(),
+        outcome,
+        response,
+    }
+}
+
+/// What may be said of a message: one that may have been accepted before is not skipped or failed for certain.
+pub(super) fn certain(row: &OutboxRow, outcome: Outcome) -> Outcome {
+    match outcome {
+        Outcome::Skipped(_) | Outcome::Failed(_) if row.uncertain => Outcome::Failed(OUTCOME_UNKNOWN.into()),
+        Outcome::Sent | Outcome::Skipped(_) | Outcome::Failed(_) => outcome,
+    }
+}
