@@ -24,3 +24,4 @@ pub mod simulate;
 pub mod status_server;
 pub mod store;
 pub mod template;
+pub mod words;

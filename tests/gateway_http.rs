@@ -1,5 +1,7 @@
 //! What producers of events, customers and operators may rely on at the gateway's door.
 
+#[path = "gateway_http/choice.rs"]
+mod choice;
 mod gateway_support;
 
 use gateway_support::{NAMESPACE, Shop, answer, eventually, put};

@@ -201,6 +201,7 @@ fn objects(manifests: &Manifests) -> Vec<Object> {
         profiles,
         // Only a touchpoint gives their texts a meaning, and is told what is wrong with them.
         config_maps: _,
+        choices: _,
     } = manifests;
     let of = |kind: &'static str, name: &String| Object {
         kind: kind.into(),

@@ -14,9 +14,8 @@ use crate::{
     },
     expression::Type,
     keys::{CustomerKey, Keys, MessageKey},
-    link,
     personal::Personal,
-    runner::programs::compile_all,
+    runner::{Pages, programs::compile_all},
     template,
 };
 use anyhow::{Context, bail};
@@ -127,17 +126,16 @@ fn render(keys: &Keys, program: &Arc<Program>, outbound: &Outbound, args: &Args)
         .collect();
     with.extend(args.with.iter().cloned());
     let key = MessageKey(*uuid::Uuid::new_v4().as_bytes());
-    // The page behind it opens as a customer's would; it is about nobody, so pressing its button changes nothing.
-    let leave = link::Leave {
+    // The pages behind it open as a customer's would; they are about nobody, so pressing their buttons changes nothing.
+    let pages = Pages {
+        keys,
+        program,
         message: key,
         customer: CustomerKey(*uuid::Uuid::new_v4().as_bytes()),
-        purpose: outbound.purpose.clone(),
+        locale: args.locale.as_deref(),
     };
-    let unsubscribe = program
-        .public_url
-        .as_deref()
-        .filter(|_| program.asks_consent(outbound))
-        .map(|url| link::unsubscribe(keys, url, &program.namespace, &leave));
+    let unsubscribe = pages.unsubscribe(outbound);
+    let leave = pages.choice(&program.journey, false);
     let values = template::Values {
         customer: &customer,
         customer_id: "sample",
@@ -146,6 +144,8 @@ fn render(keys: &Keys, program: &Arc<Program>, outbound: &Outbound, args: &Args)
         to: None,
         link: &|address| address.to_owned(),
         unsubscribe: unsubscribe.as_deref(),
+        leave: leave.as_deref(),
+        join: &|journey| pages.choice(journey, true).unwrap_or_default(),
     };
     let content = outbound
         .render(&values, args.locale.as_deref())

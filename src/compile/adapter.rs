@@ -271,8 +271,15 @@ pub fn check(report: &mut Report, manifests: &Manifests, name: &str, spec: &Chan
             any_content: fields.is_empty(),
             ..body_place(fields)
         };
-        if let Err(mistakes) = template::compile(body.as_str(), &place) {
-            report.template("spec.webhook.body", mistakes);
+        match template::compile(body.as_str(), &place) {
+            Ok(body) if body.leaves() || !body.joins().is_empty() => report.error(
+                Code::Template,
+                "spec.webhook.body",
+                "a body belongs to no journey: it cannot call leave_link() or join_link()",
+                "call it in the content of the touchpoint, and read content.NAME here".to_owned(),
+            ),
+            Ok(_) => {}
+            Err(mistakes) => report.template("spec.webhook.body", mistakes),
         }
     }
 }

@@ -24,6 +24,8 @@ pub struct Content {
     /// Whether any of them makes tracked links, or names the unsubscribe page.
     pub links: bool,
     pub unsubscribes: bool,
+    /// Whether any of them names a page on which a journey is left or joined.
+    pub chooses: bool,
 }
 
 /// Compiles the content and its translations; what is wrong with them is in the report.
@@ -133,6 +135,7 @@ impl Maker<'_, '_> {
             .ok()?;
         self.made.links |= template.links();
         self.made.unsubscribes |= template.unsubscribes();
+        self.choices(path, &template);
         if let Some(purpose) = self.around.purpose {
             let reads = template.reads().iter().map(String::as_str);
             allowed(self.report, path, reads, &self.spec.purpose.0, purpose);
@@ -146,6 +149,35 @@ impl Maker<'_, '_> {
             }
         }
         Some(template)
+    }
+
+    /// What it offers must be open.
+    fn choices(&mut self, path: &str, template: &Template) {
+        self.made.chooses |= template.leaves() || !template.joins().is_empty();
+        if template.leaves() && !self.around.leaves {
+            let message = "leave_link() leads nowhere: a journey that sends this does not let customers leave";
+            let help = "add choice: {title: ..., leave: true} to the journey".to_owned();
+            self.report.error(Code::Value, path, message, help);
+        }
+        for journey in template.joins() {
+            if self.world.choice(journey).is_some_and(|choice| choice.join) {
+                continue;
+            }
+            let manifests = self.world.manifests;
+            let (message, help) = if manifests.journeys.contains_key(journey) {
+                (
+                    format!("join_link() leads nowhere: customers cannot join journey '{journey}'"),
+                    "add choice: {title: ..., join: true} to it".to_owned(),
+                )
+            } else {
+                let known = manifests.journeys.keys().map(String::as_str);
+                (
+                    format!("there is no journey '{journey}'"),
+                    instead(journey, known, "make it"),
+                )
+            };
+            self.report.error(Code::Reference, path, message, help);
+        }
     }
 
     fn translations(&mut self) {

@@ -2,7 +2,10 @@
 
 use super::{Code, Diagnostic, Manifests, report::Report, touchpoint, world::World};
 use crate::{
-    api::channel_adapter::{HTTP_KEY, Limits},
+    api::{
+        channel_adapter::{HTTP_KEY, Limits},
+        journey::Choice,
+    },
     engine::program::Profile,
     expression::{self, Layout},
 };
@@ -21,6 +24,8 @@ pub struct Intake {
     pub profile: Arc<Profile>,
     /// Purposes that any policy names: an import or an event may speak of no other.
     pub purposes: BTreeSet<String>,
+    /// What customers may do with journeys by their own hand.
+    pub choices: BTreeMap<String, Choice>,
 }
 
 /// An inbound touchpoint, compiled.
@@ -72,6 +77,7 @@ pub fn intake(manifests: &Manifests) -> (Intake, Vec<Diagnostic>) {
     let mut intake = Intake {
         namespace: manifests.namespace.clone(),
         profile: world.profile.clone(),
+        choices: super::revision::choices(manifests),
         purposes: touchpoint::purposes(&world).into_iter().map(Into::into).collect(),
         ..Intake::default()
     };

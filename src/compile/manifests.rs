@@ -21,6 +21,9 @@ pub struct Manifests {
     /// Texts that messages include.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub config_maps: super::ConfigMaps,
+    /// What customers may do with journeys that are not among `journeys` themselves.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub choices: BTreeMap<String, api::journey::Choice>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -52,6 +55,7 @@ impl Manifests {
         self.policies.extend(pinned.policies);
         self.profiles.extend(pinned.profiles);
         self.config_maps.extend(pinned.config_maps);
+        self.choices.extend(pinned.choices);
         self
     }
 

@@ -240,6 +240,8 @@ pub struct Surroundings<'a> {
     pub with: Option<BTreeSet<String>>,
     /// The purpose as the policies have it; None: none does.
     pub purpose: Option<&'a Purpose>,
+    /// Whether every journey that sends it lets customers leave.
+    pub leaves: bool,
 }
 
 /// An outbound touchpoint; what is wrong with it is in the report.
@@ -280,6 +282,7 @@ pub fn outbound(
         translations,
         links,
         unsubscribes,
+        chooses,
     } = content(report, world, spec, around);
     if let Some(adapter) = adapter {
         adapter::fits(report, &spec.adapter.0, adapter, spec);
@@ -294,6 +297,8 @@ pub fn outbound(
                 Some("link() makes tracked links".to_owned())
             } else if unsubscribes {
                 Some("unsubscribe_link() names a page of the gateway".to_owned())
+            } else if chooses {
+                Some("leave_link() and join_link() name pages of the gateway".to_owned())
             } else {
                 None
             };

@@ -5,7 +5,10 @@ use super::{
     report::{Report, instead},
 };
 use crate::{
-    api::touchpoint::{Inbound, Outbound},
+    api::{
+        journey::Choice,
+        touchpoint::{Inbound, Outbound},
+    },
     engine::program::Profile,
     expression::{Field, Type},
 };
@@ -80,6 +83,14 @@ impl<'m> World<'m> {
             customer: field("customer", Type::object(fields), false),
             zone_may_be_missing,
             found,
+        }
+    }
+
+    /// What customers may do with a journey by their own hand; None: nothing, or there is no such journey.
+    pub fn choice(&self, journey: &str) -> Option<&'m Choice> {
+        match self.manifests.journeys.get(journey) {
+            Some(manifest) => manifest.spec.choice.as_ref(),
+            None => self.manifests.choices.get(journey),
         }
     }
 
@@ -224,10 +235,8 @@ impl<'m> World<'m> {
             }
         }
         for field in &mut fields {
-            field.may_be_missing |= all
-                .iter()
-                .flatten()
-                .any(|event| event.iter().all(|one| one.name != field.name));
+            let lacks = |event: &Option<Vec<Field>>| event.iter().flatten().all(|one| one.name != field.name);
+            field.may_be_missing |= all.iter().any(lacks);
         }
         field(
             name,

@@ -31,6 +31,8 @@ pub struct Program {
     /// Whether the journey names a key at all; without one a customer has one enrollment at a time.
     pub keyed: bool,
     pub reentry: Reentry,
+    /// Whether customers may enter by their own hand.
+    pub joinable: bool,
     pub steps: Vec<Step>,
     pub exits: Vec<ExitRule>,
     pub goals: Vec<Goal>,

@@ -134,6 +134,7 @@ impl<'a, 't> Walk<'a, 't> {
             outcomes,
         } = given;
         let key = customer.key;
+        let opted_out = customer.has_left(&turn.hold.journey);
         let mut walk = Self {
             turn,
             done,
@@ -142,6 +143,7 @@ impl<'a, 't> Walk<'a, 't> {
             customer: Customer {
                 id: customer.id,
                 attributes: customer.attributes,
+                opted_out,
             },
             attributes_changed: false,
             consents: customer.consents,
@@ -466,8 +468,9 @@ impl<'a, 't> Walk<'a, 't> {
         let Some(adapter) = self.turn.adapters.open.get(&outbound.adapter).copied() else {
             return self.hold(row, self.now + NOT_OPEN, "NotOpen");
         };
-        // An enrollment that ended while the message was with the channel needs it no more.
-        let asks = |e: &&Enrollment| e.ordinal == row.enrollment && e.is_active();
+        // An enrollment that ended while the message was with the channel needs it no more; nor does a customer who has left by their own
+        // hand, though the event that says so is still to come.
+        let asks = |e: &&Enrollment| e.ordinal == row.enrollment && e.is_active() && !self.customer.opted_out;
         let Some(enrollment) = self.enrollments.iter().find(asks) else {
             return self.over(&row, Outcome::Skipped(SkipReason::Withdrawn.name().into()));
         };

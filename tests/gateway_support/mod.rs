@@ -131,6 +131,15 @@ spec:
 ---
 apiVersion: journey.dev/v1alpha1
 kind: Journey
+metadata: {name: tips}
+spec:
+  description: What customers join and leave by their own hand.
+  choice: {title: A tip & a joke, join: true, leave: true}
+  steps:
+  - {name: week, wait: {for: 7d}}
+---
+apiVersion: journey.dev/v1alpha1
+kind: Journey
 metadata: {name: welcome}
 spec:
   description: Greets whoever has subscribed.

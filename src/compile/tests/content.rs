@@ -248,6 +248,100 @@ fn config_maps_are_read_from_files_and_hold_texts() {
     );
     assert_eq!(
         read(&format!("{BLOCKS}\n---\n{BLOCKS}")),
-        ["f.yaml:7: ConfigMap blocks is given twice"]
+        ["f.yaml:8: ConfigMap blocks is given twice"]
     );
+}
+
+const TIPS: &str = "apiVersion: journey.dev/v1alpha1\nkind: Journey\nmetadata: {name: weekly-tips, labels: {team: growth}}\nspec:\n  \
+    choice: {title: Tips, join: true, leave: true}\n  steps: [{name: week, wait: {for: 7d}}]";
+
+/// The shop whose reminder offers `links`, and whose journey lets customers do `choice`.
+fn offering(links: &str, choice: &str) -> Manifests {
+    shop(&[
+        ("{{ unsubscribe_link() }}", links),
+        (
+            "    reentry: {cooldown: 24h, max: 3}\n",
+            &format!("    reentry: {{cooldown: 24h, max: 3}}\n  choice: {{title: Carts, {choice}}}\n"),
+        ),
+        ("# A small shop", &format!("{TIPS}\n---\n# A small shop")),
+    ])
+}
+
+#[test]
+fn a_journey_may_be_joined_and_left_by_links_of_messages() {
+    let sound = offering("{{ leave_link() }} {{ join_link('weekly-tips') }}", "leave: true");
+    assert_eq!(said(&sound), [""; 0]);
+    let template = &program(&sound).outbound["cart-reminder"].content["text"];
+    assert!(template.leaves() && template.joins().contains("weekly-tips"));
+    assert!(!program(&sound).joinable);
+    let tips = journey(&sound, "weekly-tips").unwrap();
+    assert!(tips.program.joinable && tips.program.triggers.is_empty());
+    assert_eq!(tips.warnings, []);
+    // Runners and gateway know what is offered without the journeys; a revision compiles whatever becomes of what it offers.
+    let titles = |manifests: &Manifests| manifests.choices.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(titles(&settings(&sound)), ["abandoned-cart", "weekly-tips"]);
+    assert_eq!(titles(&pinned(&sound, "abandoned-cart")), ["weekly-tips"]);
+    let gone = Manifests {
+        choices: Default::default(),
+        ..settings(&sound)
+    };
+    program(&gone.with(pinned(&sound, "abandoned-cart")));
+    assert_eq!(
+        intake(&settings(&sound)).0.choices["weekly-tips"].title.as_str(),
+        "Tips"
+    );
+}
+
+#[test]
+fn a_link_leads_to_what_is_open() {
+    for (links, choice, expected) in [
+        (
+            "{{ leave_link() }}",
+            "leave: false",
+            "Value Error spec.outbound.content.text: leave_link() leads nowhere: a journey that sends this does not let customers leave; \
+             add choice: {title: ..., leave: true} to the journey",
+        ),
+        (
+            "{{ join_link('abandoned-cart') }}",
+            "leave: true",
+            "Reference Error spec.outbound.content.text: join_link() leads nowhere: customers cannot join journey 'abandoned-cart'; \
+             add choice: {title: ..., join: true} to it",
+        ),
+        (
+            "{{ join_link('weekly-tip') }}",
+            "leave: true",
+            "Reference Error spec.outbound.content.text: there is no journey 'weekly-tip'; did you mean weekly-tips?",
+        ),
+    ] {
+        let wrong = offering(links, choice);
+        assert_eq!(said(&wrong), [expected]);
+        assert_eq!(said_of("Touchpoint", "cart-reminder", &wrong), [expected]);
+    }
+}
+
+#[test]
+fn who_joins_brings_no_event() {
+    let keyed = offering("x", "join: true");
+    assert!(
+        said(&keyed).contains(
+            &"Value Error spec.choice.join: who joins brings no event to take entry.key from; leave out entry.key, or join: false".to_owned()
+        ),
+        "{:#?}",
+        said(&keyed)
+    );
+    // What the event of every trigger has may be missing in who joins.
+    let unguarded = shop(&[(
+        "    key: event.cartId\n    reentry: {cooldown: 24h, max: 3}\n",
+        "  choice: {title: Carts, join: true}\n",
+    )]);
+    let found = said(&unguarded);
+    assert!(
+        found
+            .iter()
+            .any(|line| line.starts_with("Expression Error spec.steps[2].send.with.items: ")),
+        "{found:#?}"
+    );
+    let nobody = TIPS.replace("join: true", "join: false");
+    let found = journey(&read(&format!("{nobody}\n---\n{SHOP}")), "weekly-tips").unwrap_err();
+    assert_eq!(found[0].message, "nobody can enter");
 }

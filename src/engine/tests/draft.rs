@@ -30,6 +30,7 @@ pub struct Draft {
     pub exits: Vec<(&'static str, &'static str, Ending)>,
     pub goals: Vec<(&'static str, &'static str, &'static str, Micros)>,
     pub suspended: bool,
+    pub joinable: bool,
 }
 
 fn scope(steps: &[(&'static str, Do, &'static str)]) -> Scope {
@@ -263,6 +264,7 @@ impl Draft {
             keyed: !keys.is_empty(),
             keys,
             reentry: self.reentry,
+            joinable: self.joinable,
             steps,
             exits,
             goals,

@@ -1,5 +1,6 @@
 //! Stories: a journey is drafted, events and time come, and the customer's enrollments and the actions are looked at.
 
+mod choice;
 mod draft;
 mod entry;
 mod laws;
@@ -67,6 +68,7 @@ impl World {
             customer: Customer {
                 id: "u1".to_owned().into(),
                 attributes: object(json!({"email": "ada@example.com"})).into(),
+                opted_out: false,
             },
             now: START,
             sequence: 0,

@@ -125,6 +125,7 @@ fn zone_address_and_view_serve_the_runner() {
         let customer = Customer {
             id: "u1".to_owned().into(),
             attributes: object(json!({"timezone": timezone})).into(),
+            opted_out: false,
         };
         zone_of(&program.profile, &customer).and_then(|zone| zone.iana_name().map(str::to_owned))
     };
@@ -138,6 +139,7 @@ fn zone_address_and_view_serve_the_runner() {
         let customer = Customer {
             id: "u1".to_owned().into(),
             attributes: object(json!({"email": email})).into(),
+            opted_out: false,
         };
         address(
             &program,
