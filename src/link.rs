@@ -53,6 +53,36 @@ pub fn unsubscribe(keys: &Keys, public_url: &str, namespace: &str, leave: &Leave
     )
 }
 
+/// A survey that a message asked for answers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    pub message: MessageKey,
+    pub touchpoint: String,
+}
+
+/// The address of the page on which a customer answers a survey: `{public_url}/s/TOKEN`.
+pub fn survey(keys: &Keys, public_url: &str, namespace: &str, asked: &Asked) -> String {
+    let mac = keys.sign(&survey_claim(namespace, asked));
+    let bytes = [&asked.message.0, asked.touchpoint.as_bytes(), &mac].concat();
+    format!(
+        "{}/s/{}",
+        public_url.trim_end_matches('/'),
+        URL_SAFE_NO_PAD.encode(bytes)
+    )
+}
+
+/// What a link asks; None: forged, or of another namespace or kind.
+pub fn read_survey(keys: &Keys, namespace: &str, token: &str) -> Option<Asked> {
+    let bytes = decode(token)?;
+    let (message, rest) = bytes.split_first_chunk::<PART>()?;
+    let (touchpoint, mac) = rest.split_last_chunk::<PART>()?;
+    let asked = Asked {
+        message: MessageKey(*message),
+        touchpoint: std::str::from_utf8(touchpoint).ok()?.to_owned(),
+    };
+    keys.signed(&survey_claim(namespace, &asked), mac).then_some(asked)
+}
+
 /// A journey that a customer may leave or join, and the message that the link stood in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Chosen {
@@ -163,6 +193,16 @@ fn leave_claim(namespace: &str, leave: &Leave) -> Vec<u8> {
     ])
 }
 
+fn survey_claim(namespace: &str, asked: &Asked) -> Vec<u8> {
+    let Asked { message, touchpoint } = asked;
+    claim(&[
+        b"journey.dev/link/survey",
+        namespace.as_bytes(),
+        &message.0,
+        touchpoint.as_bytes(),
+    ])
+}
+
 fn choice_claim(namespace: &str, chosen: &Chosen) -> Vec<u8> {
     let Chosen {
         message,
@@ -239,6 +279,29 @@ mod tests {
         }
         let (unsubscribe, _) = parts(&unsubscribe(&keys, "https://e.example", "shop", &leave()));
         assert_eq!(read_choice(&keys, "shop", &unsubscribe), None);
+    }
+
+    #[test]
+    fn a_survey_is_of_one_message_and_touchpoint() {
+        let keys = Keys::ephemeral();
+        let asked = Asked {
+            message: MESSAGE,
+            touchpoint: "how-was-it".into(),
+        };
+        let (token, _) = parts(&survey(&keys, "https://events.shop.example/", "shop", &asked));
+        assert_eq!(read_survey(&keys, "shop", &token), Some(asked));
+        assert_eq!(read_survey(&keys, "other", &token), None);
+        assert_eq!(read_survey(&Keys::ephemeral(), "shop", &token), None);
+        assert_eq!(read_choice(&keys, "shop", &token), None);
+        let bytes = URL_SAFE_NO_PAD.decode(&token).unwrap();
+        for at in 0..bytes.len() {
+            let mut altered = bytes.clone();
+            altered[at] ^= 1;
+            assert_eq!(read_survey(&keys, "shop", &URL_SAFE_NO_PAD.encode(altered)), None);
+        }
+        // Neither is a tracked link without a target, which has the same parts.
+        let tracked = tracked_token(&keys, "shop", MESSAGE, "https://shop.example/");
+        assert_eq!(read_survey(&keys, "shop", &tracked), None);
     }
 
     fn parts(link: &str) -> (String, Option<String>) {

@@ -69,8 +69,14 @@ text! {
     /// What a signal listens to: an inbound touchpoint, what became of a message, or consent.
     EventRef {
         max: 80,
-        must: r"self.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?(/(sent|skipped|failed|clicked))?|consent/(granted|withdrawn))$')",
-        else: "an event is an inbound touchpoint (order-placed), what became of a message (TOUCHPOINT/ sent skipped failed clicked), or consent/ granted withdrawn"
+        must: r"self.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?(/(sent|skipped|failed|clicked|answered))?|consent/(granted|withdrawn))$')",
+        else: "an event is an inbound touchpoint (order-placed), what became of a message (TOUCHPOINT/ sent skipped failed clicked answered), or consent/ granted withdrawn"
+    }
+    /// The name of a question, as expressions read it.
+    QuestionName {
+        max: 63,
+        must: "self.matches('^[A-Za-z][A-Za-z0-9_]*$') && !(self in ['id', 'time', 'true', 'false', 'null', 'in'])",
+        else: "a question's name is a letter, then letters, digits and _; id and time are the event's own"
     }
     /// A CEL expression.
     Expr {

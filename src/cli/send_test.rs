@@ -70,7 +70,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         .get(&outbound.adapter)
         .with_context(|| format!("no adapter {}", outbound.adapter))?;
     let reads = Reads {
-        content: outbound.content.keys().cloned().collect(),
+        content: outbound.fields().into_iter().map(str::to_owned).collect(),
         with: message.with.expose().keys().cloned().collect(),
     };
     let channel = channel::open(spec, &Secrets::new(&args.secrets), reads)
@@ -147,9 +147,12 @@ fn render(keys: &Keys, program: &Arc<Program>, outbound: &Outbound, args: &Args)
         leave: leave.as_deref(),
         join: &|journey| pages.choice(journey, true).unwrap_or_default(),
     };
-    let content = outbound
-        .render(&values, args.locale.as_deref())
-        .map_err(|(field, error)| anyhow::Error::new(error).context(format!("content.{field}")))?;
+    let content = match pages.survey(outbound, unsubscribe.as_deref()) {
+        Some(content) => content,
+        None => outbound
+            .render(&values, args.locale.as_deref())
+            .map_err(|(field, error)| anyhow::Error::new(error).context(format!("content.{field}")))?,
+    };
     Ok(Message {
         key,
         namespace: program.namespace.clone(),

@@ -11,6 +11,7 @@ use crate::{
     api::touchpoint::Outbound as OutboundSpec,
     locale,
     policy::Basis,
+    survey::Survey,
     template::{self, Template, include::Missing},
 };
 use std::collections::BTreeMap;
@@ -21,6 +22,8 @@ pub struct Content {
     pub fields: BTreeMap<String, Template>,
     /// By language tag in lower case.
     pub translations: BTreeMap<String, BTreeMap<String, Template>>,
+    /// What is asked instead.
+    pub survey: Option<Survey>,
     /// Whether any of them makes tracked links, or names the unsubscribe page.
     pub links: bool,
     pub unsubscribes: bool,
@@ -45,7 +48,13 @@ pub fn content(report: &mut Report, world: &World<'_>, spec: &OutboundSpec, arou
             maker.made.fields.insert(field.clone(), template);
         }
     }
-    maker.translations();
+    match &spec.survey {
+        Some(survey) => {
+            maker.language_is_known();
+            maker.made.survey = Some(super::survey::survey(maker.report, survey, spec));
+        }
+        None => maker.translations(),
+    }
     maker.made
 }
 
@@ -181,18 +190,13 @@ impl Maker<'_, '_> {
     }
 
     fn translations(&mut self) {
-        let Some(translations) = &self.spec.translations else {
-            return;
-        };
-        if self.world.profile.locale.is_none() && self.world.found.is_empty() {
-            let help = "add locale to the CustomerProfile, such as locale: customer.locale".to_owned();
-            let message = "nobody gets a translation: the CustomerProfile does not say which language a customer reads";
-            self.report
-                .warning(Code::Reference, "spec.outbound.translations", message, help);
-        }
-        for (tag, fields) in translations {
-            let path = format!("spec.outbound.translations.{tag}");
-            let Some(normal) = self.tag(&path, tag) else { continue };
+        self.language_is_known();
+        for (name, fields) in self.spec.translations.iter().flatten() {
+            let path = format!("spec.outbound.translations.{name}");
+            let twice = self.made.translations.contains_key(&name.to_ascii_lowercase());
+            let Some(normal) = tag(self.report, &path, name, twice) else {
+                continue;
+            };
             let mut translated = BTreeMap::new();
             for (field, source) in fields {
                 let path = format!("{path}.{field}");
@@ -214,26 +218,32 @@ impl Maker<'_, '_> {
         }
     }
 
-    /// A language tag in lower case; None: it is none, or it is there twice.
-    fn tag(&mut self, path: &str, tag: &str) -> Option<String> {
-        if is_rewritten_key(tag) {
-            let help = "YAML reads an unquoted no as false: put \"no\" in quotes".to_owned();
+    fn language_is_known(&mut self) {
+        if self.spec.translations.is_some() && self.world.profile.locale.is_none() && self.world.found.is_empty() {
+            let help = "add locale to the CustomerProfile, such as locale: customer.locale".to_owned();
+            let message = "nobody gets a translation: the CustomerProfile does not say which language a customer reads";
             self.report
-                .error(Code::Value, path, format!("'{tag}' is no language tag"), help);
-            return None;
+                .warning(Code::Reference, "spec.outbound.translations", message, help);
         }
-        let Some(normal) = locale::ranges(tag).into_iter().next() else {
-            let help = "write a tag of BCP 47, such as de or de-AT".to_owned();
-            self.report
-                .error(Code::Value, path, format!("'{tag}' is no language tag"), help);
-            return None;
-        };
-        if self.made.translations.contains_key(&normal) {
-            let help = "tags are the same in upper and lower case: put the fields together".to_owned();
-            self.report
-                .error(Code::Value, path, format!("'{tag}' is translated twice"), help);
-            return None;
-        }
-        Some(normal)
     }
+}
+
+/// A language tag in lower case; None: it is none, or it is there twice.
+pub fn tag(report: &mut Report, path: &str, tag: &str, twice: bool) -> Option<String> {
+    if is_rewritten_key(tag) {
+        let help = "YAML reads an unquoted no as false: put \"no\" in quotes".to_owned();
+        report.error(Code::Value, path, format!("'{tag}' is no language tag"), help);
+        return None;
+    }
+    let Some(normal) = locale::ranges(tag).into_iter().next() else {
+        let help = "write a tag of BCP 47, such as de or de-AT".to_owned();
+        report.error(Code::Value, path, format!("'{tag}' is no language tag"), help);
+        return None;
+    };
+    if twice {
+        let help = "tags are the same in upper and lower case: put the fields together".to_owned();
+        report.error(Code::Value, path, format!("'{tag}' is translated twice"), help);
+        return None;
+    }
+    Some(normal)
 }

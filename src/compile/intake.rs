@@ -8,6 +8,7 @@ use crate::{
     },
     engine::program::Profile,
     expression::{self, Layout},
+    survey::Survey,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,6 +27,8 @@ pub struct Intake {
     pub purposes: BTreeSet<String>,
     /// What customers may do with journeys by their own hand.
     pub choices: BTreeMap<String, Choice>,
+    /// Surveys by touchpoint.
+    pub surveys: BTreeMap<String, Arc<Survey>>,
 }
 
 /// An inbound touchpoint, compiled.
@@ -90,6 +93,19 @@ pub fn intake(manifests: &Manifests) -> (Intake, Vec<Diagnostic>) {
         if let Some(compiled) = compiled {
             intake.inbound.insert(compiled.event.clone(), Arc::new(compiled));
         }
+    }
+    for (name, spec) in &manifests.touchpoints {
+        let Some((outbound, survey)) = spec
+            .outbound
+            .as_ref()
+            .and_then(|spec| Some((spec, spec.survey.as_ref()?)))
+        else {
+            continue;
+        };
+        let mut report = Report::new("Touchpoint", name);
+        let survey = super::survey::survey(&mut report, survey, outbound);
+        intake.surveys.insert(name.clone(), Arc::new(survey));
+        found.append(&mut report.found);
     }
     for (name, spec) in &manifests.adapters {
         let Some(http) = &spec.http else { continue };

@@ -280,6 +280,7 @@ pub fn outbound(
     let Content {
         fields: content,
         translations,
+        survey,
         links,
         unsubscribes,
         chooses,
@@ -293,6 +294,8 @@ pub fn outbound(
                     "a mail for '{}', whose basis is Consent, must carry an unsubscribe link (RFC 8058)",
                     spec.purpose
                 ))
+            } else if survey.is_some() {
+                Some("a survey leads to a page of the gateway".to_owned())
             } else if links {
                 Some("link() makes tracked links".to_owned())
             } else if unsubscribes {
@@ -325,6 +328,7 @@ pub fn outbound(
         to,
         content,
         translations,
+        survey,
         time_to_live,
     })
 }

@@ -151,6 +151,10 @@ impl<'m> World<'m> {
                     false,
                 ));
             }
+            Some((touchpoint, "answered")) => {
+                let survey = self.outbound(touchpoint)?.survey.as_ref()?;
+                fields.extend(survey.questions.iter().map(super::survey::field));
+            }
             Some((touchpoint, became)) if BECAME.contains(&became) => {
                 self.outbound(touchpoint)?;
                 fields.push(field("reason", Type::TEXT, true));
@@ -189,6 +193,10 @@ impl<'m> World<'m> {
             Some(_) if self.outbound(base).is_none() => (
                 format!("there is no touchpoint '{base}'"),
                 instead(base, self.names(false), "make a Touchpoint with outbound"),
+            ),
+            Some("answered") => (
+                format!("'{base}' is no survey: nobody answers it"),
+                "give it survey instead of content".into(),
             ),
             Some(_) => (
                 format!("there is no event '{name}'"),

@@ -9,6 +9,7 @@ use crate::{
     locale,
     personal::Personal,
     policy::{Basis, EffectivePolicy},
+    survey::{Survey, mail},
     template::{RenderError, Template, Values},
 };
 use std::{
@@ -241,6 +242,8 @@ pub struct Outbound {
     pub content: BTreeMap<String, Template>,
     /// By language tag (in lower case) the fields of the content that differ in it.
     pub translations: BTreeMap<String, BTreeMap<String, Template>>,
+    /// What is asked instead of saying content.
+    pub survey: Option<Survey>,
     /// How long after the step was reached it may still be sent; None: for ever.
     pub time_to_live: Option<Micros>,
 }
@@ -253,6 +256,14 @@ impl Outbound {
             .values()
             .chain(translated)
             .any(|template| template.reads().contains(attribute))
+    }
+
+    /// Fields of what a channel gets as content.
+    pub fn fields(&self) -> Vec<&str> {
+        match &self.survey {
+            Some(_) => mail::FIELDS.to_vec(),
+            None => self.content.keys().map(String::as_str).collect(),
+        }
     }
 
     /// The content by field, each in the closest language that there is for it. Errors name the field and no value.

@@ -18,8 +18,16 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     HeaderValue::try_from(policy).expect("base64 and the words around it are visible ASCII")
 });
 
-const STYLE: &str = ":root{color-scheme:light dark}body{font:1.125rem/1.6 system-ui,sans-serif;max-width:34rem;margin:12vh auto;padding:0 1.5rem}\
-h1{font-size:1.6rem;line-height:1.3}button{font:inherit;padding:.7rem 1.4rem;border:2px solid;border-radius:.5rem;cursor:pointer}\
+const STYLE: &str = ":root{color-scheme:light dark}body{font:1.125rem/1.6 system-ui,sans-serif;max-width:34rem;margin:8vh auto;padding:0 1.5rem}\
+h1{font-size:1.6rem;line-height:1.3}fieldset{border:0;margin:0;padding:0;min-width:0}fieldset,.free{margin:0 0 2rem}\
+legend,.free>label{display:block;font-weight:600;padding:0;margin:0 0 .6rem}.scale{display:flex;flex-wrap:wrap;gap:.5rem}\
+.scale label{position:relative;cursor:pointer}.scale span{display:block;min-width:1.7rem;padding:.5rem .55rem;border:2px solid;border-radius:.5rem;text-align:center}\
+.scale input{position:absolute;inset:0;width:100%;height:100%;margin:0;opacity:0;cursor:pointer}.scale input:checked+span{background:CanvasText;color:Canvas;border-color:CanvasText}\
+.scale input:focus-visible+span{outline:3px solid Highlight;outline-offset:3px}.ends{display:flex;justify-content:space-between;gap:1rem;margin:.6rem 0 0;font-size:1rem}\
+.choice label{display:flex;gap:.7rem;align-items:center;padding:.45rem 0;cursor:pointer}.choice input{width:1.4rem;height:1.4rem;margin:0;flex:none;accent-color:CanvasText}\
+textarea{font:inherit;width:100%;box-sizing:border-box;padding:.6rem;border:2px solid;border-radius:.5rem;color:CanvasText;background:Canvas}\
+textarea:focus-visible,.choice input:focus-visible,a:focus-visible{outline:3px solid Highlight;outline-offset:3px}\
+.wrong{border:2px solid;border-left-width:.6rem;border-radius:.5rem;padding:.2rem 1rem;margin:0 0 2rem}.fault{margin:0 0 .6rem;font-weight:600}.fault::before{content:\"\\2022  \"}button{font:inherit;padding:.7rem 1.4rem;border:2px solid;border-radius:.5rem;cursor:pointer}\
 button:focus-visible{outline:3px solid Highlight;outline-offset:3px}";
 
 /// Asks whether the customer means it.

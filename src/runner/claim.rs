@@ -13,6 +13,7 @@ use crate::{
     link,
     personal::Personal,
     store::OutboxRow,
+    survey::mail,
     template,
 };
 use std::collections::BTreeMap;
@@ -92,6 +93,9 @@ fn render(
     customer: &Customer,
     unsubscribe: Option<&str>,
 ) -> Result<BTreeMap<String, Personal<String>>, TurnError> {
+    if let Some(content) = pages.survey(outbound, unsubscribe) {
+        return Ok(content);
+    }
     let leave = pages.choice(&pages.program.journey, false);
     let values = template::Values {
         customer: view,
@@ -138,6 +142,19 @@ impl Pages<'_> {
             purpose: outbound.purpose.clone(),
         };
         Some(link::unsubscribe(self.keys, url, &program.namespace, &leave))
+    }
+
+    /// The content of a survey; None: it is none.
+    pub fn survey(&self, outbound: &Outbound, unsubscribe: Option<&str>) -> Option<BTreeMap<String, Personal<String>>> {
+        let survey = outbound.survey.as_ref()?;
+        // The compiler refuses a survey where there is no page.
+        let url = self.program.public_url.as_deref().unwrap_or_default();
+        let asked = link::Asked {
+            message: self.message,
+            touchpoint: outbound.touchpoint.clone(),
+        };
+        let page = link::survey(self.keys, url, &self.program.namespace, &asked);
+        Some(mail::content(survey, &page, self.locale, unsubscribe))
     }
 
     /// Where the customer leaves or joins a journey.

@@ -2,7 +2,7 @@
 
 use super::*;
 use journey::{
-    engine::state::{JOINED, LEFT},
+    engine::state::{About, JOINED, LEFT},
     link,
     store::choice_of,
 };
@@ -148,6 +148,7 @@ async fn who_leaves_by_a_link_of_a_message_gets_no_more_of_it_whatever_comes_unt
     let mut world = World::of(&yaml).await;
     world.import("u1", Some(true)).await;
     world.event("u1", "cart-updated", cart("u1")).await;
+    world.round(vec![]).await;
     world.later(HOUR).await;
     let claim = world.answer(Fate::Known(Outcome::Sent)).await;
     let text = content(&claim, "text");
@@ -200,6 +201,7 @@ async fn a_message_that_waits_is_withdrawn_when_its_customer_leaves() {
     let mut world = World::of(&yaml).await;
     world.import("u1", Some(true)).await;
     world.event("u1", "cart-updated", cart("u1")).await;
+    world.round(vec![]).await;
     world.room = 0;
     world.later(HOUR).await;
     choose(&mut world, "u1", false).await;
@@ -216,4 +218,69 @@ async fn a_message_that_waits_is_withdrawn_when_its_customer_leaves() {
     world.round(vec![]).await;
     assert!(world.claims.is_empty());
     world.the_books_balance().await;
+}
+
+#[tokio::test]
+async fn a_survey_asks_by_mail_and_its_answer_moves_the_customer_on() {
+    let yaml = changed(&[
+        (
+            "    content: {subject: \"{{ customer.firstName }}, cart {{ with.cart }}\", text: \"It waits: {{ link('https://shop.example/cart') }}\"}\n",
+            "    survey: {questions: [{name: why, kind: Text, ask: \"Why?\"}, {name: score, kind: NPS, ask: \"Would you recommend us?\"}]}\n    translations: {de: {why: \"Warum?\"}}\n",
+        ),
+        (
+            "  zone: customer.timezone\n",
+            "  zone: customer.timezone\n  locale: customer.language\n",
+        ),
+        (
+            "    points: {type: integer",
+            "    language: {type: string, default: de-AT}\n    points: {type: integer",
+        ),
+        (
+            "  - {name: again, send: {touchpoint: reminder, with: {cart: \"${entry.cartId}\"}, otherwise: missed}}\n",
+            "  - {name: again, wait: {for: 7d, until: [{event: reminder/answered, when: event.score <= 6, next: missed}, {event: reminder/answered, next: thanks}]}}\n",
+        ),
+    ]);
+    for (answer, ending) in [
+        (json!({"score": 3, "why": "slow"}), "ended:Failed"),
+        (json!({"score": 9}), "ended:Completed"),
+        (json!({"why": "it is fine"}), "ended:Completed"),
+    ] {
+        let mut world = World::of(&yaml).await;
+        world.import("u1", Some(true)).await;
+        world.event("u1", "cart-updated", cart("u1")).await;
+        world.round(vec![]).await;
+        world.later(HOUR).await;
+        let claim = world.answer(Fate::Known(Outcome::Sent)).await;
+        assert_eq!(content(&claim, "subject"), "Warum?");
+        let html = content(&claim, "html");
+        assert!(
+            html.contains("q=score&amp;a=10\"") && html.contains("Abmelden"),
+            "{html}"
+        );
+        let page = content(&claim, "link");
+        let token = page.rsplit('/').next().unwrap().split('?').next().unwrap();
+        let asked = link::read_survey(&world.keys, NS, token).unwrap();
+        assert_eq!((asked.message, asked.touchpoint.as_str()), (claim.key, "reminder"));
+
+        let message = world.store.message(NS, claim.key).await.unwrap().unwrap();
+        let arrival = Arrival {
+            key: world.keys.event(NS, "answered", "1"),
+            id: "1".to_owned().into(),
+            name: "reminder/answered".into(),
+            customer: message.customer,
+            customer_id: None,
+            time: world.clock_now(),
+            data: Personal::new(answer.as_object().unwrap().clone()),
+            about: Some(About {
+                journey: message.journey,
+                enrollment: message.enrollment,
+                step: message.step,
+                occurrence: message.occurrence,
+            }),
+            listeners: vec!["cart".into()],
+        };
+        world.store.accept(NS, &[arrival], &|_, _| vec![]).await.unwrap();
+        world.round(vec![]).await;
+        assert_eq!(world.count(ending).await, 1, "{answer}");
+    }
 }

@@ -345,3 +345,99 @@ fn who_joins_brings_no_event() {
     let found = journey(&read(&format!("{nobody}\n---\n{SHOP}")), "weekly-tips").unwrap_err();
     assert_eq!(found[0].message, "nobody can enter");
 }
+
+/// The shop whose reminder is a survey, and whose wait ends by an answer for which `when` holds.
+fn asking(survey: &str, when: &str) -> Manifests {
+    let content = "    content:\n      subject: \"{{ customer.firstName }}, your cart is waiting\"\n      text: \"{{ with.items }} things: {{ link('https://shop.example/cart') }} {{ unsubscribe_link() }}\"\n";
+    let clicked = "{event: cart-reminder/clicked, when: \"event.url.contains('cart')\", next: thank}";
+    shop(&[
+        LOCALE,
+        (content, survey),
+        (
+            clicked,
+            &format!("{{event: cart-reminder/answered, when: \"{when}\", next: thank}}"),
+        ),
+    ])
+}
+
+const SURVEY: &str = "    survey:\n      questions:\n      - {name: score, kind: NPS, ask: \"Would you recommend us?\"}\n      - {name: found, kind: Choice, ask: \"How did you find us?\", options: [Friends, Search]}\n      - {name: why, kind: Text, ask: \"Why?\"}\n";
+
+#[test]
+fn a_survey_is_answered_by_an_event_with_typed_fields() {
+    let sound = asking(
+        SURVEY,
+        "event.score >= 9 && event.found == 'Friends' && event.why.contains('good')",
+    );
+    assert_eq!(said(&sound), [""; 0]);
+    let outbound = &program(&sound).outbound["cart-reminder"];
+    assert_eq!(outbound.fields(), ["subject", "text", "html", "link"]);
+    assert_eq!(intake(&sound).0.surveys["cart-reminder"].questions.len(), 3);
+    for (when, expected) in [
+        (
+            "event.score >= 'nine'",
+            "Expression Error spec.steps[3].wait.until[0].when: ",
+        ),
+        (
+            "event.scor >= 9",
+            "Expression Error spec.steps[3].wait.until[0].when: 'event' has no 'scor' in `event.scor >= 9`; did you mean score?",
+        ),
+        (
+            "event.found == 'Freinds'",
+            "Expression Error spec.steps[3].wait.until[0].when: ",
+        ),
+    ] {
+        let found = said(&asking(SURVEY, when));
+        assert!(found.len() == 1 && found[0].starts_with(expected), "{found:#?}");
+    }
+    assert_eq!(
+        said(&changed(
+            "{event: cart-reminder/clicked, when: \"event.url.contains('cart')\",",
+            "{event: cart-reminder/answered,"
+        )),
+        [
+            "Reference Error spec.steps[3].wait.until[0].event: 'cart-reminder' is no survey: nobody answers it; give it survey instead of content"
+        ]
+    );
+}
+
+#[test]
+fn a_survey_is_plain_text_translated_by_question_and_leads_to_a_page() {
+    let with = |rest: &str| asking(&format!("{SURVEY}{rest}"), "event.score >= 9");
+    assert_eq!(
+        said(&with(
+            "    translations: {de: {score: \"Würden Sie uns empfehlen?\"}, de-AT: {why: Warum?}}\n"
+        )),
+        [""; 0]
+    );
+    for (rest, expected) in [
+        (
+            "    translations: {de: {scor: Gut?}}\n",
+            "Value Error spec.outbound.translations.de.scor: the survey has no question 'scor' to translate; did you mean score?",
+        ),
+        (
+            "    translations: {de: {score: \"Gut, {{ customer.firstName }}?\"}}\n",
+            "Template Error spec.outbound.translations.de.score: a question is plain text; write it out: the page of a survey knows nothing of the customer",
+        ),
+        (
+            "    translations: {de: {score: Gut?}, DE: {why: Warum?}}\n",
+            "Value Error spec.outbound.translations.de: 'de' is translated twice; tags are the same in upper and lower case: put the fields together",
+        ),
+    ] {
+        assert_eq!(said(&with(rest)), [expected]);
+    }
+    let nowhere = asking(SURVEY, "event.score >= 9");
+    let mut nowhere = nowhere;
+    nowhere
+        .adapters
+        .get_mut("web")
+        .unwrap()
+        .http
+        .as_mut()
+        .unwrap()
+        .public_url = None;
+    let found = said(&nowhere);
+    assert!(
+        found[0].contains("no http adapter of the namespace has a publicUrl"),
+        "{found:#?}"
+    );
+}

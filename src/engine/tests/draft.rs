@@ -250,6 +250,7 @@ impl Draft {
             to: cel("customer.email", OnMissing::Missing),
             content: BTreeMap::new(),
             translations: BTreeMap::new(),
+            survey: None,
             time_to_live: None,
         };
         Program {
