@@ -23,4 +23,6 @@ pub mod runner;
 pub mod simulate;
 pub mod status_server;
 pub mod store;
+pub mod survey;
 pub mod template;
+pub mod words;

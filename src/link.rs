@@ -53,6 +53,86 @@ pub fn unsubscribe(keys: &Keys, public_url: &str, namespace: &str, leave: &Leave
     )
 }
 
+/// A survey that a message asked for answers to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asked {
+    pub message: MessageKey,
+    pub touchpoint: String,
+}
+
+/// The address of the page on which a customer answers a survey: `{public_url}/s/TOKEN`.
+pub fn survey(keys: &Keys, public_url: &str, namespace: &str, asked: &Asked) -> String {
+    let mac = keys.sign(&survey_claim(namespace, asked));
+    let bytes = [&asked.message.0, asked.touchpoint.as_bytes(), &mac].concat();
+    format!(
+        "{}/s/{}",
+        public_url.trim_end_matches('/'),
+        URL_SAFE_NO_PAD.encode(bytes)
+    )
+}
+
+/// What a link asks; None: forged, or of another namespace or kind.
+pub fn read_survey(keys: &Keys, namespace: &str, token: &str) -> Option<Asked> {
+    let bytes = decode(token)?;
+    let (message, rest) = bytes.split_first_chunk::<PART>()?;
+    let (touchpoint, mac) = rest.split_last_chunk::<PART>()?;
+    let asked = Asked {
+        message: MessageKey(*message),
+        touchpoint: std::str::from_utf8(touchpoint).ok()?.to_owned(),
+    };
+    keys.signed(&survey_claim(namespace, &asked), mac).then_some(asked)
+}
+
+/// A journey that a customer may leave or join, and the message that the link stood in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chosen {
+    pub message: MessageKey,
+    pub customer: CustomerKey,
+    pub journey: String,
+    /// Joins it; else leaves it.
+    pub joins: bool,
+}
+
+/// The address of the page on which a customer leaves or joins a journey: `{public_url}/c/TOKEN`.
+pub fn choice(keys: &Keys, public_url: &str, namespace: &str, chosen: &Chosen) -> String {
+    let mac = keys.sign(&choice_claim(namespace, chosen));
+    let Chosen {
+        message,
+        customer,
+        journey,
+        joins,
+    } = chosen;
+    let bytes = [
+        &message.0,
+        &customer.0,
+        [u8::from(*joins)].as_slice(),
+        journey.as_bytes(),
+        &mac,
+    ]
+    .concat();
+    format!(
+        "{}/c/{}",
+        public_url.trim_end_matches('/'),
+        URL_SAFE_NO_PAD.encode(bytes)
+    )
+}
+
+/// What a link lets its customer choose; None: forged, or of another namespace or kind.
+pub fn read_choice(keys: &Keys, namespace: &str, token: &str) -> Option<Chosen> {
+    let bytes = decode(token)?;
+    let (message, rest) = bytes.split_first_chunk::<PART>()?;
+    let (customer, rest) = rest.split_first_chunk::<PART>()?;
+    let (joins, rest) = rest.split_first()?;
+    let (journey, mac) = rest.split_last_chunk::<PART>()?;
+    let chosen = Chosen {
+        message: MessageKey(*message),
+        customer: CustomerKey(*customer),
+        journey: std::str::from_utf8(journey).ok()?.to_owned(),
+        joins: *joins == 1,
+    };
+    keys.signed(&choice_claim(namespace, &chosen), mac).then_some(chosen)
+}
+
 /// The message that a tracked link stood in; None: forged, of another namespace or kind, or not a web address.
 pub fn read_tracked(keys: &Keys, namespace: &str, token: &str, to: &str) -> Option<MessageKey> {
     is_web_address(to).then_some(())?;
@@ -75,6 +155,14 @@ pub fn read_unsubscribe(keys: &Keys, namespace: &str, token: &str) -> Option<Lea
         purpose: std::str::from_utf8(purpose).ok()?.to_owned(),
     };
     keys.signed(&leave_claim(namespace, &leave), mac).then_some(leave)
+}
+
+/// The same page in the customer's language.
+pub fn in_language(page: &str, locale: Option<&str>) -> String {
+    match locale.map(|locale| form_urlencoded::byte_serialize(locale.as_bytes()).collect::<String>()) {
+        Some(locale) => format!("{page}?lang={locale}"),
+        None => page.to_owned(),
+    }
 }
 
 fn decode(token: &str) -> Option<Vec<u8>> {
@@ -102,6 +190,33 @@ fn leave_claim(namespace: &str, leave: &Leave) -> Vec<u8> {
         &message.0,
         &customer.0,
         purpose.as_bytes(),
+    ])
+}
+
+fn survey_claim(namespace: &str, asked: &Asked) -> Vec<u8> {
+    let Asked { message, touchpoint } = asked;
+    claim(&[
+        b"journey.dev/link/survey",
+        namespace.as_bytes(),
+        &message.0,
+        touchpoint.as_bytes(),
+    ])
+}
+
+fn choice_claim(namespace: &str, chosen: &Chosen) -> Vec<u8> {
+    let Chosen {
+        message,
+        customer,
+        journey,
+        joins,
+    } = chosen;
+    claim(&[
+        b"journey.dev/link/choice",
+        namespace.as_bytes(),
+        &message.0,
+        &customer.0,
+        if *joins { b"join" } else { b"leave" },
+        journey.as_bytes(),
     ])
 }
 
@@ -133,6 +248,60 @@ mod tests {
             customer: CustomerKey([9; 16]),
             purpose: "marketing".into(),
         }
+    }
+
+    fn chosen(joins: bool) -> Chosen {
+        Chosen {
+            message: MESSAGE,
+            customer: CustomerKey([9; 16]),
+            journey: "weekly-tips".into(),
+            joins,
+        }
+    }
+
+    #[test]
+    fn a_choice_is_about_one_customer_journey_and_way_and_cannot_be_turned_into_another() {
+        let keys = Keys::ephemeral();
+        for joins in [true, false] {
+            let link = choice(&keys, "https://events.shop.example/", "shop", &chosen(joins));
+            assert!(link.starts_with("https://events.shop.example/c/"));
+            let (token, _) = parts(&link);
+            assert_eq!(read_choice(&keys, "shop", &token), Some(chosen(joins)));
+            assert_eq!(read_choice(&keys, "other", &token), None);
+            assert_eq!(read_choice(&Keys::ephemeral(), "shop", &token), None);
+            assert_eq!(read_unsubscribe(&keys, "shop", &token), None);
+            let bytes = URL_SAFE_NO_PAD.decode(&token).unwrap();
+            for at in 0..bytes.len() {
+                let mut altered = bytes.clone();
+                altered[at] ^= 1;
+                assert_eq!(read_choice(&keys, "shop", &URL_SAFE_NO_PAD.encode(altered)), None);
+            }
+        }
+        let (unsubscribe, _) = parts(&unsubscribe(&keys, "https://e.example", "shop", &leave()));
+        assert_eq!(read_choice(&keys, "shop", &unsubscribe), None);
+    }
+
+    #[test]
+    fn a_survey_is_of_one_message_and_touchpoint() {
+        let keys = Keys::ephemeral();
+        let asked = Asked {
+            message: MESSAGE,
+            touchpoint: "how-was-it".into(),
+        };
+        let (token, _) = parts(&survey(&keys, "https://events.shop.example/", "shop", &asked));
+        assert_eq!(read_survey(&keys, "shop", &token), Some(asked));
+        assert_eq!(read_survey(&keys, "other", &token), None);
+        assert_eq!(read_survey(&Keys::ephemeral(), "shop", &token), None);
+        assert_eq!(read_choice(&keys, "shop", &token), None);
+        let bytes = URL_SAFE_NO_PAD.decode(&token).unwrap();
+        for at in 0..bytes.len() {
+            let mut altered = bytes.clone();
+            altered[at] ^= 1;
+            assert_eq!(read_survey(&keys, "shop", &URL_SAFE_NO_PAD.encode(altered)), None);
+        }
+        // Neither is a tracked link without a target, which has the same parts.
+        let tracked = tracked_token(&keys, "shop", MESSAGE, "https://shop.example/");
+        assert_eq!(read_survey(&keys, "shop", &tracked), None);
     }
 
     fn parts(link: &str) -> (String, Option<String>) {

@@ -1,6 +1,10 @@
 //! What producers of events, customers and operators may rely on at the gateway's door.
 
+#[path = "gateway_http/choice.rs"]
+mod choice;
 mod gateway_support;
+#[path = "gateway_http/survey.rs"]
+mod survey;
 
 use gateway_support::{NAMESPACE, Shop, answer, eventually, put};
 use journey::{

@@ -12,7 +12,7 @@ struct Rule {
     why: &'static str,
 }
 
-const PURE: &[&str] = &["expression", "template", "engine", "policy", "kpi", "graph"];
+const PURE: &[&str] = &["expression", "template", "engine", "policy", "kpi", "graph", "survey"];
 
 const RULES: &[Rule] = &[
     Rule {

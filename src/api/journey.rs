@@ -38,6 +38,8 @@ use serde_with::skip_serializing_none;
     validation = Rule::new("self.metadata.name.size() <= 52 && !self.metadata.name.contains('.')")
         .message("a journey's name is a DNS label of at most 52 characters: the runner's name is made of it"),
 )]
+#[x_kube(validation = Rule::new("(has(self.entry) && has(self.entry.triggers)) || (has(self.choice) && self.choice.join)")
+    .message("nobody can enter: give entry.triggers, or choice.join: true"))]
 #[x_kube(validation = Rule::new("!has(self.kpis) || [has(self.goals) ? self.goals.map(g, g.name) : []].all(names, self.kpis.all(k, k.goal.name in names))")
     .message("every kpis[].goal.name must name a goal").field_path(".kpis"))]
 pub struct JourneySpec {
@@ -53,11 +55,14 @@ pub struct JourneySpec {
     /// true: entries are ignored, nothing is sent, timers wait; exits and goals still count.
     #[serde(default)]
     pub suspend: bool,
-    /// How customers come in.
+    /// How customers come in; left out: only by their own hand (choice.join).
+    #[serde(default, skip_serializing_if = "Entry::is_empty")]
     pub entry: Entry,
     /// Customers who walk the journey and are measured, but get none of its messages whose purpose rests on Consent or
     /// LegitimateInterest; left out: nobody is held out.
     pub holdout: Option<Holdout>,
+    /// What customers may do with this journey by their own hand: by a link in a message, its page, or an app; left out: nothing.
+    pub choice: Option<Choice>,
     /// What happens, in order; `next` left out is the step below, after the last comes Completed.
     #[schemars(length(min = 1, max = 200))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
@@ -112,7 +117,8 @@ pub enum Stage {
 #[skip_serializing_none]
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 pub struct Entry {
-    /// Signals that let a customer in, each an entrance of its own.
+    /// Signals that let a customer in, each an entrance of its own; left out: only choice.join does.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(min = 1, max = 16))]
     #[x_kube(validation = Rule::new("self.all(t, !has(t.times))")
         .message("times has no meaning on a trigger: nothing has begun from which it could count"))]
@@ -121,6 +127,27 @@ pub struct Entry {
     pub key: Option<Expr>,
     /// Whether one may come again; left out: always.
     pub reentry: Option<Reentry>,
+}
+
+impl Entry {
+    /// Whether nothing of it is written.
+    pub fn is_empty(&self) -> bool {
+        let Self { triggers, key, reentry } = self;
+        triggers.is_empty() && key.is_none() && reentry.is_none()
+    }
+}
+
+/// What customers may do by their own hand.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+pub struct Choice {
+    /// What customers read on the page behind the link.
+    pub title: Line,
+    /// They may enter, without an event that a trigger takes.
+    #[serde(default)]
+    pub join: bool,
+    /// They may leave: their outcome is OptedOut, what has not gone out is withdrawn, and they do not enter again until they join.
+    #[serde(default)]
+    pub leave: bool,
 }
 
 /// Whether a customer may come again.

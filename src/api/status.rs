@@ -86,6 +86,9 @@ pub struct Population {
     /// Ended as Disqualified.
     #[serde(default)]
     pub disqualified: i64,
+    /// Ended as OptedOut: the customer left by their own hand.
+    #[serde(default)]
+    pub opted_out: i64,
     /// Ended as Failed.
     #[serde(default)]
     pub failed: i64,

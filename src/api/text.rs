@@ -70,8 +70,14 @@ text! {
     /// journey, or consent.
     EventRef {
         max: 80,
-        must: r"self.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?(/(sent|skipped|failed|clicked))?|journey/[a-z0-9]([-a-z0-9]*[a-z0-9])?|consent/(granted|withdrawn))$')",
-        else: "an event is an inbound touchpoint (order-placed), what became of a message (TOUCHPOINT/ sent skipped failed clicked), the end of a journey (journey/NAME), or consent/ granted withdrawn"
+        must: r"self.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?(/(sent|skipped|failed|clicked|answered))?|journey/[a-z0-9]([-a-z0-9]*[a-z0-9])?|consent/(granted|withdrawn))$')",
+        else: "an event is an inbound touchpoint (order-placed), what became of a message (TOUCHPOINT/ sent skipped failed clicked answered), the end of a journey (journey/NAME), or consent/ granted withdrawn"
+    }
+    /// The name of a question, as expressions read it.
+    QuestionName {
+        max: 63,
+        must: "self.matches('^[A-Za-z][A-Za-z0-9_]*$') && !(self in ['id', 'time', 'true', 'false', 'null', 'in'])",
+        else: "a question's name is a letter, then letters, digits and _; id and time are the event's own"
     }
     /// A CEL expression.
     Expr {

@@ -3,9 +3,10 @@
 use super::{
     opaque::{Scalars, object, objects, scalars},
     status::Status,
-    text::{Expr, Line, Literal, Name, Span, Template, Word},
+    text::{Expr, Line, Literal, Name, QuestionName, Span, Template, Word},
 };
 use kube::{CustomResource, KubeSchema};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 use std::collections::BTreeMap;
@@ -90,6 +91,10 @@ pub struct Consent {
 #[skip_serializing_none]
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("!(has(self.content) && has(self.survey))").message("outbound has content or survey, not both"))]
+#[x_kube(validation = Rule::new("has(self.survey) == has(oldSelf.survey)").message("a message does not become a survey: make a new touchpoint"))]
+#[x_kube(validation = Rule::new("!has(self.translations) || has(self.content) || has(self.survey)").message("translations need content or survey").field_path(".translations"))]
+#[x_kube(validation = Rule::new("!has(self.includes) || has(self.content)").message("includes need content").field_path(".includes"))]
 pub struct Outbound {
     /// The ChannelAdapter that carries it.
     pub adapter: Name,
@@ -99,19 +104,22 @@ pub struct Outbound {
     /// customer itself.
     pub to: Option<Literal>,
     /// What it says, field by field, each a Jinja template over customer and with: subject, text and html of a mail, or
-    /// what the adapter's body reads as content.NAME. Left out where the adapter is a webhook: it gets `with` as it is.
+    /// what the adapter's body reads as content.NAME. Left out, without a survey, where the adapter is a webhook: it gets `with`
+    /// as it is.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     #[schemars(extend("minProperties" = 1, "maxProperties" = 32))]
     #[x_kube(merge_strategy = MapMerge::Atomic)]
     #[x_kube(validation = Rule::new("self.all(name, name.matches('^[A-Za-z][A-Za-z0-9_]{0,62}$'))").message("a field of content is named by a letter, then letters, digits and _"))]
     pub content: BTreeMap<String, Template>,
+    /// Questions instead of content: the message leads to a page of the gateway, and NAME/answered has a field for each.
+    pub survey: Option<Survey>,
     /// ConfigMaps of the namespace whose keys `{% include 'KEY' %}` finds, the first that has it.
     #[schemars(length(min = 1, max = 16))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     #[x_kube(validation = Rule::new("self.all(a, self.exists_one(b, b == a))").message("the names of includes must differ"))]
     pub includes: Option<Vec<Name>>,
-    /// By language tag (de, de-AT) the fields of content that differ in it. A customer gets, field by field, the closest that there is:
-    /// de-AT, then de, then content.
+    /// By language tag (de, de-AT) the fields of content, or the questions of the survey, that differ in it. A customer gets, one by one,
+    /// the closest that there is: de-AT, then de, then content.
     #[schemars(extend("minProperties" = 1, "maxProperties" = 64))]
     #[x_kube(merge_strategy = MapMerge::Atomic)]
     #[x_kube(validation = Rule::new("self.all(tag, tag.matches('^[a-z]{2,3}(-[A-Za-z0-9]{2,8})*$'))").message("a translation is named by its language tag, such as de or de-AT (put no in quotes, or YAML makes false of it)"))]
@@ -124,4 +132,43 @@ pub struct Outbound {
     #[schemars(schema_with = "object")]
     #[x_kube(merge_strategy = MapMerge::Atomic)]
     pub response: Option<serde_json::Value>,
+}
+
+/// Questions to the customer, answered on a page.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[x_kube(validation = Rule::new("!self.questions.exists(q, oldSelf.questions.exists(o, o.name == q.name && o.kind != q.kind))")
+    .message("a question keeps its kind: scores of different kinds cannot be compared").field_path(".questions"))]
+pub struct Survey {
+    /// What is asked, in this order; the first is the subject of the mail.
+    #[schemars(length(min = 1, max = 10))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    #[x_kube(validation = Rule::new("self.all(a, self.exists_one(b, b.name == a.name))").message("the names of the questions must differ"))]
+    pub questions: Vec<Question>,
+}
+
+/// One question.
+#[skip_serializing_none]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[x_kube(validation = Rule::new("(self.kind == 'Choice') == has(self.options)").message("options belong to kind: Choice, and it needs them").field_path(".options"))]
+pub struct Question {
+    /// The field of NAME/answered that has the answer; missing where the customer left it out.
+    pub name: QuestionName,
+    /// NPS: 0 to 10. CSAT: 1 to 5. CES: 1 to 7. Choice: one of the options. Text: free, at most 2,000 characters.
+    pub kind: QuestionKind,
+    /// What the customer reads, as plain text.
+    pub ask: Line,
+    /// The answers of a Choice.
+    #[schemars(length(min = 2, max = 20))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub options: Option<Vec<Line>>,
+}
+
+/// What a question is answered by.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum QuestionKind {
+    NPS,
+    CSAT,
+    CES,
+    Choice,
+    Text,
 }

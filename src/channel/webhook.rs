@@ -105,6 +105,8 @@ impl Webhook {
             with: message.with.expose(),
             content: Some(&content),
             link: &|address| address.to_owned(),
+            leave: None,
+            join: &|_| String::new(),
             unsubscribe: message.unsubscribe.as_ref().map(|page| page.expose().as_str()),
         };
         let text = body.render(&values).map_err(|_| Reply::Refused("BodyFailed".into()))?;

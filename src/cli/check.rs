@@ -202,6 +202,7 @@ fn objects(manifests: &Manifests) -> Vec<Object> {
         // Only a touchpoint gives their texts a meaning, and is told what is wrong with them.
         config_maps: _,
         chained: _,
+        choices: _,
     } = manifests;
     let of = |kind: &'static str, name: &String| Object {
         kind: kind.into(),

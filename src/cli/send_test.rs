@@ -14,9 +14,8 @@ use crate::{
     },
     expression::Type,
     keys::{CustomerKey, Keys, MessageKey},
-    link,
     personal::Personal,
-    runner::programs::compile_all,
+    runner::{Pages, programs::compile_all},
     template,
 };
 use anyhow::{Context, bail};
@@ -71,7 +70,7 @@ pub async fn run(args: Args) -> anyhow::Result<ExitCode> {
         .get(&outbound.adapter)
         .with_context(|| format!("no adapter {}", outbound.adapter))?;
     let reads = Reads {
-        content: outbound.content.keys().cloned().collect(),
+        content: outbound.fields().into_iter().map(str::to_owned).collect(),
         with: message.with.expose().keys().cloned().collect(),
     };
     let channel = channel::open(spec, &Secrets::new(&args.secrets), reads)
@@ -127,17 +126,16 @@ fn render(keys: &Keys, program: &Arc<Program>, outbound: &Outbound, args: &Args)
         .collect();
     with.extend(args.with.iter().cloned());
     let key = MessageKey(*uuid::Uuid::new_v4().as_bytes());
-    // The page behind it opens as a customer's would; it is about nobody, so pressing its button changes nothing.
-    let leave = link::Leave {
+    // The pages behind it open as a customer's would; they are about nobody, so pressing their buttons changes nothing.
+    let pages = Pages {
+        keys,
+        program,
         message: key,
         customer: CustomerKey(*uuid::Uuid::new_v4().as_bytes()),
-        purpose: outbound.purpose.clone(),
+        locale: args.locale.as_deref(),
     };
-    let unsubscribe = program
-        .public_url
-        .as_deref()
-        .filter(|_| program.asks_consent(outbound))
-        .map(|url| link::unsubscribe(keys, url, &program.namespace, &leave));
+    let unsubscribe = pages.unsubscribe(outbound);
+    let leave = pages.choice(&program.journey, false);
     let values = template::Values {
         customer: &customer,
         customer_id: "sample",
@@ -146,10 +144,15 @@ fn render(keys: &Keys, program: &Arc<Program>, outbound: &Outbound, args: &Args)
         to: None,
         link: &|address| address.to_owned(),
         unsubscribe: unsubscribe.as_deref(),
+        leave: leave.as_deref(),
+        join: &|journey| pages.choice(journey, true).unwrap_or_default(),
     };
-    let content = outbound
-        .render(&values, args.locale.as_deref())
-        .map_err(|(field, error)| anyhow::Error::new(error).context(format!("content.{field}")))?;
+    let content = match pages.survey(outbound, unsubscribe.as_deref()) {
+        Some(content) => content,
+        None => outbound
+            .render(&values, args.locale.as_deref())
+            .map_err(|(field, error)| anyhow::Error::new(error).context(format!("content.{field}")))?,
+    };
     Ok(Message {
         key,
         namespace: program.namespace.clone(),

@@ -11,6 +11,7 @@ use crate::{
         touchpoint::Outbound,
     },
     clock::{MINUTE, SECOND},
+    survey::mail,
     template,
 };
 use std::collections::BTreeSet;
@@ -109,10 +110,19 @@ pub fn public_url(manifests: &Manifests) -> Option<String> {
         .map(|(_, url)| url.as_str().trim_end_matches('/').to_owned())
 }
 
+/// Fields of the content that the channel gets.
+fn fields(outbound: &Outbound) -> Vec<&str> {
+    match &outbound.survey {
+        Some(_) => mail::FIELDS.to_vec(),
+        None => outbound.content.keys().map(String::as_str).collect(),
+    }
+}
+
 /// What an adapter's channel needs of a touchpoint.
 pub fn fits(report: &mut Report, name: &str, spec: &ChannelAdapterSpec, outbound: &Outbound) {
+    let fields = fields(outbound);
     if spec.smtp.is_some() {
-        let has = |field: &str| outbound.content.contains_key(field);
+        let has = |field: &str| fields.contains(&field);
         if !has("subject") {
             report.error(
                 Code::Value,
@@ -163,7 +173,7 @@ pub fn fits(report: &mut Report, name: &str, spec: &ChannelAdapterSpec, outbound
         for field in body
             .reads_content()
             .iter()
-            .filter(|field| !outbound.content.contains_key(*field))
+            .filter(|field| !fields.contains(&field.as_str()))
         {
             let message = format!("the body of adapter '{name}' reads content.{field}, which this has not");
             report.error(
@@ -267,13 +277,20 @@ pub fn check(report: &mut Report, manifests: &Manifests, name: &str, spec: &Chan
             .values()
             .filter_map(|spec| spec.outbound.as_ref())
             .filter(|outbound| outbound.adapter.as_str() == name);
-        let fields: BTreeSet<String> = users.flat_map(|outbound| outbound.content.keys().cloned()).collect();
+        let fields: BTreeSet<String> = users.flat_map(fields).map(str::to_owned).collect();
         let place = template::Place {
             any_content: fields.is_empty(),
             ..body_place(fields)
         };
-        if let Err(mistakes) = template::compile(body.as_str(), &place) {
-            report.template("spec.webhook.body", mistakes);
+        match template::compile(body.as_str(), &place) {
+            Ok(body) if body.leaves() || !body.joins().is_empty() => report.error(
+                Code::Template,
+                "spec.webhook.body",
+                "a body belongs to no journey: it cannot call leave_link() or join_link()",
+                "call it in the content of the touchpoint, and read content.NAME here".to_owned(),
+            ),
+            Ok(_) => {}
+            Err(mistakes) => report.template("spec.webhook.body", mistakes),
         }
     }
 }

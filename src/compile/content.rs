@@ -11,6 +11,7 @@ use crate::{
     api::touchpoint::Outbound as OutboundSpec,
     locale,
     policy::Basis,
+    survey::Survey,
     template::{self, Template, include::Missing},
 };
 use std::collections::BTreeMap;
@@ -21,9 +22,13 @@ pub struct Content {
     pub fields: BTreeMap<String, Template>,
     /// By language tag in lower case.
     pub translations: BTreeMap<String, BTreeMap<String, Template>>,
+    /// What is asked instead.
+    pub survey: Option<Survey>,
     /// Whether any of them makes tracked links, or names the unsubscribe page.
     pub links: bool,
     pub unsubscribes: bool,
+    /// Whether any of them names a page on which a journey is left or joined.
+    pub chooses: bool,
 }
 
 /// Compiles the content and its translations; what is wrong with them is in the report.
@@ -43,7 +48,13 @@ pub fn content(report: &mut Report, world: &World<'_>, spec: &OutboundSpec, arou
             maker.made.fields.insert(field.clone(), template);
         }
     }
-    maker.translations();
+    match &spec.survey {
+        Some(survey) => {
+            maker.language_is_known();
+            maker.made.survey = Some(super::survey::survey(maker.report, survey, spec));
+        }
+        None => maker.translations(),
+    }
     maker.made
 }
 
@@ -133,6 +144,7 @@ impl Maker<'_, '_> {
             .ok()?;
         self.made.links |= template.links();
         self.made.unsubscribes |= template.unsubscribes();
+        self.choices(path, &template);
         if let Some(purpose) = self.around.purpose {
             let reads = template.reads().iter().map(String::as_str);
             allowed(self.report, path, reads, &self.spec.purpose.0, purpose);
@@ -148,19 +160,43 @@ impl Maker<'_, '_> {
         Some(template)
     }
 
-    fn translations(&mut self) {
-        let Some(translations) = &self.spec.translations else {
-            return;
-        };
-        if self.world.profile.locale.is_none() && self.world.found.is_empty() {
-            let help = "add locale to the CustomerProfile, such as locale: customer.locale".to_owned();
-            let message = "nobody gets a translation: the CustomerProfile does not say which language a customer reads";
-            self.report
-                .warning(Code::Reference, "spec.outbound.translations", message, help);
+    /// What it offers must be open.
+    fn choices(&mut self, path: &str, template: &Template) {
+        self.made.chooses |= template.leaves() || !template.joins().is_empty();
+        if template.leaves() && !self.around.leaves {
+            let message = "leave_link() leads nowhere: a journey that sends this does not let customers leave";
+            let help = "add choice: {title: ..., leave: true} to the journey".to_owned();
+            self.report.error(Code::Value, path, message, help);
         }
-        for (tag, fields) in translations {
-            let path = format!("spec.outbound.translations.{tag}");
-            let Some(normal) = self.tag(&path, tag) else { continue };
+        for journey in template.joins() {
+            if self.world.choice(journey).is_some_and(|choice| choice.join) {
+                continue;
+            }
+            let manifests = self.world.manifests;
+            let (message, help) = if manifests.journeys.contains_key(journey) {
+                (
+                    format!("join_link() leads nowhere: customers cannot join journey '{journey}'"),
+                    "add choice: {title: ..., join: true} to it".to_owned(),
+                )
+            } else {
+                let known = manifests.journeys.keys().map(String::as_str);
+                (
+                    format!("there is no journey '{journey}'"),
+                    instead(journey, known, "make it"),
+                )
+            };
+            self.report.error(Code::Reference, path, message, help);
+        }
+    }
+
+    fn translations(&mut self) {
+        self.language_is_known();
+        for (name, fields) in self.spec.translations.iter().flatten() {
+            let path = format!("spec.outbound.translations.{name}");
+            let twice = self.made.translations.contains_key(&name.to_ascii_lowercase());
+            let Some(normal) = tag(self.report, &path, name, twice) else {
+                continue;
+            };
             let mut translated = BTreeMap::new();
             for (field, source) in fields {
                 let path = format!("{path}.{field}");
@@ -182,26 +218,32 @@ impl Maker<'_, '_> {
         }
     }
 
-    /// A language tag in lower case; None: it is none, or it is there twice.
-    fn tag(&mut self, path: &str, tag: &str) -> Option<String> {
-        if is_rewritten_key(tag) {
-            let help = "YAML reads an unquoted no as false: put \"no\" in quotes".to_owned();
+    fn language_is_known(&mut self) {
+        if self.spec.translations.is_some() && self.world.profile.locale.is_none() && self.world.found.is_empty() {
+            let help = "add locale to the CustomerProfile, such as locale: customer.locale".to_owned();
+            let message = "nobody gets a translation: the CustomerProfile does not say which language a customer reads";
             self.report
-                .error(Code::Value, path, format!("'{tag}' is no language tag"), help);
-            return None;
+                .warning(Code::Reference, "spec.outbound.translations", message, help);
         }
-        let Some(normal) = locale::ranges(tag).into_iter().next() else {
-            let help = "write a tag of BCP 47, such as de or de-AT".to_owned();
-            self.report
-                .error(Code::Value, path, format!("'{tag}' is no language tag"), help);
-            return None;
-        };
-        if self.made.translations.contains_key(&normal) {
-            let help = "tags are the same in upper and lower case: put the fields together".to_owned();
-            self.report
-                .error(Code::Value, path, format!("'{tag}' is translated twice"), help);
-            return None;
-        }
-        Some(normal)
     }
+}
+
+/// A language tag in lower case; None: it is none, or it is there twice.
+pub fn tag(report: &mut Report, path: &str, tag: &str, twice: bool) -> Option<String> {
+    if is_rewritten_key(tag) {
+        let help = "YAML reads an unquoted no as false: put \"no\" in quotes".to_owned();
+        report.error(Code::Value, path, format!("'{tag}' is no language tag"), help);
+        return None;
+    }
+    let Some(normal) = locale::ranges(tag).into_iter().next() else {
+        let help = "write a tag of BCP 47, such as de or de-AT".to_owned();
+        report.error(Code::Value, path, format!("'{tag}' is no language tag"), help);
+        return None;
+    };
+    if twice {
+        let help = "tags are the same in upper and lower case: put the fields together".to_owned();
+        report.error(Code::Value, path, format!("'{tag}' is translated twice"), help);
+        return None;
+    }
+    Some(normal)
 }

@@ -2,9 +2,13 @@
 
 use super::{Code, Diagnostic, Manifests, report::Report, touchpoint, world::World};
 use crate::{
-    api::channel_adapter::{HTTP_KEY, Limits},
+    api::{
+        channel_adapter::{HTTP_KEY, Limits},
+        journey::Choice,
+    },
     engine::program::Profile,
     expression::{self, Layout},
+    survey::Survey,
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -21,6 +25,10 @@ pub struct Intake {
     pub profile: Arc<Profile>,
     /// Purposes that any policy names: an import or an event may speak of no other.
     pub purposes: BTreeSet<String>,
+    /// What customers may do with journeys by their own hand.
+    pub choices: BTreeMap<String, Choice>,
+    /// Surveys by touchpoint.
+    pub surveys: BTreeMap<String, Arc<Survey>>,
 }
 
 /// An inbound touchpoint, compiled.
@@ -72,6 +80,7 @@ pub fn intake(manifests: &Manifests) -> (Intake, Vec<Diagnostic>) {
     let mut intake = Intake {
         namespace: manifests.namespace.clone(),
         profile: world.profile.clone(),
+        choices: super::revision::choices(manifests),
         purposes: touchpoint::purposes(&world).into_iter().map(Into::into).collect(),
         ..Intake::default()
     };
@@ -84,6 +93,19 @@ pub fn intake(manifests: &Manifests) -> (Intake, Vec<Diagnostic>) {
         if let Some(compiled) = compiled {
             intake.inbound.insert(compiled.event.clone(), Arc::new(compiled));
         }
+    }
+    for (name, spec) in &manifests.touchpoints {
+        let Some((outbound, survey)) = spec
+            .outbound
+            .as_ref()
+            .and_then(|spec| Some((spec, spec.survey.as_ref()?)))
+        else {
+            continue;
+        };
+        let mut report = Report::new("Touchpoint", name);
+        let survey = super::survey::survey(&mut report, survey, outbound);
+        intake.surveys.insert(name.clone(), Arc::new(survey));
+        found.append(&mut report.found);
     }
     for (name, spec) in &manifests.adapters {
         let Some(http) = &spec.http else { continue };

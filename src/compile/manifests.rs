@@ -25,6 +25,9 @@ pub struct Manifests {
     /// compile by itself.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub chained: BTreeSet<String>,
+    /// What customers may do with journeys that are not among `journeys` themselves.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub choices: BTreeMap<String, api::journey::Choice>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -57,6 +60,7 @@ impl Manifests {
         self.profiles.extend(pinned.profiles);
         self.config_maps.extend(pinned.config_maps);
         self.chained.extend(pinned.chained);
+        self.choices.extend(pinned.choices);
         self
     }
 

@@ -23,6 +23,7 @@ mod report;
 mod revision;
 mod schema;
 mod selector;
+mod survey;
 mod touchpoint;
 mod value;
 mod world;

@@ -76,14 +76,18 @@ fn check_touchpoint(report: &mut Report, manifests: &Manifests, name: &str, spec
                     help,
                 );
             }
-            let given = manifests
-                .journeys
-                .values()
-                .filter_map(|journey| given(&journey.spec, name));
-            let with = given.reduce(|all: BTreeSet<String>, one| all.intersection(&one).cloned().collect());
+            let (mut with, mut leaves) = (None::<BTreeSet<String>>, true);
+            for journey in manifests.journeys.values() {
+                let Some(one) = given(&journey.spec, name) else {
+                    continue;
+                };
+                with = Some(with.map_or(one.clone(), |all| all.intersection(&one).cloned().collect()));
+                leaves &= journey.spec.choice.as_ref().is_some_and(|choice| choice.leave);
+            }
             let around = Surroundings {
                 with,
                 purpose: purpose.as_ref(),
+                leaves,
             };
             touchpoint::outbound(
                 report,

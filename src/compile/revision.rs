@@ -4,9 +4,10 @@ use super::{
     ConfigMaps, JourneyManifest, Manifests, block,
     chain::{chained, signals},
 };
+use crate::api::journey::Choice;
 use ring::digest;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Characters of a revision: no vowels, so that no word comes out, and none that look alike. As Kubernetes names its own.
 const ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
@@ -98,6 +99,7 @@ pub fn pinned(manifests: &Manifests, journey: &str) -> Manifests {
                     .get(name)
                     .map(|spec| (name.to_owned(), spec.clone())),
             );
+            pinned.choices.extend(offered(manifests, name));
             for (map, entries) in included(manifests, name) {
                 pinned.config_maps.entry(map).or_default().extend(entries);
             }
@@ -106,11 +108,57 @@ pub fn pinned(manifests: &Manifests, journey: &str) -> Manifests {
     pinned
 }
 
-/// What runners and gateway share: everything but the journeys, and of the ConfigMaps those that touchpoints include from.
+/// Journeys that a touchpoint may offer to join: their choices are pinned, so that a revision compiles whatever becomes of them; the page
+/// behind the link asks for them as they are. Names that its texts mention are enough: one too many does no harm.
+fn offered(manifests: &Manifests, touchpoint: &str) -> BTreeMap<String, Choice> {
+    let Some(outbound) = manifests
+        .touchpoints
+        .get(touchpoint)
+        .and_then(|spec| spec.outbound.as_ref())
+    else {
+        return BTreeMap::new();
+    };
+    let translated = outbound
+        .translations
+        .iter()
+        .flatten()
+        .flat_map(|(_, fields)| fields.values());
+    let included = included(manifests, touchpoint);
+    let own = outbound
+        .content
+        .values()
+        .chain(translated)
+        .map(|template| template.as_str());
+    let texts: Vec<&str> = own
+        .chain(included.values().flat_map(BTreeMap::values).map(String::as_str))
+        .filter(|text| text.contains("join_link"))
+        .collect();
+    if texts.is_empty() {
+        return BTreeMap::new();
+    }
+    let named = |(name, _): &(String, Choice)| texts.iter().any(|text| text.contains(name.as_str()));
+    choices(manifests).into_iter().filter(named).collect()
+}
+
+/// What customers may do with each journey.
+pub fn choices(manifests: &Manifests) -> BTreeMap<String, Choice> {
+    let mut all = manifests.choices.clone();
+    for (name, manifest) in &manifests.journeys {
+        match &manifest.spec.choice {
+            Some(choice) => drop(all.insert(name.clone(), choice.clone())),
+            None => drop(all.remove(name)),
+        }
+    }
+    all
+}
+
+/// What runners and gateway share: everything but the journeys, of which they know what customers may do with them; of the ConfigMaps those
+/// that touchpoints include from.
 pub fn settings(manifests: &Manifests) -> Manifests {
     let named: BTreeSet<&str> = block::named(manifests).collect();
     let mut settings = Manifests {
         journeys: Default::default(),
+        choices: choices(manifests),
         ..manifests.clone()
     };
     settings.config_maps.retain(|name, _| named.contains(name.as_str()));

@@ -240,6 +240,8 @@ pub struct Surroundings<'a> {
     pub with: Option<BTreeSet<String>>,
     /// The purpose as the policies have it; None: none does.
     pub purpose: Option<&'a Purpose>,
+    /// Whether every journey that sends it lets customers leave.
+    pub leaves: bool,
 }
 
 /// An outbound touchpoint; what is wrong with it is in the report.
@@ -278,8 +280,10 @@ pub fn outbound(
     let Content {
         fields: content,
         translations,
+        survey,
         links,
         unsubscribes,
+        chooses,
     } = content(report, world, spec, around);
     if let Some(adapter) = adapter {
         adapter::fits(report, &spec.adapter.0, adapter, spec);
@@ -290,10 +294,14 @@ pub fn outbound(
                     "a mail for '{}', whose basis is Consent, must carry an unsubscribe link (RFC 8058)",
                     spec.purpose
                 ))
+            } else if survey.is_some() {
+                Some("a survey leads to a page of the gateway".to_owned())
             } else if links {
                 Some("link() makes tracked links".to_owned())
             } else if unsubscribes {
                 Some("unsubscribe_link() names a page of the gateway".to_owned())
+            } else if chooses {
+                Some("leave_link() and join_link() name pages of the gateway".to_owned())
             } else {
                 None
             };
@@ -322,6 +330,7 @@ pub fn outbound(
         content,
         translations,
         response,
+        survey,
         time_to_live,
     })
 }

@@ -5,7 +5,10 @@ use super::{
     report::{Report, instead},
 };
 use crate::{
-    api::touchpoint::{Inbound, Outbound},
+    api::{
+        journey::Choice,
+        touchpoint::{Inbound, Outbound},
+    },
     engine::{program::Profile, state::Ending},
     expression::{Field, Type},
 };
@@ -83,6 +86,14 @@ impl<'m> World<'m> {
         }
     }
 
+    /// What customers may do with a journey by their own hand; None: nothing, or there is no such journey.
+    pub fn choice(&self, journey: &str) -> Option<&'m Choice> {
+        match self.manifests.journeys.get(journey) {
+            Some(manifest) => manifest.spec.choice.as_ref(),
+            None => self.manifests.choices.get(journey),
+        }
+    }
+
     pub fn inbound(&self, touchpoint: &str) -> Option<&'m Inbound> {
         self.manifests.touchpoints.get(touchpoint)?.inbound.as_ref()
     }
@@ -147,6 +158,10 @@ impl<'m> World<'m> {
                 fields.push(field("outcome", values(Ending::ALL.map(Ending::name)), false));
                 fields.push(field("journey", values([name]), false));
             }
+            Some((touchpoint, "answered")) => {
+                let survey = self.outbound(touchpoint)?.survey.as_ref()?;
+                fields.extend(survey.questions.iter().map(super::survey::field));
+            }
             Some((touchpoint, became)) if BECAME.contains(&became) => {
                 self.outbound(touchpoint)?;
                 fields.push(field("reason", Type::TEXT, true));
@@ -193,6 +208,10 @@ impl<'m> World<'m> {
             Some(_) if self.outbound(base).is_none() => (
                 format!("there is no touchpoint '{base}'"),
                 instead(base, self.names(false), "make a Touchpoint with outbound"),
+            ),
+            Some("answered") => (
+                format!("'{base}' is no survey: nobody answers it"),
+                "give it survey instead of content".into(),
             ),
             Some(_) => (
                 format!("there is no event '{name}'"),
@@ -263,10 +282,8 @@ pub fn common(name: &str, all: &[Option<Vec<Field>>]) -> Field {
         }
     }
     for field in &mut fields {
-        field.may_be_missing |= all
-            .iter()
-            .flatten()
-            .any(|event| event.iter().all(|one| one.name != field.name));
+        let lacks = |event: &Option<Vec<Field>>| event.iter().flatten().all(|one| one.name != field.name);
+        field.may_be_missing |= all.iter().any(lacks);
     }
     field(
         name,

@@ -5,8 +5,10 @@ use super::{
     goal,
     program::{Program, Programs},
     sight::Sight,
-    state::{Customer, Disposition, Enrollment, Event, Ignored, Input, Standing, Turn},
-    walk::{Coming, MOST_KEPT, Round, Tally, Told, Walk, standing_at, stay},
+    state::{
+        Customer, Disposition, Ending, Enrollment, Event, Ignored, Input, JOINED, LEFT, Standing, Turn,
+    },
+    walk::{Coming, MOST_KEPT, Round, Tally, Told, Walk, standing_at, stay, take_out},
 };
 use crate::{clock::Micros, kpi::Count};
 use serde_json::Value as Json;
@@ -117,6 +119,9 @@ fn hear(
     {
         pass_time(programs, enrollment, round);
     }
+    if event.name == LEFT {
+        return leave(enrollments, round);
+    }
     let mut keys = Keys::default();
     let mut did: Option<Disposition> = None;
     let mut reached = Reached {
@@ -155,6 +160,20 @@ fn hear(
     match admission {
         Ok(()) => did.map_or(Disposition::Entered, |did| did.min(Disposition::Entered)),
         Err(why) => did.unwrap_or(Disposition::Ignored(why)),
+    }
+}
+
+/// The customer's own hand takes them out at once, wherever they stand, also where the program is not there or the journey is suspended.
+fn leave(enrollments: &mut [Enrollment], round: &mut Round<'_>) -> Disposition {
+    let mut any = false;
+    for enrollment in enrollments.iter_mut().filter(|each| each.is_active()) {
+        take_out(enrollment, Ending::OptedOut, round);
+        any = true;
+    }
+    if any {
+        Disposition::Exited
+    } else {
+        Disposition::Ignored(Ignored::NotIn)
     }
 }
 
@@ -235,6 +254,24 @@ fn touch(mut walk: Walk<'_, '_, '_>, event: &Event) -> Option<Disposition> {
     goal.or(counted(&walk))
 }
 
+/// Whether a trigger takes the event.
+fn triggered(current: &Program, event: &Event, round: &mut Round<'_>) -> Result<(), Ignored> {
+    let mut triggers = current
+        .triggers
+        .iter()
+        .filter(|trigger| trigger.event == event.name)
+        .peekable();
+    if triggers.peek().is_none() {
+        return Err(Ignored::NotIn);
+    }
+    let sight = Sight::of_trigger(current, round.customer_id, event, round.now);
+    let holds = triggers.any(|trigger| {
+        let holds = sight.holds(trigger.when.as_ref());
+        round.judge(holds)
+    });
+    if holds { Ok(()) } else { Err(Ignored::WhenFalse) }
+}
+
 /// Lets the customer in where a trigger of the current program takes the event. An event that found somebody in under the key never enters
 /// that key, whatever it did there: it exits or enters, never both.
 fn admit(
@@ -257,21 +294,13 @@ fn admit(
     let Some(current) = &programs.current else {
         return Err(otherwise(Ignored::NoProgram));
     };
-    let mut triggers = current
-        .triggers
-        .iter()
-        .filter(|trigger| trigger.event == event.name)
-        .peekable();
-    if triggers.peek().is_none() {
-        return Err(otherwise(Ignored::NotIn));
-    }
-    let sight = Sight::of_trigger(current, round.customer_id, event, round.now);
-    let holds = triggers.any(|trigger| {
-        let holds = sight.holds(trigger.when.as_ref());
-        round.judge(holds)
-    });
-    if !holds {
-        return Err(otherwise(Ignored::WhenFalse));
+    if event.name == JOINED {
+        // Nothing is asked of who comes by their own hand but that the journey is open to them.
+        if !current.joinable {
+            return Err(otherwise(Ignored::NotIn));
+        }
+    } else {
+        triggered(current, event, round).map_err(otherwise)?;
     }
     let key = if current.keyed {
         keys.of(current, event, round).ok_or(Ignored::NoKey)?

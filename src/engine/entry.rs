@@ -59,6 +59,9 @@ pub(super) fn admit(
     if enrollments.iter().any(|each| each.ordinal == sequence) {
         return Err(Ignored::AlreadyIn);
     }
+    if round.opted_out {
+        return Err(Ignored::OptedOut);
+    }
     if program.suspended {
         return Err(Ignored::Suspended);
     }

@@ -9,6 +9,7 @@ use crate::{
     locale,
     personal::Personal,
     policy::{Basis, EffectivePolicy},
+    survey::{Survey, mail},
     template::{RenderError, Template, Values},
 };
 use std::{
@@ -32,6 +33,8 @@ pub struct Program {
     pub keyed: bool,
     pub reentry: Reentry,
     pub holdout: Option<Holdout>,
+    /// Whether customers may enter by their own hand.
+    pub joinable: bool,
     pub steps: Vec<Step>,
     pub exits: Vec<ExitRule>,
     pub goals: Vec<Goal>,
@@ -283,6 +286,8 @@ pub struct Outbound {
     pub translations: BTreeMap<String, BTreeMap<String, Template>>,
     /// What of the provider's answer is kept, and what it must be; None: nothing is read of it.
     pub response: Option<Arc<Response>>,
+    /// What is asked instead of saying content.
+    pub survey: Option<Survey>,
     /// How long after the step was reached it may still be sent; None: for ever.
     pub time_to_live: Option<Micros>,
 }
@@ -295,6 +300,14 @@ impl Outbound {
             .values()
             .chain(translated)
             .any(|template| template.reads().contains(attribute))
+    }
+
+    /// Fields of what a channel gets as content.
+    pub fn fields(&self) -> Vec<&str> {
+        match &self.survey {
+            Some(_) => mail::FIELDS.to_vec(),
+            None => self.content.keys().map(String::as_str).collect(),
+        }
     }
 
     /// The content by field, each in the closest language that there is for it. Errors name the field and no value.

@@ -16,7 +16,13 @@ pub struct Customer {
     /// The identifier's own value, `customer.id`.
     pub id: Personal<String>,
     pub attributes: Personal<Properties>,
+    /// Whether they left this journey by their own hand and have not joined it since.
+    pub opted_out: bool,
 }
+
+/// What the customer's own hand does, as events of the journey that it concerns; no trigger, wait, exit or goal can name them.
+pub const JOINED: &str = "choice/joined";
+pub const LEFT: &str = "choice/left";
 
 /// An accepted event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -143,6 +149,8 @@ pub enum Ending {
     Converted,
     Disqualified,
     Failed,
+    /// The customer left by their own hand: no step or exit can say so.
+    OptedOut,
 }
 
 impl Ending {
@@ -155,6 +163,7 @@ impl Ending {
             Self::Converted => "Converted",
             Self::Disqualified => "Disqualified",
             Self::Failed => "Failed",
+            Self::OptedOut => "OptedOut",
         }
     }
 }
@@ -280,6 +289,8 @@ pub enum Ignored {
     Cooldown,
     /// reentry.max is used up.
     MaxEntries,
+    /// The customer left the journey by their own hand, and has not joined it since.
+    OptedOut,
     Suspended,
     /// Ten journeys in a row have led here, each opened by the end of the one before, and nobody waited.
     ChainTooLong,
@@ -299,6 +310,7 @@ impl Ignored {
             Self::ExitHolds => "ExitHolds",
             Self::Cooldown => "Cooldown",
             Self::MaxEntries => "MaxEntries",
+            Self::OptedOut => "OptedOut",
             Self::Suspended => "Suspended",
             Self::ChainTooLong => "ChainTooLong",
             Self::NoProgram => "NoProgram",

@@ -33,6 +33,7 @@ pub(super) struct Round<'a> {
     pub customer_id: &'a str,
     /// The customer's attributes as now, with what this turn has set.
     pub attributes: Cow<'a, Properties>,
+    pub opted_out: bool,
     pub now: Micros,
     pub actions: Vec<Action>,
 }
@@ -43,6 +44,7 @@ impl<'a> Round<'a> {
             customer: &customer.key,
             customer_id: customer.id.expose(),
             attributes: Cow::Borrowed(customer.attributes.expose()),
+            opted_out: customer.opted_out,
             now,
             actions: Vec::new(),
         }
@@ -151,10 +153,7 @@ impl Walk<'_, '_, '_> {
 
     /// Takes the customer out: what has not been handed over is not sent any more.
     pub fn exit(&mut self, outcome: Ending) {
-        self.round.actions.push(Action::Withdraw {
-            enrollment: self.enrollment.ordinal,
-        });
-        self.end(outcome);
+        take_out(self.enrollment, outcome, self.round);
     }
 
     /// Whether it stands at a send: then it takes no signals.
@@ -386,14 +385,7 @@ impl Walk<'_, '_, '_> {
     }
 
     fn end(&mut self, outcome: Ending) {
-        self.enrollment.standing = Standing::Ended {
-            outcome,
-            at: self.round.now,
-        };
-        self.enrollment.kept.clear();
-        self.enrollment.matches.wait.clear();
-        self.enrollment.matches.exits.clear();
-        self.round.count(Count::Ended(outcome));
+        end(self.enrollment, outcome, self.round);
     }
 
     pub(super) fn result(&mut self, step: &Step) -> &mut StepResult {
@@ -419,6 +411,22 @@ impl Walk<'_, '_, '_> {
             self.round.now,
         )
     }
+}
+
+/// Takes a customer out, whether or not the program is there: what has not been handed over is not sent any more.
+pub(super) fn take_out(enrollment: &mut Enrollment, outcome: Ending, round: &mut Round<'_>) {
+    round.actions.push(Action::Withdraw {
+        enrollment: enrollment.ordinal,
+    });
+    end(enrollment, outcome, round);
+}
+
+fn end(enrollment: &mut Enrollment, outcome: Ending, round: &mut Round<'_>) {
+    enrollment.standing = Standing::Ended { outcome, at: round.now };
+    enrollment.kept.clear();
+    enrollment.matches.wait.clear();
+    enrollment.matches.exits.clear();
+    round.count(Count::Ended(outcome));
 }
 
 /// An enrollment whose program is not there stays where it is. The outcome of its message is recorded all the same, since it comes only once;

@@ -2,13 +2,14 @@
 //!
 //! An event's way, a file a step: `receive` (who calls, how much) → `cloudevents` or `segment` (what the bytes say) → `offer` (which
 //! touchpoint, is it allowed, whose is it: an arrival or a reason to put it aside) → `commit` (many requests, one transaction; `learn` is
-//! its pure part) → the answer, only now. `click` and `unsubscribe` serve the links in messages. `view` keeps what all of it runs by: the
+//! its pure part) → the answer, only now. `click`, `unsubscribe`, `choice` and `survey` serve the links in messages. `view` keeps what all of it runs by: the
 //! namespace's compiled programs, refreshed from the store every second.
 //!
 //! Knows no Kubernetes, no journey's inside and no channel. Journeys learn of events through inbox rows in the store, nothing else.
 
 mod attribute;
 mod body;
+mod choice;
 mod click;
 mod cloudevents;
 mod commit;
@@ -24,6 +25,7 @@ mod refusal;
 mod replay;
 mod segment;
 mod server;
+mod survey;
 mod unsubscribe;
 mod view;
 mod write_key;
@@ -186,8 +188,11 @@ fn router(gateway: Arc<Gateway>) -> Router {
         .route("/v1/events", post(receive::cloud_events))
         .route("/v1/batch", post(receive::segment_batch))
         .route("/v1/b", post(receive::segment_batch))
+        .route("/v1/choices", post(choice::call))
         .route("/v1/{call}", post(receive::segment_call))
         .route("/l/{token}", get(click::follow))
+        .route("/c/{token}", get(choice::ask).post(choice::act))
+        .route("/s/{token}", get(survey::ask).post(survey::answer))
         .route("/u/{token}", get(unsubscribe::ask).post(unsubscribe::withdraw))
         .layer(middleware::from_fn_with_state(Arc::clone(&gateway), limit::admit))
         .layer(middleware::from_fn_with_state(Arc::clone(&gateway), cors::answer))

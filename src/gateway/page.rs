@@ -1,7 +1,8 @@
 //! The pages that customers see: plain HTML without scripts, legible on any screen and to any screen reader, in light and dark.
 
+use crate::{locale, words::Words};
 use axum::{
-    http::{HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{Html, IntoResponse, Response},
 };
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -17,8 +18,16 @@ static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     HeaderValue::try_from(policy).expect("base64 and the words around it are visible ASCII")
 });
 
-const STYLE: &str = ":root{color-scheme:light dark}body{font:1.125rem/1.6 system-ui,sans-serif;max-width:34rem;margin:12vh auto;padding:0 1.5rem}\
-h1{font-size:1.6rem;line-height:1.3}button{font:inherit;padding:.7rem 1.4rem;border:2px solid;border-radius:.5rem;cursor:pointer}\
+const STYLE: &str = ":root{color-scheme:light dark}body{font:1.125rem/1.6 system-ui,sans-serif;max-width:34rem;margin:8vh auto;padding:0 1.5rem}\
+h1{font-size:1.6rem;line-height:1.3}fieldset{border:0;margin:0;padding:0;min-width:0}fieldset,.free{margin:0 0 2rem}\
+legend,.free>label{display:block;font-weight:600;padding:0;margin:0 0 .6rem}.scale{display:flex;flex-wrap:wrap;gap:.5rem}\
+.scale label{position:relative;cursor:pointer}.scale span{display:block;min-width:1.7rem;padding:.5rem .55rem;border:2px solid;border-radius:.5rem;text-align:center}\
+.scale input{position:absolute;inset:0;width:100%;height:100%;margin:0;opacity:0;cursor:pointer}.scale input:checked+span{background:CanvasText;color:Canvas;border-color:CanvasText}\
+.scale input:focus-visible+span{outline:3px solid Highlight;outline-offset:3px}.ends{display:flex;justify-content:space-between;gap:1rem;margin:.6rem 0 0;font-size:1rem}\
+.choice label{display:flex;gap:.7rem;align-items:center;padding:.45rem 0;cursor:pointer}.choice input{width:1.4rem;height:1.4rem;margin:0;flex:none;accent-color:CanvasText}\
+textarea{font:inherit;width:100%;box-sizing:border-box;padding:.6rem;border:2px solid;border-radius:.5rem;color:CanvasText;background:Canvas}\
+textarea:focus-visible,.choice input:focus-visible,a:focus-visible{outline:3px solid Highlight;outline-offset:3px}\
+.wrong{border:2px solid;border-left-width:.6rem;border-radius:.5rem;padding:.2rem 1rem;margin:0 0 2rem}.fault{margin:0 0 .6rem;font-weight:600}.fault::before{content:\"\\2022  \"}button{font:inherit;padding:.7rem 1.4rem;border:2px solid;border-radius:.5rem;cursor:pointer}\
 button:focus-visible{outline:3px solid Highlight;outline-offset:3px}";
 
 /// Asks whether the customer means it.
@@ -29,7 +38,7 @@ pub fn ask(purpose: &str) -> Response {
 <form method=\"post\"><input type=\"hidden\" name=\"List-Unsubscribe\" value=\"One-Click\"><button type=\"submit\">Unsubscribe</button></form>\
 <p>Nothing changes until you press it.</p>"
     );
-    show(StatusCode::OK, "Unsubscribe?", &body)
+    show(StatusCode::OK, "en", "Unsubscribe?", &body)
 }
 
 /// Confirms.
@@ -39,30 +48,40 @@ pub fn withdrawn(purpose: &str) -> Response {
 A message that is already on its way may still arrive.</p>",
         escape(purpose)
     );
-    show(StatusCode::OK, "You are unsubscribed", &body)
+    show(StatusCode::OK, "en", "You are unsubscribed", &body)
 }
 
 /// For links that are forged or cut off.
 pub fn unknown_link() -> Response {
     let body = "<h1>This link does not work</h1><p>It may have been cut off on its way, or it is no longer valid. \
 Please open it from the message once more. If that does not help, answer the message and tell us what you want.</p>";
-    show(StatusCode::NOT_FOUND, "This link does not work", body)
+    show(StatusCode::NOT_FOUND, "en", "This link does not work", body)
 }
 
 /// While the store is away.
-pub fn try_later() -> Response {
-    let body = "<h1>Please try again in a moment</h1><p>We could not save your choice just now, and nothing has changed. \
-Please go back and press the button again.</p>";
-    let mut response = show(StatusCode::SERVICE_UNAVAILABLE, "Please try again in a moment", body);
+pub fn try_later(words: &Words) -> Response {
+    let body = format!("<h1>{}</h1><p>{}</p>", words.later_title, words.later);
+    let mut response = show(StatusCode::SERVICE_UNAVAILABLE, words.tag, words.later_title, &body);
     response
         .headers_mut()
         .insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
     response
 }
 
-fn show(status: StatusCode, title: &str, body: &str) -> Response {
+/// The language of a page: what its link says, or else what the browser asks for first.
+pub fn locale(asked: Option<&str>, headers: &HeaderMap) -> Option<String> {
+    let browser = headers
+        .get(header::ACCEPT_LANGUAGE)
+        .and_then(|languages| languages.to_str().ok());
+    let first = browser.and_then(|languages| languages.split([',', ';']).next());
+    let tag = asked.or(first).map(str::trim)?;
+    (!locale::ranges(tag).is_empty()).then(|| tag.to_owned())
+}
+
+/// A page of ours; `lang` is the language of its words (WCAG 2.2, 3.1.1).
+pub fn show(status: StatusCode, lang: &str, title: &str, body: &str) -> Response {
     let html = format!(
-        "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
+        "<!doctype html><html lang=\"{lang}\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\
 <meta name=\"robots\" content=\"noindex\"><title>{title}</title><style>{STYLE}</style></head><body><main>{body}</main></body></html>"
     );
     let headers = [
@@ -75,7 +94,7 @@ fn show(status: StatusCode, title: &str, body: &str) -> Response {
     (status, headers, Html(html)).into_response()
 }
 
-fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for character in text.chars() {
         match character {

@@ -19,6 +19,10 @@ pub enum Refusal {
         "the write key is not known: compare it with the Secret that the http ChannelAdapter names; a new key is read within a second"
     )]
     UnknownKey,
+    #[error("this write key is known to everyone: use that of an http ChannelAdapter which is not public")]
+    PublicKey,
+    #[error("no journey of this name offers that: see spec.choice of the Journey")]
+    NotOffered,
     #[error("malformed request: {0}")]
     Malformed(String),
     #[error("media type not supported: {0}")]
@@ -43,6 +47,8 @@ impl Refusal {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::NoKey | Self::UnknownKey => StatusCode::UNAUTHORIZED,
+            Self::PublicKey => StatusCode::FORBIDDEN,
+            Self::NotOffered => StatusCode::NOT_FOUND,
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::Unsupported(_) => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::NoSuchCall => StatusCode::NOT_FOUND,
@@ -59,6 +65,8 @@ impl Refusal {
         match self {
             Self::NoKey => "NoKey",
             Self::UnknownKey => "UnknownKey",
+            Self::PublicKey => "PublicKey",
+            Self::NotOffered => "NotOffered",
             Self::Malformed(_) => "Malformed",
             Self::Unsupported(_) => "Unsupported",
             Self::NoSuchCall => "NoSuchCall",
@@ -78,6 +86,8 @@ impl Refusal {
             Self::Busy | Self::Unavailable => Some(1),
             Self::NoKey
             | Self::UnknownKey
+            | Self::PublicKey
+            | Self::NotOffered
             | Self::Malformed(_)
             | Self::Unsupported(_)
             | Self::NoSuchCall

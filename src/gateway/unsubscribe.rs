@@ -9,6 +9,7 @@ use crate::{
     link::{self, Leave},
     policy::Consent,
     store::{Arrival, Customer, Receipt, StoreError},
+    words::Words,
 };
 use axum::{
     body::{Body, to_bytes},
@@ -45,7 +46,7 @@ pub async fn withdraw(State(gateway): State<Arc<Gateway>>, Path(token): Path<Str
         Err(error) => {
             tracing::error!("a withdrawal of consent was not kept: {error}");
             gateway.metrics.refused("link", Refusal::Unavailable.name());
-            page::try_later()
+            page::try_later(Words::of(None))
         }
     }
 }

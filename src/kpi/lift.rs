@@ -58,6 +58,7 @@ mod tests {
             name: "conversion".into(),
             goal: "bought".into(),
             statistic: Statistic::Rate,
+            valued: false,
             window: 7 * DAY,
             minimum_sample: None,
             target: None,

@@ -268,6 +268,15 @@ fn watch_all(watches: &mut Watches, context: &Arc<OnceLock<Arc<Context>>>) -> Ca
             context.cache.snapshots.forget(namespace);
             let itself = meta.name.as_deref().map(|name| Unit::object(K::KIND, namespace, name));
             let others = match K::KIND {
+                // Messages of other journeys may offer to join it.
+                Kind::Journey
+                    if meta
+                        .name
+                        .as_deref()
+                        .is_some_and(|name| texts::offers(context, namespace, name)) =>
+                {
+                    context.cache.units(namespace)
+                }
                 Kind::Journey => meta
                     .name
                     .as_deref()

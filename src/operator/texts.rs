@@ -83,3 +83,21 @@ pub fn concerns(context: &Context, namespace: &str, name: &str) -> bool {
     let snapshot = context.cache.snapshot(namespace);
     compile::config_maps_named(&snapshot.manifests).any(|named| named == name)
 }
+
+/// Whether a message of the namespace may offer to join this journey.
+pub fn offers(context: &Context, namespace: &str, journey: &str) -> bool {
+    let snapshot = context.cache.snapshot(namespace);
+    let manifests = &snapshot.manifests;
+    let offers = |text: &str| text.contains("join_link") && text.contains(journey);
+    let outbound = manifests.touchpoints.values().filter_map(|spec| spec.outbound.as_ref());
+    let templates = outbound.flat_map(|spec| {
+        let translated = spec
+            .translations
+            .iter()
+            .flatten()
+            .flat_map(|(_, fields)| fields.values());
+        spec.content.values().chain(translated)
+    });
+    let included = manifests.config_maps.values().flat_map(BTreeMap::values);
+    templates.map(|template| template.as_str()).any(offers) || included.map(String::as_str).any(offers)
+}

@@ -84,8 +84,9 @@ impl Walk<'_, '_> {
             // Its revision does not compile any more, or the journey has no program: the message waits for one.
             return self.hold(row, self.now + NOT_OPEN, "NoProgram");
         };
-        // An enrollment that ended while the message was with the channel needs it no more.
-        let asks = |e: &&Enrollment| e.ordinal == row.enrollment && e.is_active();
+        // An enrollment that ended while the message was with the channel needs it no more; nor does a customer who has left by their own
+        // hand, though the event that says so is still to come.
+        let asks = |e: &&Enrollment| e.ordinal == row.enrollment && e.is_active() && !self.customer.opted_out;
         let Some(enrollment) = self.enrollments.iter().find(asks) else {
             return self.over(&row, Outcome::Skipped(SkipReason::Withdrawn.name().into()));
         };

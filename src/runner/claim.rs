@@ -14,6 +14,7 @@ use crate::{
     link,
     personal::Personal,
     store::OutboxRow,
+    survey::mail,
     template,
 };
 use std::{collections::BTreeMap, sync::Arc};
@@ -45,13 +46,15 @@ pub fn claim(
 ) -> Result<Claim, TurnError> {
     let (content, unsubscribe) = match keys {
         Some(keys) => {
-            let page = program.public_url.as_deref().filter(|_| program.asks_consent(outbound));
-            let leave = link::Leave {
+            let locale = engine::locale_of(&program.profile, customer);
+            let pages = Pages {
+                keys,
+                program,
                 message: row.key,
                 customer: row.customer,
-                purpose: outbound.purpose.clone(),
+                locale: locale.as_deref(),
             };
-            let unsubscribe = page.map(|url| link::unsubscribe(keys, url, &program.namespace, &leave));
+            let unsubscribe = pages.unsubscribe(outbound);
             let known = engine::Known {
                 profile: &program.profile,
                 id: customer.id.expose(),
@@ -59,7 +62,7 @@ pub fn claim(
                 now,
             };
             let view = known.view(|name| outbound.reads(name));
-            let content = render(keys, program, outbound, row, &view, customer, unsubscribe.as_deref())?;
+            let content = render(&pages, outbound, row, &view, customer, unsubscribe.as_deref())?;
             (content, unsubscribe)
         }
         None => (BTreeMap::new(), None),
@@ -88,29 +91,87 @@ pub fn claim(
 }
 
 fn render(
-    keys: &Keys,
-    program: &Program,
+    pages: &Pages<'_>,
     outbound: &Outbound,
     row: &OutboxRow,
     view: &Properties,
     customer: &Customer,
     unsubscribe: Option<&str>,
 ) -> Result<BTreeMap<String, Personal<String>>, TurnError> {
-    let tracked = |address: &str| match &program.public_url {
-        Some(url) => link::tracked(keys, url, &program.namespace, row.key, address),
-        None => address.to_owned(),
-    };
+    if let Some(content) = pages.survey(outbound, unsubscribe) {
+        return Ok(content);
+    }
+    let leave = pages.choice(&pages.program.journey, false);
     let values = template::Values {
         customer: view,
         customer_id: customer.id.expose(),
         to: None,
         with: row.with.expose(),
         content: None,
-        link: &tracked,
+        link: &|address| pages.tracked(address),
         unsubscribe,
+        leave: leave.as_deref(),
+        join: &|journey| pages.choice(journey, true).unwrap_or_default(),
     };
-    let locale = engine::locale_of(&program.profile, customer);
-    outbound
-        .render(&values, locale.as_deref())
-        .map_err(|_| TurnError::Render)
+    outbound.render(&values, pages.locale).map_err(|_| TurnError::Render)
+}
+
+/// The gateway's pages that a message leads to.
+pub struct Pages<'a> {
+    pub keys: &'a Keys,
+    pub program: &'a Program,
+    pub message: MessageKey,
+    pub customer: CustomerKey,
+    /// The language that the pages are shown in.
+    pub locale: Option<&'a str>,
+}
+
+impl Pages<'_> {
+    fn tracked(&self, address: &str) -> String {
+        match &self.program.public_url {
+            Some(url) => link::tracked(self.keys, url, &self.program.namespace, self.message, address),
+            None => address.to_owned(),
+        }
+    }
+
+    /// None: the purpose needs none, or there is no page.
+    pub fn unsubscribe(&self, outbound: &Outbound) -> Option<String> {
+        let program = self.program;
+        let url = program
+            .public_url
+            .as_deref()
+            .filter(|_| program.asks_consent(outbound))?;
+        let leave = link::Leave {
+            message: self.message,
+            customer: self.customer,
+            purpose: outbound.purpose.clone(),
+        };
+        Some(link::unsubscribe(self.keys, url, &program.namespace, &leave))
+    }
+
+    /// The content of a survey; None: it is none.
+    pub fn survey(&self, outbound: &Outbound, unsubscribe: Option<&str>) -> Option<BTreeMap<String, Personal<String>>> {
+        let survey = outbound.survey.as_ref()?;
+        // The compiler refuses a survey where there is no page.
+        let url = self.program.public_url.as_deref().unwrap_or_default();
+        let asked = link::Asked {
+            message: self.message,
+            touchpoint: outbound.touchpoint.clone(),
+        };
+        let page = link::survey(self.keys, url, &self.program.namespace, &asked);
+        Some(mail::content(survey, &page, self.locale, unsubscribe))
+    }
+
+    /// Where the customer leaves or joins a journey.
+    pub fn choice(&self, journey: &str, joins: bool) -> Option<String> {
+        let url = self.program.public_url.as_deref()?;
+        let chosen = link::Chosen {
+            message: self.message,
+            customer: self.customer,
+            journey: journey.to_owned(),
+            joins,
+        };
+        let page = link::choice(self.keys, url, &self.program.namespace, &chosen);
+        Some(link::in_language(&page, self.locale))
+    }
 }

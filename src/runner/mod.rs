@@ -12,6 +12,7 @@ pub mod programs;
 mod pump;
 pub mod turn;
 
+pub use claim::Pages;
 pub use dispatch::{Limits, fate, retries_unknown};
 pub use metrics::Metrics;
 pub use pump::{ChannelOpener, Options, RunnerError, run};

@@ -81,7 +81,7 @@ pub fn open_lanes(lanes: &mut Lanes, programs: &Programs, open: &ChannelOpener) 
         wanted.extend(program.adapters.iter().map(|(name, spec)| (name.clone(), spec.clone())));
         for outbound in program.outbound.values() {
             let reads = reads.entry(&outbound.adapter).or_default();
-            reads.content.extend(outbound.content.keys().cloned());
+            reads.content.extend(outbound.fields().into_iter().map(str::to_owned));
             reads
                 .with
                 .extend(program.gives(&outbound.touchpoint).map(str::to_owned));

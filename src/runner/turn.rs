@@ -132,6 +132,7 @@ impl<'a, 't> Walk<'a, 't> {
             outcomes,
         } = given;
         let key = customer.key;
+        let opted_out = customer.has_left(&turn.hold.journey);
         let mut walk = Self {
             turn,
             done,
@@ -141,6 +142,7 @@ impl<'a, 't> Walk<'a, 't> {
                 key: key.0,
                 id: customer.id,
                 attributes: customer.attributes,
+                opted_out,
             },
             attributes_changed: false,
             consents: customer.consents,

@@ -52,7 +52,7 @@ pub trait Store: Send + Sync + 'static {
     /// From now on nobody enters and nothing is sent: the first half of a deletion.
     async fn stop_journey(&self, namespace: &str, journey: &str) -> Result<()>;
     /// Deletes everything of a journey (programs, enrollments, inbox, outbox, messages, leases, counts). Contacts stay: caps go on counting
-    /// what the customer received.
+    /// what the customer received; and so does who left it by their own hand.
     async fn remove_journey(&self, namespace: &str, journey: &str) -> Result<()>;
     /// Deletes everything of a namespace, customers and events too.
     async fn remove_namespace(&self, namespace: &str) -> Result<()>;

@@ -54,7 +54,20 @@ pub struct Customer {
     pub consents: BTreeMap<String, Consent>,
 }
 
+/// Under which subject a customer's choice about a journey is kept among the consents: joining is a yes, leaving a no. No purpose can be
+/// called so, so no event, import or policy speaks of it; and of two customers who become one the no holds.
+pub fn choice_of(journey: &str) -> String {
+    format!("journey/{journey}")
+}
+
 impl Customer {
+    /// Whether they left the journey by their own hand and have not joined it since.
+    pub fn has_left(&self, journey: &str) -> bool {
+        self.consents
+            .get(&choice_of(journey))
+            .is_some_and(|choice| !choice.granted)
+    }
+
     /// The one rule of consent: the later signal holds, and of two at the same instant the no. Returns whether it changed anything.
     pub fn hear_consent(&mut self, purpose: &str, heard: Consent) -> bool {
         let holds = self

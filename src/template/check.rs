@@ -15,12 +15,22 @@ pub struct Found {
     pub content: BTreeSet<String>,
     pub links: bool,
     pub unsubscribes: bool,
+    pub leaves: bool,
+    pub joins: BTreeSet<String>,
     /// Texts that are included, and how deep they include each other.
     pub includes: BTreeSet<String>,
     pub depth: usize,
 }
 
-const FUNCTIONS: [&str; 5] = ["link", "unsubscribe_link", "range", "dict", "namespace"];
+const FUNCTIONS: [&str; 7] = [
+    "link",
+    "unsubscribe_link",
+    "leave_link",
+    "join_link",
+    "range",
+    "dict",
+    "namespace",
+];
 /// Filters there are. Left out: safe (it would put what a customer wrote into HTML as it is), attr and pprint (they look into values).
 const FILTERS: [&str; 45] = [
     "abs",
@@ -616,7 +626,9 @@ impl Walk<'_> {
     fn call(&mut self, call: &ast::Call<'_>, span: Span) {
         match call.identify_call() {
             ast::CallType::Function(name) if self.is_local(name) => {}
-            ast::CallType::Function(name @ ("link" | "unsubscribe_link")) => self.address(name, call, span),
+            ast::CallType::Function(name @ ("link" | "unsubscribe_link" | "leave_link" | "join_link")) => {
+                self.address(name, call, span)
+            }
             ast::CallType::Function(name) if FUNCTIONS.contains(&name) => {}
             ast::CallType::Function(name) => {
                 let help = did_you_mean(name, FUNCTIONS).map_or_else(
@@ -642,10 +654,26 @@ impl Walk<'_> {
     }
 
     fn address(&mut self, name: &str, call: &ast::Call<'_>, span: Span) {
-        if name == "unsubscribe_link" {
-            self.found.unsubscribes = true;
+        if name == "unsubscribe_link" || name == "leave_link" {
+            self.found.unsubscribes |= name == "unsubscribe_link";
+            self.found.leaves |= name == "leave_link";
             if !call.args.is_empty() {
-                self.mistake(span, "unsubscribe_link() takes nothing".into(), None);
+                self.mistake(span, format!("{name}() takes nothing"), None);
+            }
+            return;
+        }
+        if name == "join_link" {
+            let journey = match &call.args[..] {
+                [ast::CallArg::Pos(ast::Expr::Const(journey))] => journey.value.as_str(),
+                _ => None,
+            };
+            match journey {
+                Some(journey) => drop(self.found.joins.insert(journey.to_owned())),
+                None => self.mistake(
+                    span,
+                    "join_link() takes the name of a journey, in quotes".into(),
+                    Some("write join_link('weekly-tips')".into()),
+                ),
             }
             return;
         }

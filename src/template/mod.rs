@@ -1,6 +1,6 @@
 //! Jinja in content: parse and check once at compile time, render in bounded time and space. The one room that knows the crate. Pure.
 //!
-//! A template may read customer.NAME and with.NAME, call link(url) and unsubscribe_link(), use filters, and include texts that its place
+//! A template may read customer.NAME and with.NAME, call link(url), unsubscribe_link(), leave_link() and join_link('journey'), use filters, and include texts that its place
 //! gives by name; it has no dynamic access to attributes and no computed include (so that what it reads is known before it runs), and no
 //! file system. Undefined variables do not compile.
 
@@ -89,6 +89,8 @@ pub struct Template {
     reads_content: BTreeSet<String>,
     links: bool,
     unsubscribes: bool,
+    leaves: bool,
+    joins: BTreeSet<String>,
     html: bool,
 }
 
@@ -113,6 +115,10 @@ pub struct Values<'a> {
     pub link: &'a (dyn Fn(&str) -> String + Send + Sync),
     /// The signed unsubscribe page; None where the purpose needs none.
     pub unsubscribe: Option<&'a str>,
+    /// The signed page on which the customer leaves the journey that sends this; None: it cannot be left.
+    pub leave: Option<&'a str>,
+    /// The signed page on which the customer joins a journey, by its name.
+    pub join: &'a (dyn Fn(&str) -> String + Send + Sync),
 }
 
 /// Parses and checks a template. All mistakes are given back, the first [`limits::MISTAKES`] of them.
@@ -141,6 +147,8 @@ pub fn compile(source: &str, place: &Place) -> Result<Template, Vec<Mistake>> {
         reads_content: found.content,
         links: found.links,
         unsubscribes: found.unsubscribes,
+        leaves: found.leaves,
+        joins: found.joins,
         html,
     })
 }
@@ -162,6 +170,16 @@ impl Template {
     /// Whether it calls unsubscribe_link().
     pub fn unsubscribes(&self) -> bool {
         self.unsubscribes
+    }
+
+    /// Whether it calls leave_link().
+    pub fn leaves(&self) -> bool {
+        self.leaves
+    }
+
+    /// Journeys that it calls join_link() with.
+    pub fn joins(&self) -> &BTreeSet<String> {
+        &self.joins
     }
 
     /// Whether it calls link().

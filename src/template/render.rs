@@ -60,8 +60,10 @@ fn round(template: &Template, values: &Values<'_>, asked: &Asked) -> Result<Stri
         ("link", link(asked.clone(), template.html)),
         (
             "unsubscribe_link",
-            unsubscribe_link(values.unsubscribe.unwrap_or_default(), template.html),
+            page_link(values.unsubscribe.unwrap_or_default(), template.html),
         ),
+        ("leave_link", page_link(values.leave.unwrap_or_default(), template.html)),
+        ("join_link", join_link(template, values)),
     ];
     roots.extend(values.content.map(|content| ("content", of(content))));
     roots.extend(values.to.map(|to| ("to", Value::from(to))));
@@ -100,7 +102,15 @@ fn link(asked: Asked, html: bool) -> Value {
     })
 }
 
-fn unsubscribe_link(page: &str, html: bool) -> Value {
+/// The check has found every journey that it can be called with.
+fn join_link(template: &Template, values: &Values<'_>) -> Value {
+    let html = template.html;
+    let pages = template.joins.iter();
+    let pages: BTreeMap<String, String> = pages.map(|name| (name.clone(), (values.join)(name))).collect();
+    Value::from_function(move |journey: Arc<str>| address_value(pages.get(&*journey).map_or("", String::as_str), html))
+}
+
+fn page_link(page: &str, html: bool) -> Value {
     let page = page.to_owned();
     Value::from_function(move || address_value(&page, html))
 }

@@ -25,6 +25,8 @@ fn render_with(source: &str, place: &Place, customer: serde_json::Value) -> Resu
         to: None,
         link: &|url| format!("https://e.example/l/{}?s=a&b", url.len()),
         unsubscribe: Some("https://e.example/u?k=1&s=2"),
+        leave: Some("https://e.example/c/leave"),
+        join: &|journey| format!("https://e.example/c/{journey}?a&b"),
     })
 }
 
@@ -83,6 +85,10 @@ fn text_says_what_is_known_of_the_customer() {
             "012 135 321 ",
         ),
         ("{{ unsubscribe_link() }}", "https://e.example/u?k=1&s=2"),
+        (
+            "{{ leave_link() }} {{ join_link('tips') }}",
+            "https://e.example/c/leave https://e.example/c/tips?a&b",
+        ),
     ] {
         assert_eq!(render(source, &place()), text, "{source}");
     }
@@ -95,6 +101,10 @@ fn html_escapes_what_customers_wrote_and_keeps_links_whole() {
         (
             "<a href=\"{{ link('https://shop.example/') }}\">",
             "<a href=\"https://e.example/l/21?s=a&amp;b\">",
+        ),
+        (
+            "<a href=\"{{ join_link('tips') }}\">",
+            "<a href=\"https://e.example/c/tips?a&amp;b\">",
         ),
         (
             "<a href=\"{{ unsubscribe_link() }}\">",
@@ -172,7 +182,7 @@ fn each_mistake_says_where_it_is_and_what_to_write() {
         ),
         (
             "{{ debug() }}",
-            "1: there is no function 'debug'; functions are link, unsubscribe_link, range, dict, namespace",
+            "1: there is no function 'debug'; functions are link, unsubscribe_link, leave_link, join_link, range, dict, namespace",
         ),
         (
             "{{ link('shop.example') }}",
@@ -192,6 +202,11 @@ fn each_mistake_says_where_it_is_and_what_to_write() {
             "1: 'customer.firstName' has no 'last': it is one value; ",
         ),
         ("{% if customer.vip is foo %}{% endif %}", "1: there is no test 'foo'; "),
+        ("{{ leave_link(1) }}", "1: leave_link() takes nothing; "),
+        (
+            "{{ join_link(with.tone) }}",
+            "1: join_link() takes the name of a journey, in quotes; write join_link('weekly-tips')",
+        ),
         (
             "{% autoescape false %}{% endautoescape %}",
             "1: autoescape cannot be changed: values are escaped in html, and only there; ",

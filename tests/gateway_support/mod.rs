@@ -116,6 +116,21 @@ spec:
   outbound: {adapter: mail, purpose: marketing, content: {text: "Hello, read {{ link('https://shop.example/news?a=1&b=2') }}"}}
 ---
 apiVersion: journey.dev/v1alpha1
+kind: Touchpoint
+metadata: {name: how-was-it}
+spec:
+  channel: Email
+  outbound:
+    adapter: mail
+    purpose: service
+    survey:
+      questions:
+      - {name: score, kind: CSAT, ask: "How happy are you?"}
+      - {name: why, kind: Text, ask: "Why?"}
+      - {name: found, kind: Choice, ask: "How did you find us?", options: [Friends, "Search & <more>"]}
+    translations: {de: {score: "Wie zufrieden sind Sie?"}}
+---
+apiVersion: journey.dev/v1alpha1
 kind: Journey
 metadata: {name: readers}
 spec:
@@ -124,10 +139,21 @@ spec:
   steps:
   - {name: mail, send: {touchpoint: newsletter}}
   - {name: listen, wait: {for: 1d, until: [{event: newsletter/clicked, next: done}]}}
+  - {name: ask, send: {touchpoint: how-was-it}}
+  - {name: hear, wait: {for: 1d, until: [{event: how-was-it/answered, next: done}]}}
   - {name: done, exit: {outcome: Completed}}
   exits:
   - {name: bought, event: order-placed, outcome: Converted}
   - {name: left, event: consent/withdrawn, outcome: Disqualified}
+---
+apiVersion: journey.dev/v1alpha1
+kind: Journey
+metadata: {name: tips}
+spec:
+  description: What customers join and leave by their own hand.
+  choice: {title: A tip & a joke, join: true, leave: true}
+  steps:
+  - {name: week, wait: {for: 7d}}
 ---
 apiVersion: journey.dev/v1alpha1
 kind: Journey

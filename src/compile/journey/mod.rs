@@ -89,12 +89,15 @@ impl<'m> Compiler<'m> {
         report: Report,
         selecting: Vec<(&'m str, &'m PrivacyPolicySpec)>,
     ) -> Self {
-        let triggers: Vec<Option<&str>> = spec
+        let mut triggers: Vec<Option<&str>> = spec
             .entry
             .triggers
             .iter()
             .map(|trigger| Some(trigger.event.as_str()))
             .collect();
+        // Who joins brings no event: all of the entry may be missing.
+        let joinable = spec.choice.as_ref().is_some_and(|choice| choice.join);
+        triggers.extend(joinable.then_some(None));
         Self {
             world,
             name,
@@ -141,6 +144,7 @@ impl<'m> Compiler<'m> {
             keyed: self.spec.entry.key.is_some(),
             reentry,
             holdout,
+            joinable: self.spec.choice.as_ref().is_some_and(|choice| choice.join),
             steps: steps?,
             exits,
             goals,
@@ -275,8 +279,24 @@ impl<'m> Compiler<'m> {
         }
     }
 
+    fn choice(&mut self) {
+        let Some(choice) = &self.spec.choice else { return };
+        if choice.join && self.spec.entry.key.is_some() {
+            let message = "who joins brings no event to take entry.key from";
+            let help = "leave out entry.key, or join: false".to_owned();
+            self.report.error(Code::Value, "spec.choice.join", message, help);
+        }
+        if (choice.join || choice.leave) && adapter::public_url(self.world.manifests).is_none() {
+            let message =
+                "customers reach the page of a choice only by an app: no http adapter of the namespace has a publicUrl";
+            let help = "add publicUrl to a ChannelAdapter with http".to_owned();
+            self.report.warning(Code::Reference, "spec.choice", message, help);
+        }
+    }
+
     fn lint(&mut self) {
         self.flow.lint(&mut self.report);
+        self.choice();
         if !self.spec.goals.is_empty() && self.spec.goals.iter().all(|goal| goal.side != Side::Customer) {
             let help = "add a goal with side: Customer: what do they gain?".to_owned();
             self.report

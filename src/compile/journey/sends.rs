@@ -107,6 +107,7 @@ impl Compiler<'_> {
             let around = Surroundings {
                 with: given(self.spec, name),
                 purpose: purpose.as_ref(),
+                leaves: self.spec.choice.as_ref().is_some_and(|choice| choice.leave),
             };
             let mut report = Report::new("Touchpoint", name);
             let compiled = touchpoint::outbound(

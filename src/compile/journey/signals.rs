@@ -42,12 +42,12 @@ impl Compiler<'_> {
             }
             triggers.extend(self.signal(&path, signal, &[&customer]));
         }
-        if self.spec.entry.triggers.is_empty() {
+        if self.spec.entry.triggers.is_empty() && self.spec.choice.as_ref().is_none_or(|choice| !choice.join) {
             self.report.error(
                 Code::Value,
                 "spec.entry.triggers",
                 "nobody can enter",
-                "name an event that opens the journey".to_owned(),
+                "name an event that opens the journey, or let customers join: choice.join".to_owned(),
             );
         }
         triggers

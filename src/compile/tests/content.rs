@@ -248,6 +248,196 @@ fn config_maps_are_read_from_files_and_hold_texts() {
     );
     assert_eq!(
         read(&format!("{BLOCKS}\n---\n{BLOCKS}")),
-        ["f.yaml:7: ConfigMap blocks is given twice"]
+        ["f.yaml:8: ConfigMap blocks is given twice"]
+    );
+}
+
+const TIPS: &str = "apiVersion: journey.dev/v1alpha1\nkind: Journey\nmetadata: {name: weekly-tips, labels: {team: growth}}\nspec:\n  \
+    choice: {title: Tips, join: true, leave: true}\n  steps: [{name: week, wait: {for: 7d}}]";
+
+/// The shop whose reminder offers `links`, and whose journey lets customers do `choice`.
+fn offering(links: &str, choice: &str) -> Manifests {
+    shop(&[
+        ("{{ unsubscribe_link() }}", links),
+        (
+            "    reentry: {cooldown: 24h, max: 3}\n",
+            &format!("    reentry: {{cooldown: 24h, max: 3}}\n  choice: {{title: Carts, {choice}}}\n"),
+        ),
+        ("# A small shop", &format!("{TIPS}\n---\n# A small shop")),
+    ])
+}
+
+#[test]
+fn a_journey_may_be_joined_and_left_by_links_of_messages() {
+    let sound = offering("{{ leave_link() }} {{ join_link('weekly-tips') }}", "leave: true");
+    assert_eq!(said(&sound), [""; 0]);
+    let template = &program(&sound).outbound["cart-reminder"].content["text"];
+    assert!(template.leaves() && template.joins().contains("weekly-tips"));
+    assert!(!program(&sound).joinable);
+    let tips = journey(&sound, "weekly-tips").unwrap();
+    assert!(tips.program.joinable && tips.program.triggers.is_empty());
+    assert_eq!(tips.warnings, []);
+    // Runners and gateway know what is offered without the journeys; a revision compiles whatever becomes of what it offers.
+    let titles = |manifests: &Manifests| manifests.choices.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(titles(&settings(&sound)), ["abandoned-cart", "weekly-tips"]);
+    assert_eq!(titles(&pinned(&sound, "abandoned-cart")), ["weekly-tips"]);
+    let gone = Manifests {
+        choices: Default::default(),
+        ..settings(&sound)
+    };
+    program(&gone.with(pinned(&sound, "abandoned-cart")));
+    assert_eq!(
+        intake(&settings(&sound)).0.choices["weekly-tips"].title.as_str(),
+        "Tips"
+    );
+}
+
+#[test]
+fn a_link_leads_to_what_is_open() {
+    for (links, choice, expected) in [
+        (
+            "{{ leave_link() }}",
+            "leave: false",
+            "Value Error spec.outbound.content.text: leave_link() leads nowhere: a journey that sends this does not let customers leave; \
+             add choice: {title: ..., leave: true} to the journey",
+        ),
+        (
+            "{{ join_link('abandoned-cart') }}",
+            "leave: true",
+            "Reference Error spec.outbound.content.text: join_link() leads nowhere: customers cannot join journey 'abandoned-cart'; \
+             add choice: {title: ..., join: true} to it",
+        ),
+        (
+            "{{ join_link('weekly-tip') }}",
+            "leave: true",
+            "Reference Error spec.outbound.content.text: there is no journey 'weekly-tip'; did you mean weekly-tips?",
+        ),
+    ] {
+        let wrong = offering(links, choice);
+        assert_eq!(said(&wrong), [expected]);
+        assert_eq!(said_of("Touchpoint", "cart-reminder", &wrong), [expected]);
+    }
+}
+
+#[test]
+fn who_joins_brings_no_event() {
+    let keyed = offering("x", "join: true");
+    assert!(
+        said(&keyed).contains(
+            &"Value Error spec.choice.join: who joins brings no event to take entry.key from; leave out entry.key, or join: false".to_owned()
+        ),
+        "{:#?}",
+        said(&keyed)
+    );
+    // What the event of every trigger has may be missing in who joins.
+    let unguarded = shop(&[(
+        "    key: event.cartId\n    reentry: {cooldown: 24h, max: 3}\n",
+        "  choice: {title: Carts, join: true}\n",
+    )]);
+    let found = said(&unguarded);
+    assert!(
+        found
+            .iter()
+            .any(|line| line.starts_with("Expression Error spec.steps[2].send.with.items: ")),
+        "{found:#?}"
+    );
+    let nobody = TIPS.replace("join: true", "join: false");
+    let found = journey(&read(&format!("{nobody}\n---\n{SHOP}")), "weekly-tips").unwrap_err();
+    assert_eq!(found[0].message, "nobody can enter");
+}
+
+/// The shop whose reminder is a survey, and whose wait ends by an answer for which `when` holds.
+fn asking(survey: &str, when: &str) -> Manifests {
+    let content = "    content:\n      subject: \"{{ customer.firstName }}, your cart is waiting\"\n      text: \"{{ with.items }} things: {{ link('https://shop.example/cart') }} {{ unsubscribe_link() }}\"\n";
+    let clicked = "{event: cart-reminder/clicked, when: \"event.url.contains('cart')\", next: thank}";
+    shop(&[
+        LOCALE,
+        (content, survey),
+        (
+            clicked,
+            &format!("{{event: cart-reminder/answered, when: \"{when}\", next: thank}}"),
+        ),
+    ])
+}
+
+const SURVEY: &str = "    survey:\n      questions:\n      - {name: score, kind: NPS, ask: \"Would you recommend us?\"}\n      - {name: found, kind: Choice, ask: \"How did you find us?\", options: [Friends, Search]}\n      - {name: why, kind: Text, ask: \"Why?\"}\n";
+
+#[test]
+fn a_survey_is_answered_by_an_event_with_typed_fields() {
+    let sound = asking(
+        SURVEY,
+        "event.score >= 9 && event.found == 'Friends' && event.why.contains('good')",
+    );
+    assert_eq!(said(&sound), [""; 0]);
+    let outbound = &program(&sound).outbound["cart-reminder"];
+    assert_eq!(outbound.fields(), ["subject", "text", "html", "link"]);
+    assert_eq!(intake(&sound).0.surveys["cart-reminder"].questions.len(), 3);
+    for (when, expected) in [
+        (
+            "event.score >= 'nine'",
+            "Expression Error spec.steps[3].wait.until[0].when: ",
+        ),
+        (
+            "event.scor >= 9",
+            "Expression Error spec.steps[3].wait.until[0].when: 'event' has no 'scor' in `event.scor >= 9`; did you mean score?",
+        ),
+        (
+            "event.found == 'Freinds'",
+            "Expression Error spec.steps[3].wait.until[0].when: ",
+        ),
+    ] {
+        let found = said(&asking(SURVEY, when));
+        assert!(found.len() == 1 && found[0].starts_with(expected), "{found:#?}");
+    }
+    assert_eq!(
+        said(&changed(
+            "{event: cart-reminder/clicked, when: \"event.url.contains('cart')\",",
+            "{event: cart-reminder/answered,"
+        )),
+        [
+            "Reference Error spec.steps[3].wait.until[0].event: 'cart-reminder' is no survey: nobody answers it; give it survey instead of content"
+        ]
+    );
+}
+
+#[test]
+fn a_survey_is_plain_text_translated_by_question_and_leads_to_a_page() {
+    let with = |rest: &str| asking(&format!("{SURVEY}{rest}"), "event.score >= 9");
+    assert_eq!(
+        said(&with(
+            "    translations: {de: {score: \"Würden Sie uns empfehlen?\"}, de-AT: {why: Warum?}}\n"
+        )),
+        [""; 0]
+    );
+    for (rest, expected) in [
+        (
+            "    translations: {de: {scor: Gut?}}\n",
+            "Value Error spec.outbound.translations.de.scor: the survey has no question 'scor' to translate; did you mean score?",
+        ),
+        (
+            "    translations: {de: {score: \"Gut, {{ customer.firstName }}?\"}}\n",
+            "Template Error spec.outbound.translations.de.score: a question is plain text; write it out: the page of a survey knows nothing of the customer",
+        ),
+        (
+            "    translations: {de: {score: Gut?}, DE: {why: Warum?}}\n",
+            "Value Error spec.outbound.translations.de: 'de' is translated twice; tags are the same in upper and lower case: put the fields together",
+        ),
+    ] {
+        assert_eq!(said(&with(rest)), [expected]);
+    }
+    let nowhere = asking(SURVEY, "event.score >= 9");
+    let mut nowhere = nowhere;
+    nowhere
+        .adapters
+        .get_mut("web")
+        .unwrap()
+        .http
+        .as_mut()
+        .unwrap()
+        .public_url = None;
+    let found = said(&nowhere);
+    assert!(
+        found[0].contains("no http adapter of the namespace has a publicUrl"),
+        "{found:#?}"
     );
 }

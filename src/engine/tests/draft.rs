@@ -36,6 +36,7 @@ pub struct Draft {
     /// `name`, or `name = value`; the event, its condition, and how long it counts.
     pub goals: Vec<(&'static str, &'static str, &'static str, Micros)>,
     pub suspended: bool,
+    pub joinable: bool,
 }
 
 fn scope(steps: &[(&'static str, Do, &'static str)]) -> Scope {
@@ -295,6 +296,7 @@ impl Draft {
             content: BTreeMap::new(),
             translations: BTreeMap::new(),
             response: None,
+            survey: None,
             time_to_live: None,
         };
         Program {
@@ -310,6 +312,7 @@ impl Draft {
             keys,
             reentry: self.reentry,
             holdout: self.holdout,
+            joinable: self.joinable,
             steps,
             exits,
             goals,

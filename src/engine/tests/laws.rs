@@ -1,7 +1,12 @@
 //! Laws that hold for every program and every sequence of inputs.
 
-use super::super::window::{WindowZone, Windows};
-use super::*;
+use super::{
+    super::{
+        state::{JOINED, LEFT},
+        window::{WindowZone, Windows},
+    },
+    *,
+};
 use proptest::prelude::*;
 
 const NAMES: [&str; 5] = ["s0", "s1", "s2", "s3", "s4"];
@@ -89,8 +94,9 @@ fn draft() -> impl Strategy<Value = Draft> {
     let exits = prop::collection::vec((noticed(), condition(), ending()), 0..2);
     let reentry = (prop::option::of(1..3i64), prop::option::of(1..4u32));
     let goal = prop::sample::select(vec!["order-placed", "2 x order-placed"]);
-    (steps, exits, prop::bool::ANY, reentry, prop::bool::weighted(0.1), goal).prop_map(
-        |(steps, exits, keyed, (cooldown, max), suspended, goal)| Draft {
+    let open = (prop::bool::weighted(0.1), prop::bool::ANY);
+    (steps, exits, prop::bool::ANY, reentry, open, goal).prop_map(
+        |(steps, exits, keyed, (cooldown, max), (suspended, joinable), goal)| Draft {
             triggers: vec![("go", "event.items >= 0")],
             keys: if keyed {
                 vec![("go", "event.cart"), ("order-placed", "event.cart")]
@@ -113,6 +119,7 @@ fn draft() -> impl Strategy<Value = Draft> {
                 salt: "x".into(),
                 share: 500_000,
             }),
+            joinable,
             ..Draft::default()
         },
     )
@@ -129,6 +136,8 @@ enum Happening {
     Pass(i64),
     Due(usize),
     Outcome(usize, Outcome),
+    /// The customer joins or leaves by their own hand.
+    Choice(&'static str),
     /// The program goes away or comes back.
     Away(bool),
 }
@@ -145,6 +154,7 @@ fn happening() -> impl Strategy<Value = Happening> {
         2 => (0..180i64).prop_map(Happening::Pass),
         3 => (0..4usize).prop_map(Happening::Due),
         5 => (0..4usize, outcome).prop_map(|(which, outcome)| Happening::Outcome(which, outcome)),
+        1 => prop::sample::select(vec![JOINED, LEFT]).prop_map(Happening::Choice),
         1 => prop::bool::weighted(0.4).prop_map(Happening::Away),
     ]
 }
@@ -170,6 +180,14 @@ fn input_of(world: &mut World, happening: &Happening, program: &Arc<Program>) ->
             Some(Input::Event {
                 sequence: world.sequence,
                 event: Event { about, ..event },
+            })
+        }
+        Happening::Choice(name) => {
+            world.sequence += 1;
+            world.customer.opted_out = *name == LEFT;
+            Some(Input::Event {
+                sequence: world.sequence,
+                event: world.event_of(name, json!({})),
             })
         }
         Happening::Pass(minutes) => {
@@ -325,6 +343,12 @@ proptest! {
                 prop_assert!(old.is_active() || old.standing == new.standing, "who has ended stays so");
             }
             check(&world, &program)?;
+            if matches!(happening, Happening::Choice(name) if *name == LEFT) {
+                prop_assert!(world.enrollments.iter().all(|each| !each.is_active()), "who has left is out");
+            }
+            if world.customer.opted_out {
+                prop_assert_eq!(world.enrollments.len(), before.len(), "and stays out");
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod chain;
 mod candidates;
+mod choice;
 mod draft;
 mod entry;
 mod goals;
@@ -72,6 +73,7 @@ impl World {
                 key: [1; 16],
                 id: "u1".to_owned().into(),
                 attributes: object(json!({"email": "ada@example.com"})).into(),
+                opted_out: false,
             },
             now: START,
             sequence: 0,

@@ -126,6 +126,7 @@ fn zone_address_and_view_serve_the_runner() {
             key: [1; 16],
             id: "u1".to_owned().into(),
             attributes: object(json!({"timezone": timezone})).into(),
+            opted_out: false,
         };
         zone_of(&program.profile, &customer).and_then(|zone| zone.iana_name().map(str::to_owned))
     };
@@ -140,6 +141,7 @@ fn zone_address_and_view_serve_the_runner() {
             key: [1; 16],
             id: "u1".to_owned().into(),
             attributes: object(json!({"email": email})).into(),
+            opted_out: false,
         };
         address(
             &program,

@@ -126,6 +126,7 @@ fn population(counts: &Counts, active: i64) -> Population {
         completed: total(Count::Ended(Ending::Completed)),
         converted: total(Count::Ended(Ending::Converted)),
         disqualified: total(Count::Ended(Ending::Disqualified)),
+        opted_out: total(Count::Ended(Ending::OptedOut)),
         failed: total(Count::Ended(Ending::Failed)),
     }
 }
