@@ -20,7 +20,7 @@ fn every_golden_scenario_passes() {
             .collect();
         panic!("\n{}", scenario::text(&failed, &mistakes, false));
     }
-    assert!(outcomes.len() >= 40, "{} scenarios", outcomes.len());
+    assert!(outcomes.len() >= 60, "{} scenarios", outcomes.len());
 }
 
 /// Plays a text as if it stood in a file.
@@ -57,20 +57,20 @@ fn a_scenario_that_fails_tells_what_was_expected_and_what_happened() {
     assert_eq!(mistakes, []);
     let text = scenario::text(&outcomes, &mistakes, false);
     for part in [
-        "FAIL  a:13 it waits for ever",
-        "a:19 +2h (2026-03-02T12:00:00Z) timeline[1].expect.customers.ada.stands",
+        "FAIL  a:14 it waits for ever",
+        "a:20 +2h (2026-03-02T12:00:00Z) timeline[1].expect.customers.ada.stands",
         "- wait",
         "+ nowhere: it ended Completed",
         "+0s  2026-03-02T10:00:00Z  event started: entered",
         "+1h  2026-03-02T11:00:00Z    ended: Completed",
-        "a:20 +2h (2026-03-02T12:00:00Z) timeline[1].expect.counts.entered",
+        "a:21 +2h (2026-03-02T12:00:00Z) timeline[1].expect.counts.entered",
         "1 scenario, 1 failed",
     ] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
     let json = scenario::json(&outcomes, &mistakes, true);
     assert_eq!(json["scenarios"][0]["passed"], false);
-    assert_eq!(json["scenarios"][0]["failures"][0]["line"], 19);
+    assert_eq!(json["scenarios"][0]["failures"][0]["line"], 20);
     let junit = scenario::junit(&outcomes, &mistakes);
     assert!(
         junit.contains("<testsuites name=\"journey test\" tests=\"1\" failures=\"1\" errors=\"0\">"),
@@ -108,40 +108,40 @@ fn a_mistake_in_a_scenario_has_its_line_and_a_hint() {
         assert!(told.iter().any(|one| one.contains(says)), "{says} is not in {told:?}");
     }
     for (timeline, line, says) in [
-        ("- {at: soon, expect: {}}", 15, "write a duration since the start"),
+        ("- {at: soon, expect: {}}", 16, "write a duration since the start"),
         (
             "- {at: 2h}\n- {at: 1h, expect: {}}",
-            16,
+            17,
             "moments stand in the order of time",
         ),
         (
             "- {event: started, customer: ada, expect: {}}",
-            15,
+            16,
             "is called page.started by those who send it",
         ),
         (
             "- {event: page.startd, customer: ada, expect: {}}",
-            15,
+            16,
             "did you mean page.started?",
         ),
         (
             "- {event: mail/clicked, customer: ada, expect: {}}",
-            15,
+            16,
             "nobody has heard of customer 'ada'",
         ),
         (
             "- {expect: {customers: {ada: {stands: wait}}}}",
-            15,
+            16,
             "nobody has heard of customer 'ada'",
         ),
         (
             "- {answers: {mail: sent}, expect: {}}",
-            15,
+            16,
             "there is no outbound touchpoint 'mail'",
         ),
         (
             "- {expect: {kpis: {conversion: {sample: 1}}}}",
-            15,
+            16,
             "has no KPI 'conversion'",
         ),
     ] {

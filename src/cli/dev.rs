@@ -1,14 +1,21 @@
 //! `journey dev DIR`: gateway, runners and compiler in one process over YAML files and the in-memory store. No cluster, no database.
 
-use super::{import, table::table};
+mod virtual_time;
+
+use super::{
+    import,
+    simulate::{read_events, write_messages},
+    table::table,
+};
 use crate::{
     api::channel_adapter::{ChannelAdapterSpec, HTTP_KEY},
     channel::{self, Channel, Folder, OpenError, Reads, Secrets, Smtp},
-    clock::SystemClock,
+    clock::{Clock, DAY, ManualClock, Micros, SystemClock},
     compile::{self, Diagnostic, Manifests},
     gateway,
     keys::Keys,
     runner,
+    simulate::{self, population},
     status_server::Flag,
     store::{JourneyRow, Store, memory::Memory},
 };
@@ -26,7 +33,7 @@ use std::{
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
 
-const NAMESPACE: &str = "dev";
+const NAMESPACE: &str = simulate::NAMESPACE;
 /// Editors write a file in several steps: changes within this are one.
 const SETTLE: Duration = Duration::from_millis(200);
 const REPORT: Duration = Duration::from_secs(2);
@@ -47,6 +54,27 @@ pub struct Args {
     /// Customers to begin with (CSV or JSON lines): without consent nobody is mailed
     #[arg(long, value_name = "FILE")]
     customers: Option<PathBuf>,
+    /// Whose time it is: the machine's, or virtual, which stands until a line on standard input moves it: a duration, an instant, or next
+    #[arg(long, value_enum, default_value_t = WhichClock::Machine)]
+    clock: WhichClock,
+    /// Where virtual time begins; left out: at the first of --events, or now
+    #[arg(long, value_name = "INSTANT")]
+    start: Option<String>,
+    /// In virtual time: post these events (JSON lines of CloudEvents, with `adapter` as an extension) at their instants, and end
+    #[arg(long, value_name = "FILE")]
+    events: Option<PathBuf>,
+    /// Days that pass from the first event on
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3660))]
+    days: u32,
+    /// Write the messages of --events here, as JSON lines
+    #[arg(long, value_name = "FILE", requires = "events")]
+    messages: Option<PathBuf>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum WhichClock {
+    Machine,
+    Virtual,
 }
 
 pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> {
@@ -58,9 +86,28 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> 
         std::fs::create_dir_all(&args.mail_to)
             .with_context(|| format!("cannot make the mail folder {}", args.mail_to.display()))?;
     }
+    if args.clock == WhichClock::Machine && (args.events.is_some() || args.start.is_some()) {
+        bail!("--events and --start are for virtual time: add --clock virtual");
+    }
+    let events = args.events.as_deref().map(read_events).transpose()?;
+    let hand = match args.clock {
+        WhichClock::Machine => None,
+        WhichClock::Virtual => Some(Arc::new(ManualClock::at(start(&args, events.as_deref())?))),
+    };
+    let clock: Arc<dyn Clock> = match &hand {
+        Some(hand) => hand.clone(),
+        None => Arc::new(SystemClock),
+    };
     let mut dev = Dev {
-        store: Arc::new(Memory::new(Arc::new(SystemClock))),
-        keys: Keys::ephemeral(),
+        store: Arc::new(Memory::with_lease_clock(clock.clone(), Arc::new(SystemClock))),
+        // In virtual time everything is the same each time, arms of splits too.
+        keys: if hand.is_some() {
+            simulate::keys()
+        } else {
+            Keys::ephemeral()
+        },
+        clock,
+        hand,
         secrets: tempfile::tempdir().context("cannot make a folder for secrets")?,
         running: BTreeMap::new(),
         known: BTreeSet::new(),
@@ -78,12 +125,18 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> 
     if let Some(file) = dev.args.customers.clone() {
         import::file(&*dev.store, &dev.keys, NAMESPACE, &file).await?;
     }
+    if let (Some(events), Some(hand)) = (events, dev.hand()) {
+        return dev.replay(&hand, &events, &manifests).await;
+    }
     dev.watch(shutdown).await
 }
 
 struct Dev {
     args: Args,
     store: Arc<Memory>,
+    clock: Arc<dyn Clock>,
+    /// Where time is virtual: who moves it.
+    hand: Option<Arc<ManualClock>>,
     keys: Keys,
     secrets: tempfile::TempDir,
     /// Journeys with a runner, and what stops it.
@@ -180,7 +233,7 @@ impl Dev {
 
     fn start_gateway(&mut self, listener: TcpListener) {
         let options = gateway::Options {
-            clock: Arc::new(SystemClock),
+            clock: self.clock.clone(),
             namespace: NAMESPACE.into(),
             listener,
             secrets: self.secrets.path().to_owned(),
@@ -192,6 +245,39 @@ impl Dev {
         let (store, keys, shutdown) = (self.store.clone(), self.keys.clone(), self.shutdown.clone());
         self.tasks
             .spawn(async move { Ok(gateway::serve(options, store, keys, shutdown).await?) });
+    }
+
+    fn hand(&self) -> Option<virtual_time::Hand> {
+        self.hand.clone().map(|clock| virtual_time::Hand {
+            clock,
+            store: self.store.clone(),
+            namespace: NAMESPACE,
+            address: self.address,
+        })
+    }
+
+    /// Posts recorded events at their instants, writes down the messages, and ends.
+    async fn replay(
+        mut self,
+        hand: &virtual_time::Hand,
+        events: &[population::Recorded],
+        manifests: &Manifests,
+    ) -> anyhow::Result<()> {
+        let end = events.first().map_or(0, |first| first.at) + Micros::from(self.args.days) * DAY;
+        let secrets = self.secrets.path().to_owned();
+        tokio::select! {
+            replayed = hand.replay(events, end, manifests, &secrets) => replayed?,
+            Some(ended) = self.tasks.join_next() => ended??,
+        }
+        if let Some(file) = &self.args.messages {
+            write_messages(file, &population::messages(&self.store, NAMESPACE))?;
+        }
+        println!("{}", self.report().await?);
+        self.shutdown.cancel();
+        while let Some(ended) = self.tasks.join_next().await {
+            ended??;
+        }
+        Ok(())
     }
 
     /// Until told to stop: reloads when a file changes, reports when a number changes.
@@ -206,6 +292,8 @@ impl Dev {
         watcher.watch(&self.args.folder, RecursiveMode::Recursive)?;
         let mut shown = String::new();
         let mut report = tokio::time::interval(REPORT);
+        let hand = self.hand();
+        let mut orders = hand.as_ref().map(|_| virtual_time::lines());
         loop {
             tokio::select! {
                 () = shutdown.cancelled() => break,
@@ -215,6 +303,14 @@ impl Dev {
                     match self.reload().await {
                         Ok(manifests) => println!("reloaded: {} journeys", manifests.journeys.len()),
                         Err(error) => eprintln!("error: {error:#}; what ran before runs on"),
+                    }
+                }
+                Some(order) = told(&mut orders) => {
+                    if let Some(hand) = &hand {
+                        match hand.obey(&order).await {
+                            Ok(answer) => println!("{answer}"),
+                            Err(error) => eprintln!("error: {error:#}"),
+                        }
                     }
                 }
                 _ = report.tick() => {
@@ -304,6 +400,24 @@ impl Dev {
             }
         }
         Ok(())
+    }
+}
+
+/// The next line that moves the time; never, where it is the machine's.
+async fn told(orders: &mut Option<mpsc::Receiver<String>>) -> Option<String> {
+    match orders {
+        Some(orders) => orders.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Where virtual time begins.
+fn start(args: &Args, events: Option<&[population::Recorded]>) -> anyhow::Result<Micros> {
+    match (&args.start, events.and_then(<[_]>::first)) {
+        (Some(text), _) => crate::expression::time::instant(text)
+            .with_context(|| format!("--start {text}: write an instant such as 2026-03-02T10:00:00Z")),
+        (None, Some(first)) => Ok(first.at),
+        (None, None) => Ok(SystemClock.now()),
     }
 }
 

@@ -11,6 +11,7 @@ pub mod quarantine;
 pub mod runner;
 pub mod schema;
 pub mod send_test;
+pub mod simulate;
 pub mod store_args;
 mod table;
 pub mod test;
@@ -52,6 +53,8 @@ enum Command {
     Test(test::Args),
     /// Draw a journey: Mermaid, DOT or SVG
     Graph(graph::Args),
+    /// Let a population, or recorded events, go through the journeys in virtual time
+    Simulate(Box<simulate::Args>),
     /// Print the CustomResourceDefinitions
     Crds {
         /// Write one file a kind into this folder instead
@@ -98,6 +101,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::run(&args),
         Command::Test(args) => test::run(&args),
         Command::Graph(args) => graph::run(&args),
+        Command::Simulate(args) => simulate::run(*args).await,
         Command::Crds { output } => crds::run(output.as_deref()).map(done),
         Command::Schema { output } => schema::run(output.as_deref()).map(done),
         Command::Import(command) => import::run(command).await,

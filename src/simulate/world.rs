@@ -15,8 +15,8 @@ use crate::{
         turn::{Adapter, Adapters, Claim, Turn},
     },
     store::{
-        Customer, Handed, Hold, Imported, JourneyRow, MessageRow, NamespacePrograms, OutboxState, Receipt, Round,
-        RoundRequest, RoundResult, Store as _, StoredJourney, memory::Memory,
+        Customer, Handed, Hold, Imported, JourneyRow, Lease, MessageRow, NamespacePrograms, OutboxState, Receipt,
+        Round, RoundRequest, RoundResult, Store as _, StoredJourney, memory::Memory,
     },
 };
 use futures::FutureExt as _;
@@ -134,6 +134,8 @@ struct Crew {
     limits: BTreeMap<String, runner::Limits>,
     longest_cap: Micros,
     hold: Hold,
+    /// All that is held; `hold` may be a part of it.
+    held: Vec<Lease>,
     in_flight: BTreeSet<MessageKey>,
     outcomes: Vec<Handed>,
 }
@@ -257,6 +259,7 @@ impl World {
                         adapters,
                         limits,
                         longest_cap,
+                        held: hold.shards.clone(),
                         hold,
                         in_flight: BTreeSet::new(),
                         outcomes: Vec::new(),
@@ -297,6 +300,46 @@ impl World {
 
     pub fn import(&self, customers: &[Imported]) {
         self.store.import_at_once(&self.namespace, customers);
+    }
+
+    pub fn journeys(&self) -> Vec<String> {
+        self.crews.iter().map(|crew| crew.journey.clone()).collect()
+    }
+
+    /// Sets the clock; it never goes back but in [`World::reset`].
+    pub fn set(&self, now: Micros) {
+        self.clock.set(now.max(self.clock.now()));
+    }
+
+    /// Nobody was ever here, and it is `start`.
+    pub fn reset(&mut self, start: Micros) {
+        self.store.forget_customers(&self.namespace);
+        self.clock.set(start);
+        self.answers.clear();
+        self.asked = 0;
+        self.happenings.clear();
+        self.sums.clear();
+        for crew in &mut self.crews {
+            crew.in_flight.clear();
+            crew.outcomes.clear();
+            crew.hold.shards.clone_from(&crew.held);
+        }
+    }
+
+    /// Only the shards of these customers are looked at, until the next reset: what one customer needs.
+    pub fn hold_only(&mut self, customers: &[CustomerKey]) {
+        for crew in &mut self.crews {
+            let held = crew
+                .held
+                .iter()
+                .filter(|lease| customers.iter().any(|key| key.shard() == lease.shard));
+            crew.hold.shards = held.copied().collect();
+        }
+    }
+
+    /// Counts since this was asked last, by journey, where the store keeps none.
+    pub fn sums(&mut self) -> BTreeMap<String, Counts> {
+        std::mem::take(&mut self.sums)
     }
 
     /// What happened since this was asked last.

@@ -120,23 +120,19 @@ fn empty(scenario: &Scenario) -> Option<(String, String, String)> {
     None
 }
 
-static UNKNOWN: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new("unknown (?:field|variant) `([^`]*)`").expect("a fixed pattern"));
-static QUOTED: LazyLock<Regex> = LazyLock::new(|| Regex::new("`([^`]*)`").expect("a fixed pattern"));
+static UNKNOWN: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new("unknown (?:field|variant) `([^`]*)`, expected (?:one of )?(.*)").expect("a fixed pattern")
+});
+static PLACE: LazyLock<Regex> = LazyLock::new(|| Regex::new(r" at line \d+, column \d+").expect("a fixed pattern"));
 
 /// The first line of what the parser says, without its own place, and what was meant.
 fn worded(error: &str) -> (String, Option<String>) {
     let line = error.lines().next().unwrap_or(error);
-    let line = line.strip_prefix("error: ").unwrap_or(line);
-    let line = Regex::new(r"^line \d+,? column \d+: ").map_or(line.into(), |place| place.replace(line, ""));
+    let line = PLACE.replace_all(line.strip_prefix("error: ").unwrap_or(line), "");
     let help = UNKNOWN.captures(&line).and_then(|unknown| {
-        let word = unknown.get(1)?.as_str();
-        let rest = &line[unknown.get(0)?.end()..];
-        let known: Vec<&str> = QUOTED
-            .captures_iter(rest)
-            .filter_map(|one| Some(one.get(1)?.as_str()))
-            .collect();
-        did_you_mean(word, known).map(|meant| format!("did you mean {meant}?"))
+        let (word, known) = (unknown.get(1)?.as_str(), unknown.get(2)?.as_str());
+        let known = known.split([',', ' ']).map(|name| name.trim_matches('`'));
+        did_you_mean(word, known.filter(|name| !name.is_empty())).map(|meant| format!("did you mean {meant}?"))
     });
     (line.into_owned(), help)
 }

@@ -123,6 +123,74 @@ impl Memory {
         self.of(namespace, |space| space.intake.clone()).unwrap_or_default()
     }
 
+    /// The gateway's counts, which begin anew.
+    pub fn take_intake_counts(&self, namespace: &str) -> Counts {
+        let mut state = self.state();
+        state
+            .namespaces
+            .get_mut(namespace)
+            .map(|space| std::mem::take(&mut space.intake))
+            .unwrap_or_default()
+    }
+
+    /// Nobody was ever here: programs and leases stay.
+    pub fn forget_customers(&self, namespace: &str) {
+        let mut state = self.state();
+        state.sequence = 0;
+        let Some(space) = state.namespaces.get_mut(namespace) else {
+            return;
+        };
+        let Namespace {
+            version: _,
+            settings: _,
+            journeys,
+            customers,
+            evidence,
+            contacts,
+            seen,
+            quarantine,
+            intake,
+            messages,
+            imports,
+        } = space;
+        customers.clear();
+        evidence.clear();
+        contacts.clear();
+        seen.clear();
+        quarantine.clear();
+        *intake = Counts::default();
+        messages.clear();
+        imports.clear();
+        for journey in journeys.values_mut() {
+            let Journey {
+                stopped: _,
+                current: _,
+                previous: _,
+                revisions: _,
+                enrollments,
+                due,
+                inbox,
+                inbox_of,
+                outbox,
+                leases: _,
+                members: _,
+                counts,
+            } = journey;
+            enrollments.clear();
+            due.clear();
+            inbox.clear();
+            inbox_of.clear();
+            outbox.clear();
+            *counts = Counts::default();
+        }
+    }
+
+    /// Wakes every runner of the namespace: the clock was moved.
+    pub fn ring(&self, namespace: &str) {
+        let journeys = self.of(namespace, |space| space.journeys.keys().cloned().collect::<Vec<_>>());
+        self.wake(namespace, journeys.unwrap_or_default());
+    }
+
     fn of<T>(&self, namespace: &str, read: impl FnOnce(&Namespace) -> T) -> Option<T> {
         self.state().namespaces.get(namespace).map(read)
     }
