@@ -751,7 +751,7 @@ fn choosing() -> String {
     MANIFESTS
         .replace(
             "{touchpoint: reminder, with: {cart: \"${entry.cartId}\"}, otherwise: missed}}\n  - {name: again",
-            "{oneOf: [{touchpoint: reminder, score: customer.points}, {touchpoint: push, score: 5}, {touchpoint: call, when: customer.points > 100}], with: {cart: \"${entry.cartId}\"}, otherwise: missed}}\n  - {name: look, branch: {cases: [{when: \"steps.remind.touchpoint == 'push'\", next: done}], otherwise: again}}\n  - {name: again",
+            "{oneOf: [{touchpoint: reminder, score: customer.points}, {touchpoint: push, score: '5'}, {touchpoint: call, when: customer.points > 100}], with: {cart: \"${entry.cartId}\"}, otherwise: missed}}\n  - {name: look, branch: {cases: [{when: \"steps.remind.touchpoint == 'push'\", next: done}], otherwise: again}}\n  - {name: again",
         )
         .replace("purposes: [{name: marketing", "purposes: [{name: phone, basis: Consent, attributes: [email]}, {name: marketing")
         + &of("push", "Push", "nowhere", "phone")
@@ -837,7 +837,7 @@ async fn where_all_candidates_are_skipped_the_reason_is_the_first_ones() {
     world.the_books_balance().await;
 
     let nobody = choosing().replace(
-        "{touchpoint: reminder, score: customer.points}, {touchpoint: push, score: 5}, ",
+        "{touchpoint: reminder, score: customer.points}, {touchpoint: push, score: '5'}, ",
         "",
     );
     let mut world = World::of(&nobody).await;

@@ -5,9 +5,7 @@ use super::{
     goal,
     program::{Program, Programs},
     sight::Sight,
-    state::{
-        Customer, Disposition, Ending, Enrollment, Event, Ignored, Input, JOINED, LEFT, Standing, Turn,
-    },
+    state::{Customer, Disposition, Ending, Enrollment, Event, Ignored, Input, JOINED, LEFT, Standing, Turn},
     walk::{Coming, MOST_KEPT, Round, Tally, Told, Walk, standing_at, stay, take_out},
 };
 use crate::{clock::Micros, kpi::Count};

@@ -37,7 +37,11 @@ impl Metrics {
     pub fn add(&self, journey: &str, counts: &Counts) {
         // Sums and buckets are no numbers of events; the operator shows the KPIs that are made of them. A request that another touchpoint of its
         // `oneOf` took over later is taken back in the store; a counter only grows.
-        for ((name, _), n) in counts.0.iter().filter(|((name, _), n)| **n > 0 && !Count::is_figure(name)) {
+        for ((name, _), n) in counts
+            .0
+            .iter()
+            .filter(|((name, _), n)| **n > 0 && !Count::is_figure(name))
+        {
             self.counts
                 .get_or_create(&labels(journey, name))
                 .inc_by(u64::try_from(*n).unwrap_or_default());

@@ -1,7 +1,7 @@
 //! Stories: a journey is drafted, events and time come, and the customer's enrollments and the actions are looked at.
 
-mod chain;
 mod candidates;
+mod chain;
 mod choice;
 mod draft;
 mod entry;

@@ -9,7 +9,7 @@ use crate::{
     },
     clock,
     engine::state::Ending,
-    kpi::{self, Count, Counts, KpiSpec, Measure, State, round_two_digits, show},
+    kpi::{self, Count, Counts, KpiSpec, Measure, State, percent, round_two_digits, show},
     operator::{context::Context, error::Error, unit::Unit},
     store::Backlog,
 };
