@@ -96,6 +96,12 @@ text! {
         must: r"self.matches('^(100(\\.0{1,4})?|[0-9]{1,2}(\\.[0-9]{1,4})?)%$')",
         else: "a percentage is written like \"8%\" or \"0.5%\", from 0% to 100%"
     }
+    /// What a KPI is compared with: a percentage, a decimal or a duration.
+    Quantity {
+        max: 24,
+        must: r"self.matches('^(-?[0-9]{1,12}(\\.[0-9]{1,6})?%?|([1-9][0-9]{0,4}d)?([1-9][0-9]{0,5}h)?([1-9][0-9]{0,6}m)?([1-9][0-9]{0,7}s)?)$')",
+        else: "a target is a percentage (\"8%\"), a decimal (\"30\", \"-0.5\") or a duration (24h)"
+    }
     /// HH:MM
     Clock {
         max: 5,

@@ -2,9 +2,10 @@
 
 use super::{
     entry::{self, Admission},
+    goal,
     program::{Program, Programs},
     sight::Sight,
-    state::{Action, Customer, Disposition, Enrollment, Event, Ignored, Input, Outcome, Standing, Turn},
+    state::{Customer, Disposition, Enrollment, Event, Ignored, Input, Outcome, Standing, Turn},
     walk::{Coming, MOST_KEPT, Round, Tally, Walk, standing_at, stay},
 };
 use crate::{clock::Micros, kpi::Count};
@@ -200,7 +201,7 @@ fn concerns(program: &Program, enrollment: &Enrollment, event: &Event, keys: &mu
 
 fn touch(mut walk: Walk<'_, '_, '_>, event: &Event) -> Option<Disposition> {
     // Goals come first so that they see the steps as the event found them.
-    let goal = reach_goals(&mut walk, event).then_some(Disposition::GoalOnly);
+    let goal = goal::reach(&mut walk, event).then_some(Disposition::GoalOnly);
     let counted = |walk: &Walk<'_, '_, '_>| walk.counted.then_some(Disposition::Ignored(Ignored::Counted));
     if !walk.enrollment.is_active() {
         return goal.or(counted(&walk));
@@ -224,29 +225,6 @@ fn touch(mut walk: Walk<'_, '_, '_>, event: &Event) -> Option<Disposition> {
         return Some(Disposition::Kept);
     }
     goal.or(counted(&walk))
-}
-
-/// Once per enrollment, within the time from its entry, wherever it stands and also when it has ended.
-fn reach_goals(walk: &mut Walk<'_, '_, '_>, event: &Event) -> bool {
-    let mut any = false;
-    let program = walk.program;
-    let entered_at = walk.enrollment.entered_at;
-    for goal in &program.goals {
-        if walk.enrollment.goals.contains_key(&goal.name) || event.accepted_at > entered_at.saturating_add(goal.within)
-        {
-            continue;
-        }
-        if walk.matches(&goal.signal, event) && walk.is_enough(&goal.signal, Tally::Goal(&goal.name)) {
-            walk.enrollment.matches.goals.remove(&goal.name);
-            walk.enrollment.goals.insert(goal.name.clone(), event.accepted_at);
-            walk.round.actions.push(Action::Count {
-                count: Count::Goal(goal.name.clone()),
-                at: entered_at,
-            });
-            any = true;
-        }
-    }
-    any
 }
 
 /// Lets the customer in where a trigger of the current program takes the event. An event that found somebody in under the key never enters

@@ -9,6 +9,7 @@
 
 pub mod apply;
 mod entry;
+mod goal;
 mod known;
 pub mod program;
 mod sight;

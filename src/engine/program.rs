@@ -223,6 +223,8 @@ pub struct Goal {
     pub signal: Signal,
     /// Counted from the entry on, also after the exit.
     pub within: Micros,
+    /// CEL that gives a number, summed over those who reach it; None: each is worth 1.
+    pub value: Option<expression::Program>,
 }
 
 /// An outbound touchpoint as the dispatcher needs it.

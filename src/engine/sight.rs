@@ -188,6 +188,17 @@ impl<'a> Sight<'a> {
         }
     }
 
+    /// The number that an expression of that type gives.
+    pub fn number(&self, expression: &expression::Program) -> Result<f64, Fault> {
+        match expression.eval(&self.record(expression))? {
+            Val::Number(number) => Ok(number),
+            Val::Int(number) => Ok(number as f64),
+            Val::Bool(_) | Val::Text(_) | Val::Instant(_) | Val::Duration(_) | Val::List(_) | Val::Object(_) => {
+                Err(Fault::Contradiction)
+            }
+        }
+    }
+
     /// Only what the expression can read is looked up: a condition over two paths of a journey with a hundred costs two.
     fn record(&self, expression: &expression::Program) -> Record {
         let mut slots = vec![Value::Missing; self.layout.paths().len()].into_boxed_slice();

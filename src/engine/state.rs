@@ -208,8 +208,12 @@ pub enum Action {
     Set(Personal<Properties>),
     /// The enrollment arrived at a step: counted by the runner.
     Arrived { enrollment: i64, step: String },
-    /// Add one to a count, in the hour of `at`.
-    Count { count: crate::kpi::Count, at: Micros },
+    /// Add `n` to a count, in the hour of `at`.
+    Count {
+        count: crate::kpi::Count,
+        n: i64,
+        at: Micros,
+    },
 }
 
 /// What an input did.

@@ -44,7 +44,11 @@ impl<'a> Round<'a> {
     }
 
     pub fn count(&mut self, count: Count) {
-        self.actions.push(Action::Count { count, at: self.now });
+        self.actions.push(Action::Count {
+            count,
+            n: 1,
+            at: self.now,
+        });
     }
 
     /// Whether a condition holds; a fault is counted and is a no.

@@ -17,6 +17,20 @@ pub enum Count {
     Ended(Ending),
     /// A goal reached, in the hour of the ENTRY of the enrollment that reached it.
     Goal(String),
+    /// By which time a goal was reached, in buckets of seconds since the entry; of the day (UTC) of the entry.
+    GoalTime {
+        goal: String,
+        bucket: i16,
+    },
+    /// A goal reached with a value that is known; the sum of the values is in units and millionths. In the hour of the entry.
+    GoalValued(String),
+    GoalUnits(String),
+    GoalMillionths(String),
+    /// The value, in buckets of millionths; of the day (UTC) of the entry.
+    GoalValue {
+        goal: String,
+        bucket: i16,
+    },
     /// Arrivals at a step.
     Step(String),
     /// Messages that a step asked for: requested = sent + skipped + failed + pending.
@@ -46,6 +60,11 @@ impl Count {
             Self::Entered => "entered".into(),
             Self::Ended(ending) => format!("ended:{}", ending.name()),
             Self::Goal(name) => format!("goal:{name}"),
+            Self::GoalTime { goal, bucket } => format!("{}{bucket}", Self::goal_times(goal)),
+            Self::GoalValued(goal) => format!("{FIGURE}valued:{goal}"),
+            Self::GoalUnits(goal) => format!("{FIGURE}units:{goal}"),
+            Self::GoalMillionths(goal) => format!("{FIGURE}millionths:{goal}"),
+            Self::GoalValue { goal, bucket } => format!("{}{bucket}", Self::goal_values(goal)),
             Self::Step(name) => format!("step:{name}"),
             Self::Requested { touchpoint } => format!("requested:{touchpoint}"),
             Self::Sent { touchpoint } => format!("sent:{touchpoint}"),
@@ -54,7 +73,25 @@ impl Count {
             Self::Fault => "fault".into(),
         }
     }
+
+    /// What the names of a goal's times begin with; a bucket follows.
+    pub fn goal_times(goal: &str) -> String {
+        format!("{FIGURE}time:{goal}:")
+    }
+
+    /// The same of its values.
+    pub fn goal_values(goal: &str) -> String {
+        format!("{FIGURE}value:{goal}:")
+    }
+
+    /// Whether a count of this name is not a number of events but a part of a KPI's figure (a sum, a bucket).
+    pub fn is_figure(name: &str) -> bool {
+        name.starts_with(FIGURE)
+    }
 }
+
+/// Names of what is not a number of events begin so.
+const FIGURE: &str = "goal-";
 
 /// A count of the gateway: received = accepted + duplicate + quarantined, and the events kept are accepted + followed.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -118,6 +155,15 @@ impl Counts {
             .range((name.to_owned(), bucket)..=(name.to_owned(), i64::MAX))
             .map(|(_, n)| n)
             .sum()
+    }
+
+    /// Buckets of a histogram whose counts' names begin so, over the hours from `since` on.
+    pub fn buckets<'a>(&'a self, prefix: &'a str, since: i64) -> impl Iterator<Item = (i16, i64)> + 'a {
+        self.0
+            .range((prefix.to_owned(), i64::MIN)..)
+            .take_while(move |((name, _), _)| name.starts_with(prefix))
+            .filter(move |((_, hour), _)| *hour >= since)
+            .filter_map(move |((name, _), n)| Some((name.strip_prefix(prefix)?.parse().ok()?, *n)))
     }
 
     /// The sum over all names that begin so.

@@ -1,6 +1,9 @@
-//! What the operator counts of its own work. Names are `journey_operator_*`; labels are kinds and outcomes, nothing that grows.
+//! What the operator counts of its own work. Names are `journey_operator_*`; labels are kinds, outcomes, and the journeys and
+//! KPIs that there are.
 
+use crate::kpi::{KpiSpec, Measure};
 use prometheus_client::{
+    encoding::EncodeLabelSet,
     metrics::{
         counter::Counter,
         family::Family,
@@ -9,13 +12,32 @@ use prometheus_client::{
     },
     registry::Registry,
 };
-use std::time::Duration;
+use std::{
+    collections::HashMap,
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
+    time::Duration,
+};
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KpiLabels {
+    namespace: String,
+    journey: String,
+    kpi: String,
+    /// value, low, high or sample.
+    figure: &'static str,
+}
+
+/// What is shown of each journey, by namespace and name.
+type KnownKpis = HashMap<(String, String), Vec<KpiLabels>>;
 
 #[derive(Clone, Debug)]
 pub struct Metrics {
     /// Passes by kind and outcome (done, failed).
     passes: Family<[(&'static str, &'static str); 2], Counter>,
     seconds: Family<[(&'static str, &'static str); 1], Histogram>,
+    /// What the KPIs say, in the unit of their targets: fractions, numbers, seconds. As many as the journeys name.
+    kpis: Family<KpiLabels, Gauge<f64, AtomicU64>>,
+    known_kpis: Arc<Mutex<KnownKpis>>,
     /// Writes of a status: none at rest.
     pub status_writes: Counter,
     /// Units that wait for a turn, those that are looked at again after an interval among them.
@@ -29,6 +51,8 @@ impl Metrics {
         let metrics = Self {
             passes: Family::default(),
             seconds: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.001, 2.0, 15))),
+            kpis: Family::default(),
+            known_kpis: Arc::default(),
             status_writes: Counter::default(),
             waiting: Gauge::default(),
             leading: Gauge::default(),
@@ -41,6 +65,11 @@ impl Metrics {
         );
         registry.register("pass_seconds", "Duration of passes, by kind", metrics.seconds.clone());
         registry.register(
+            "kpi",
+            "KPIs as last measured, in the unit of their targets (fraction, number, seconds): value, low and high of the 95 % interval, sample",
+            metrics.kpis.clone(),
+        );
+        registry.register(
             "status_writes",
             "Statuses written because something changed",
             metrics.status_writes.clone(),
@@ -52,6 +81,40 @@ impl Metrics {
         );
         registry.register("leading", "1 while this process leads", metrics.leading.clone());
         metrics
+    }
+
+    /// The KPIs of a journey as they are now; those of before that are not among them are gone.
+    pub fn kpis(&self, namespace: &str, journey: &str, measured: &[(&KpiSpec, Measure)]) {
+        let mut labels = Vec::new();
+        for (spec, measure) in measured {
+            let figures = [
+                ("value", measure.value),
+                ("low", measure.low),
+                ("high", measure.high),
+                ("sample", Some(measure.sample as f64)),
+            ];
+            for (figure, value) in figures {
+                let Some(value) = value else { continue };
+                let of = KpiLabels {
+                    namespace: namespace.to_owned(),
+                    journey: journey.to_owned(),
+                    kpi: spec.name.clone(),
+                    figure,
+                };
+                self.kpis.get_or_create(&of).set(value);
+                labels.push(of);
+            }
+        }
+        let mut known = self.known_kpis.lock().unwrap_or_else(PoisonError::into_inner);
+        let journey = (namespace.to_owned(), journey.to_owned());
+        let before = if labels.is_empty() {
+            known.remove(&journey)
+        } else {
+            known.insert(journey, labels.clone())
+        };
+        for gone in before.into_iter().flatten().filter(|of| !labels.contains(of)) {
+            self.kpis.remove(&gone);
+        }
     }
 
     pub fn pass(&self, kind: &'static str, outcome: &'static str, took: Duration) {

@@ -1,7 +1,7 @@
 //! What a runner shows to Prometheus: the counts of its commits. Names and reasons come from the journey and from documented sets, never
 //! from a customer.
 
-use crate::kpi::Counts;
+use crate::kpi::{Count, Counts};
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family},
@@ -35,7 +35,8 @@ impl Metrics {
     }
 
     pub fn add(&self, journey: &str, counts: &Counts) {
-        for ((name, _), n) in &counts.0 {
+        // Sums and buckets are no numbers of events; the operator shows the KPIs that are made of them.
+        for ((name, _), n) in counts.0.iter().filter(|((name, _), _)| !Count::is_figure(name)) {
             self.counts
                 .get_or_create(&labels(journey, name))
                 .inc_by(u64::try_from(*n).unwrap_or_default());

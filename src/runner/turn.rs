@@ -344,9 +344,9 @@ impl<'a, 't> Walk<'a, 't> {
                     self.trace(Some(enrollment), &count, None);
                     self.count(count, self.now);
                 }
-                Action::Count { count, at } => {
+                Action::Count { count, n, at } => {
                     self.trace(None, &count, None);
-                    self.count(count, at);
+                    self.done.commit.counts.add(count.name(), at, n);
                 }
             }
         }

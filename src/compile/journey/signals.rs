@@ -3,7 +3,12 @@
 use super::{Compiler, steps::ending};
 use crate::{
     api::signal::Signal as SignalSpec,
-    compile::{Code, touchpoint::scope, value::span, world::field},
+    compile::{
+        Code,
+        touchpoint::scope,
+        value::{cel, span},
+        world::field,
+    },
     engine::program::{ExitRule, Goal, Signal},
     expression::{self, Field, OnMissing, Place, Type},
 };
@@ -130,6 +135,17 @@ impl Compiler<'_> {
         for (n, goal) in self.spec.goals.iter().enumerate() {
             let path = format!("spec.goals[{n}]");
             let signal = self.signal(&path, &goal.signal, &[&customer, &entry, &steps]);
+            let value = match &goal.value {
+                Some(source) => {
+                    let event = self.world.event(goal.signal.event.as_str());
+                    let event = event.map(|fields| field("event", Type::object(fields), false));
+                    event.and_then(|event| {
+                        let roots = [&customer, &entry, &steps, &event];
+                        self.number(&format!("{path}.value"), source.as_str(), &roots)
+                    })
+                }
+                None => None,
+            };
             let within = span(&mut self.report, &format!("{path}.within"), &goal.within);
             if let (Some(signal), Some(within)) = (signal, within) {
                 self.own_message(&path, &signal.event);
@@ -137,10 +153,23 @@ impl Compiler<'_> {
                     name: goal.name.to_string(),
                     signal,
                     within,
+                    value,
                 });
             }
         }
         goals
+    }
+
+    fn number(&mut self, path: &str, source: &str, roots: &[&Field]) -> Option<expression::Program> {
+        let scope = scope(roots);
+        let place = Place {
+            scope: &scope,
+            wants: Some(Type::Number),
+            missing: OnMissing::Refuse,
+        };
+        let program = cel(&mut self.report, path, source, &place, &mut self.layout)?;
+        self.note(path, &program);
+        Some(program)
     }
 
     /// None: it cannot be made, and the report says why.

@@ -124,6 +124,21 @@ fn a_name_that_is_none_is_a_reference() {
             "Value Error spec.steps[0].wait.during: the windows are open for 30 minutes a week: the wait would take more than ten years; open them longer, or wait less",
         ),
         (
+            "event: order-placed, within: 7d}",
+            "event: order-placed, within: 7d, value: string(event.total)}",
+            "Expression Error spec.goals[0].value: a number is needed here, this is a text in `string(event.total)`",
+        ),
+        (
+            "measure: Rate}, window: 28d, minimumSample: 200, target: {atLeast: \"8%\"}}",
+            "measure: P95Duration}, window: 28d, target: {atMost: \"8\"}}",
+            "Value Error spec.kpis[0].target: the target of a duration is one duration; write atMost: 48h or atLeast: 1d12h",
+        ),
+        (
+            "measure: Rate}, window: 28d, minimumSample: 200, target: {atLeast: \"8%\"}}",
+            "measure: Mean}, window: 28d, target: {atMost: 8h}}",
+            "Value Error spec.kpis[0].target: the target of a Sum or a Mean is one decimal; write atLeast: \"30\" or atMost: \"-0.5\"",
+        ),
+        (
             "set: {points: ",
             "set: {pints: ",
             "Reference Error spec.steps[4].set.pints: the CustomerProfile has no attribute 'pints'; did you mean points?",

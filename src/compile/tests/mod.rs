@@ -9,7 +9,7 @@ use super::*;
 use crate::{
     clock::{DAY, HOUR},
     engine::program::{StepAction, WaitEnd},
-    kpi::{KpiSpec, Target},
+    kpi::{KpiSpec, Statistic, Target},
 };
 use std::collections::BTreeSet;
 
@@ -130,6 +130,8 @@ fn a_program_says_all_that_the_engine_and_the_dispatcher_need() {
         [KpiSpec {
             name: "conversion".into(),
             goal: "bought".into(),
+            statistic: Statistic::Rate,
+            valued: false,
             window: 28 * DAY,
             minimum_sample: Some(200),
             target: Some(Target::AtLeast(0.08))

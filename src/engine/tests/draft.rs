@@ -28,6 +28,7 @@ pub struct Draft {
     /// Name, what it does, the step that follows ("": the next in the list).
     pub steps: Vec<(&'static str, Do, &'static str)>,
     pub exits: Vec<(&'static str, &'static str, Ending)>,
+    /// `name`, or `name = value`; the event, its condition, and how long it counts.
     pub goals: Vec<(&'static str, &'static str, &'static str, Micros)>,
     pub suspended: bool,
 }
@@ -235,10 +236,14 @@ impl Draft {
                 outcome: *outcome,
             });
         let exits = exits.collect();
-        let goals = self.goals.iter().map(|(name, event, when, within)| Goal {
-            name: (*name).into(),
-            signal: signal(event, when, &mut cel),
-            within: *within,
+        let goals = self.goals.iter().map(|(name, event, when, within)| {
+            let (name, value) = name.split_once(" = ").unwrap_or((name, ""));
+            Goal {
+                name: (*name).into(),
+                signal: signal(event, when, &mut cel),
+                within: *within,
+                value: cel(value, OnMissing::Missing),
+            }
         });
         let goals = goals.collect();
         let outbound = Outbound {

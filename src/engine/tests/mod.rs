@@ -2,6 +2,7 @@
 
 mod draft;
 mod entry;
+mod goals;
 mod laws;
 mod order;
 mod sight;

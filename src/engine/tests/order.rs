@@ -213,6 +213,7 @@ fn a_goal_counts_once_in_the_hour_of_the_entry() {
     assert_eq!(
         goals,
         [&Action::Count {
+            n: 1,
             count: Count::Goal("bought".into()),
             at: START
         }]

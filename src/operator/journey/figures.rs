@@ -9,7 +9,7 @@ use crate::{
     },
     clock,
     engine::state::Ending,
-    kpi::{self, Count, Counts, KpiSpec, Measure, State, percent, round_two_digits},
+    kpi::{self, Count, Counts, KpiSpec, Measure, State, round_two_digits, show},
     operator::{context::Context, error::Error, unit::Unit},
     store::Backlog,
 };
@@ -76,7 +76,11 @@ async fn ask(context: &Context, facts: &Facts, judged: &Judged) -> Result<Figure
     let counts = store.counts(&facts.namespace, &facts.name).await?;
     let backlog = store.backlog(&facts.namespace, &facts.name).await?;
     let kpis = match &judged.compiled {
-        Some(compiled) => measure(&counts, &compiled.program.kpis, &facts.journey.spec.kpis, clock::now()),
+        Some(compiled) => {
+            let measured = measure(&counts, &compiled.program.kpis, clock::now());
+            context.metrics.kpis(&facts.namespace, &facts.name, &measured);
+            told_of(&measured, &facts.journey.spec.kpis)
+        }
         None => told(facts).kpis,
     };
     let Backlog {
@@ -125,15 +129,22 @@ fn population(counts: &Counts, active: i64) -> Population {
     }
 }
 
-fn measure(counts: &Counts, specs: &[KpiSpec], declared: &[Kpi], now: clock::Micros) -> Vec<KpiStatus> {
-    let told = |spec: &KpiSpec| {
+fn measure<'k>(counts: &Counts, specs: &'k [KpiSpec], now: clock::Micros) -> Vec<(&'k KpiSpec, Measure)> {
+    specs
+        .iter()
+        .map(|spec| (spec, kpi::measure(counts, spec, now)))
+        .collect()
+}
+
+fn told_of(measured: &[(&KpiSpec, Measure)], declared: &[Kpi]) -> Vec<KpiStatus> {
+    let told = |(spec, measure): &(&KpiSpec, Measure)| {
         let target = declared
             .iter()
             .find(|kpi| kpi.name.as_str() == spec.name)
             .and_then(|kpi| kpi.target.as_ref());
-        status_of(spec, target, kpi::measure(counts, spec, now))
+        status_of(spec, target, *measure)
     };
-    specs.iter().map(told).collect()
+    measured.iter().map(told).collect()
 }
 
 fn status_of(spec: &KpiSpec, target: Option<&Target>, measure: Measure) -> KpiStatus {
@@ -144,11 +155,12 @@ fn status_of(spec: &KpiSpec, target: Option<&Target>, measure: Measure) -> KpiSt
         sample,
         state,
     } = measure;
+    let text = |value| show(spec.statistic, value);
     KpiStatus {
         name: spec.name.clone(),
-        value: value.map(percent),
-        low: low.map(percent),
-        high: high.map(percent),
+        value: value.map(text),
+        low: low.map(text),
+        high: high.map(text),
         sample: round_two_digits(sample),
         target: target.and_then(|target| match (&target.at_least, &target.at_most) {
             (Some(least), _) => Some(format!(">= {least}")),

@@ -30,6 +30,7 @@ pub async fn settle(context: &Context, namespace: &str, name: &str) -> Result<Ne
     let Some(object) = Journey::kept(&context.cache).get(namespace, name) else {
         context.written.forget(&unit);
         context.numbers.forget(&unit);
+        context.metrics.kpis(namespace, name, &[]);
         return Ok(Next::Rest);
     };
     let object = match &object.0 {

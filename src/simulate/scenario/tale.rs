@@ -56,7 +56,14 @@ fn words(what: &What) -> Option<String> {
                 format!("event {}: {}", event.as_deref().unwrap_or_default(), disposition.name())
             }
             Count::Step(step) => format!("  at {step}"),
-            Count::Entered | Count::Requested { .. } | Count::Sent { .. } => return None,
+            Count::Entered
+            | Count::Requested { .. }
+            | Count::Sent { .. }
+            | Count::GoalTime { .. }
+            | Count::GoalValued(_)
+            | Count::GoalUnits(_)
+            | Count::GoalMillionths(_)
+            | Count::GoalValue { .. } => return None,
             Count::Ended(ending) => format!("  ended: {}", ending.name()),
             Count::Goal(goal) => format!("  goal {goal}"),
             Count::Skipped { touchpoint, reason } => format!("  {touchpoint} skipped: {reason}"),
