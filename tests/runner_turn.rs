@@ -836,10 +836,12 @@ async fn where_all_candidates_are_skipped_the_reason_is_the_first_ones() {
     assert_eq!(world.count("ended:Failed").await, 1);
     world.the_books_balance().await;
 
-    let nobody = choosing().replace(
-        "{touchpoint: reminder, score: customer.points}, {touchpoint: push, score: '5'}, ",
-        "",
-    );
+    let nobody = choosing()
+        .replace(
+            "{touchpoint: reminder, score: customer.points}, {touchpoint: push, score: '5'}, ",
+            "",
+        )
+        .replace("== 'push'", "== 'call'");
     let mut world = World::of(&nobody).await;
     world.import("u1", Some(true)).await;
     world.event("u1", "cart-updated", cart("u1")).await;
