@@ -260,6 +260,7 @@ impl World {
             outcomes: outcomes.clone(),
             in_flight: self.in_flight.clone(),
             stuck: loaded.stuck.clone(),
+            admissions: programs::admissions(&loaded.programs),
         };
         let in_flight = self.in_flight.clone();
         let mut turn = Turn {
@@ -337,6 +338,11 @@ impl World {
         assert_eq!(
             counts.total("entered"),
             counts.total_of("ended:") + backlog.active,
+            "{counts:#?}"
+        );
+        assert_eq!(
+            counts.total("event:paced"),
+            counts.total_of("admitted:") + backlog.paced,
             "{counts:#?}"
         );
     }
@@ -985,5 +991,58 @@ async fn who_is_held_out_walks_on_without_messages_and_is_counted_apart() {
         ),
         (1, 1)
     );
+    world.the_books_balance().await;
+}
+
+#[tokio::test]
+async fn a_paced_journey_lets_customers_in_by_turn_and_asks_again() {
+    let paced = MANIFESTS.replace("key: event.cartId}", "key: event.cartId, pace: {atMost: 2, per: 1h}}");
+    let mut world = World::of(&paced).await;
+    for user in ["u1", "u2", "u3", "u4", "u5"] {
+        world.import(user, Some(true)).await;
+        world.event(user, "cart-updated", cart(user)).await;
+    }
+    while world.round(vec![]).await == (RoundResult::Committed { full: true }) {}
+    assert_eq!(world.count("event:paced").await, 5);
+    assert_eq!(world.count("admitted:entered").await, 2);
+    assert_eq!(world.store.backlog(NS, "cart").await.unwrap().paced, 3);
+    world.the_books_balance().await;
+
+    // The third buys while waiting, and the place goes to the fourth; nothing is sent to who never was in.
+    world.event("u3", "order-placed", json!({"userId": "u3"})).await;
+    world.round(vec![]).await;
+    assert_eq!(world.count("admitted:ignored:ExitHolds").await, 1);
+    assert_eq!(world.count("event:exited").await, 1);
+    world.take_over().await;
+    world.later(HOUR).await;
+    while world.round(vec![]).await == (RoundResult::Committed { full: true }) {}
+    assert_eq!(
+        world.count("admitted:entered").await,
+        4,
+        "another process goes on where the first stopped"
+    );
+    assert_eq!(
+        world.claims.len(),
+        2,
+        "an hour after they came in, the first two are reminded"
+    );
+    world.later(HOUR + MINUTE).await;
+    assert_eq!(world.count("entered").await, 4);
+    assert_eq!(world.store.backlog(NS, "cart").await.unwrap().paced, 0);
+    world.the_books_balance().await;
+}
+
+#[tokio::test]
+async fn who_waits_at_the_door_comes_in_when_the_pace_is_taken_away() {
+    let paced = MANIFESTS.replace("key: event.cartId}", "key: event.cartId, pace: {atMost: 1, per: 7d}}");
+    let mut world = World::of(&paced).await;
+    for user in ["u1", "u2", "u3"] {
+        world.event(user, "cart-updated", cart(user)).await;
+    }
+    while world.round(vec![]).await == (RoundResult::Committed { full: true }) {}
+    assert_eq!(world.count("entered").await, 1);
+    world.put(MANIFESTS).await;
+    while world.round(vec![]).await == (RoundResult::Committed { full: true }) {}
+    assert_eq!(world.count("entered").await, 3);
     world.the_books_balance().await;
 }

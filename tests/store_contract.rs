@@ -6,6 +6,8 @@ mod bench;
 #[path = "support/postgres.rs"]
 mod postgres;
 
+#[path = "store/door.rs"]
+mod door;
 #[path = "store/intake.rs"]
 mod intake;
 #[path = "store/leases.rs"]
@@ -72,6 +74,12 @@ contract! {
         outcomes_are_told_once_and_only_to_the_holder
         contacts_count_across_journeys_until_they_are_taken_back
         messages_are_found_by_their_key;
+    door:
+        at_the_door_everyone_waits_for_a_place_in_the_order_of_acceptance
+        runners_share_the_places_of_a_journey
+        places_are_for_those_who_wait_longest_in_any_shard
+        nobody_comes_in_where_the_runner_lets_nobody_in
+        who_is_turned_away_is_gone_and_takes_no_place;
     rounds:
         nothing_to_do_does_not_call_work
         a_round_sees_all_of_a_customer_and_writes_all_or_nothing

@@ -127,13 +127,20 @@ pub struct Entry {
     pub key: Option<Expr>,
     /// Whether one may come again; left out: always.
     pub reentry: Option<Reentry>,
+    /// How many may enter in a period; left out: whoever asks.
+    pub pace: Option<Pace>,
 }
 
 impl Entry {
     /// Whether nothing of it is written.
     pub fn is_empty(&self) -> bool {
-        let Self { triggers, key, reentry } = self;
-        triggers.is_empty() && key.is_none() && reentry.is_none()
+        let Self {
+            triggers,
+            key,
+            reentry,
+            pace,
+        } = self;
+        triggers.is_empty() && key.is_none() && reentry.is_none() && pace.is_none()
     }
 }
 
@@ -169,6 +176,18 @@ pub struct Holdout {
     pub percent: Percent,
     /// Journeys of this group hold out the same customers; left out: this journey's own.
     pub group: Option<Name>,
+}
+
+/// How fast customers are let in.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Pace {
+    /// Entries at most in any stretch of time as long as the period; more wait their turn, in the order in which their events were
+    /// accepted, and none is lost.
+    #[schemars(range(min = 1))]
+    pub at_most: i32,
+    /// The period.
+    pub per: Span,
 }
 
 /// A signal that ends the journey.

@@ -77,6 +77,9 @@ pub struct Population {
     /// Enrollments on their way now.
     #[serde(default)]
     pub active: i64,
+    /// Customers who wait at the door for their turn by entry.pace.
+    #[serde(default)]
+    pub paced: i64,
     /// Ended as Completed.
     #[serde(default)]
     pub completed: i64,

@@ -5,7 +5,7 @@ use super::{
     goal,
     program::{Program, Programs},
     sight::Sight,
-    state::{Customer, Disposition, Ending, Enrollment, Event, Ignored, Input, JOINED, LEFT, Standing, Turn},
+    state::{Customer, Disposition, Ending, Enrollment, Event, Ignored, Input, LEFT, Standing, Turn},
     walk::{Coming, MOST_KEPT, Round, Tally, Told, Walk, standing_at, stay, take_out},
 };
 use crate::{clock::Micros, kpi::Count};
@@ -36,6 +36,12 @@ pub fn apply(
             }
             None
         }
+        Input::Admit { enrollment } => {
+            if let Some(current) = &programs.current {
+                entry::let_in(current, enrollments, *enrollment, &mut round);
+            }
+            None
+        }
         Input::Outcome {
             enrollment,
             step,
@@ -61,8 +67,15 @@ pub fn apply(
     }
 }
 
-/// The program an enrollment walks by: its own revision, as long as it knows the step at which the enrollment stands.
+/// The program an enrollment walks by: its own revision, as long as it knows the step at which the enrollment stands. Who waits at the
+/// door will walk by the current one.
 fn program_of<'p>(programs: &'p Programs, enrollment: &Enrollment) -> Option<&'p Program> {
+    if enrollment.is_paced() {
+        let current = programs.current.as_ref();
+        return current
+            .or_else(|| programs.revisions.get(&enrollment.revision))
+            .map(AsRef::as_ref);
+    }
     let program = programs.revisions.get(&enrollment.revision)?;
     (!enrollment.is_active() || standing_at(program, enrollment).is_some()).then_some(program)
 }
@@ -92,7 +105,7 @@ fn learn_outcome(
             occurrence: times,
             ..
         } => at == step && *times == occurrence,
-        Standing::Waiting { .. } | Standing::Ended { .. } => false,
+        Standing::Waiting { .. } | Standing::Ended { .. } | Standing::Paced { .. } => false,
     };
     if !expected {
         return;
@@ -126,6 +139,7 @@ fn hear(
         active: Vec::new(),
         lost: false,
     };
+    let mut turned_away = Vec::new();
     for enrollment in enrollments.iter_mut().filter(|each| each.ordinal != sequence) {
         if event
             .about
@@ -148,26 +162,46 @@ fn hear(
         reached
             .active
             .extend(was_active.then(|| enrollment.key.expose().clone()));
-        let effect = touch(Walk::new(program, enrollment, round), event);
+        let ordinal = enrollment.ordinal;
+        let walk = Walk::new(program, enrollment, round);
+        let effect = if walk.enrollment.is_paced() {
+            let exits = entry::exit_holds(walk.program, walk.enrollment, event, walk.round);
+            exits.then(|| {
+                turned_away.push(ordinal);
+                Disposition::Exited
+            })
+        } else {
+            touch(walk, event)
+        };
         did = match (did, effect) {
             (Some(before), Some(now)) => Some(before.min(now)),
             (before, now) => before.or(now),
         };
     }
+    for ordinal in turned_away {
+        enrollments.retain(|each| each.ordinal != ordinal);
+        round.count(Count::Admitted(Disposition::Ignored(Ignored::ExitHolds)));
+    }
     let admission = admit(programs, enrollments, sequence, event, &reached, &mut keys, round);
     match admission {
-        Ok(()) => did.map_or(Disposition::Entered, |did| did.min(Disposition::Entered)),
+        Ok(came) => did.map_or(came, |did| did.min(came)),
         Err(why) => did.unwrap_or(Disposition::Ignored(why)),
     }
 }
 
-/// The customer's own hand takes them out at once, wherever they stand, also where the program is not there or the journey is suspended.
-fn leave(enrollments: &mut [Enrollment], round: &mut Round<'_>) -> Disposition {
+/// The customer's own hand takes them out at once, wherever they stand, also where the program is not there or the journey is suspended, and
+/// out of the line at the door.
+fn leave(enrollments: &mut Vec<Enrollment>, round: &mut Round<'_>) -> Disposition {
     let mut any = false;
     for enrollment in enrollments.iter_mut().filter(|each| each.is_active()) {
-        take_out(enrollment, Ending::OptedOut, round);
+        if enrollment.is_paced() {
+            round.count(Count::Admitted(Disposition::Ignored(Ignored::OptedOut)));
+        } else {
+            take_out(enrollment, Ending::OptedOut, round);
+        }
         any = true;
     }
+    enrollments.retain(|each| !each.is_paced());
     if any {
         Disposition::Exited
     } else {
@@ -185,11 +219,11 @@ struct Reached {
 
 /// Keys of one event by revision: each is evaluated once.
 #[derive(Default)]
-struct Keys(BTreeMap<String, Option<String>>);
+pub(super) struct Keys(BTreeMap<String, Option<String>>);
 
 impl Keys {
     /// The event's value of entry.key; None: it has none.
-    fn of(&mut self, program: &Program, event: &Event, round: &mut Round<'_>) -> Option<String> {
+    pub(super) fn of(&mut self, program: &Program, event: &Event, round: &mut Round<'_>) -> Option<String> {
         let key = program.keys.get(&event.name)?;
         if let Some(known) = self.0.get(&program.revision) {
             return known.clone();
@@ -252,24 +286,6 @@ fn touch(mut walk: Walk<'_, '_, '_>, event: &Event) -> Option<Disposition> {
     goal.or(counted(&walk))
 }
 
-/// Whether a trigger takes the event.
-fn triggered(current: &Program, event: &Event, round: &mut Round<'_>) -> Result<(), Ignored> {
-    let mut triggers = current
-        .triggers
-        .iter()
-        .filter(|trigger| trigger.event == event.name)
-        .peekable();
-    if triggers.peek().is_none() {
-        return Err(Ignored::NotIn);
-    }
-    let sight = Sight::of_trigger(current, round.customer_id, event, round.now);
-    let holds = triggers.any(|trigger| {
-        let holds = sight.holds(trigger.when.as_ref());
-        round.judge(holds)
-    });
-    if holds { Ok(()) } else { Err(Ignored::WhenFalse) }
-}
-
 /// Lets the customer in where a trigger of the current program takes the event. An event that found somebody in under the key never enters
 /// that key, whatever it did there: it exits or enters, never both.
 fn admit(
@@ -280,7 +296,7 @@ fn admit(
     reached: &Reached,
     keys: &mut Keys,
     round: &mut Round<'_>,
-) -> Result<(), Ignored> {
+) -> Result<Disposition, Ignored> {
     let otherwise = |why| match (reached.lost, reached.active.is_empty()) {
         (true, _) => Ignored::NoProgram,
         (false, false) => Ignored::AlreadyIn,
@@ -292,14 +308,7 @@ fn admit(
     let Some(current) = &programs.current else {
         return Err(otherwise(Ignored::NoProgram));
     };
-    if event.name == JOINED {
-        // Nothing is asked of who comes by their own hand but that the journey is open to them.
-        if !current.joinable {
-            return Err(otherwise(Ignored::NotIn));
-        }
-    } else {
-        triggered(current, event, round).map_err(otherwise)?;
-    }
+    entry::opens(current, event, round).map_err(otherwise)?;
     let key = if current.keyed {
         keys.of(current, event, round).ok_or(Ignored::NoKey)?
     } else {

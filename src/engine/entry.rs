@@ -1,15 +1,17 @@
 //! Who may come in (again), and how long one who has left must be remembered for that.
 
 use super::{
+    apply::Keys,
     chance,
     program::{ExitRule, Program},
     sight::Sight,
-    state::{Enrollment, Event, Ignored, Standing},
+    state::{Disposition, Enrollment, Event, Ignored, JOINED, Standing},
     walk::{Round, Walk, enroll},
 };
 use crate::{
     clock::{DAY, Micros},
     kpi::Count,
+    personal::Personal,
 };
 
 /// Events accepted in time are counted for goals even when they are applied this much later, say after an outage.
@@ -45,18 +47,122 @@ pub(super) struct Admission<'a> {
     pub key: String,
 }
 
+/// Lets in who may, or puts them at the door where the journey has a pace.
 pub(super) fn admit(
     asked: Admission<'_>,
     enrollments: &mut Vec<Enrollment>,
     round: &mut Round<'_>,
+) -> Result<Disposition, Ignored> {
+    let mut enrollment = ask(&asked, enrollments, round)?;
+    if asked.program.pace.is_some() {
+        // The profile is left out: the customer is asked about as they are when their turn comes.
+        let event = Event {
+            profile: Default::default(),
+            ..asked.event.clone()
+        };
+        enrollment.standing = Standing::Paced { event: Box::new(event) };
+        enrollments.push(enrollment);
+        return Ok(Disposition::Paced);
+    }
+    begin(asked.program, enrollment, enrollments, round);
+    Ok(Disposition::Entered)
+}
+
+/// The turn of one who waits at the door has come. Everything is asked again, of the current program and of the customer as now: who may
+/// not enter any more is gone, and the place is free for the next. While the journey is suspended nobody's turn comes.
+pub(super) fn let_in(program: &Program, enrollments: &mut Vec<Enrollment>, ordinal: i64, round: &mut Round<'_>) {
+    let Some(at) = enrollments.iter().position(|each| each.ordinal == ordinal) else {
+        return;
+    };
+    let Standing::Paced { event } = &enrollments[at].standing else {
+        return;
+    };
+    if program.suspended {
+        return;
+    }
+    let event = Event {
+        profile: Personal::new(round.attributes.clone().into_owned()),
+        ..(**event).clone()
+    };
+    enrollments.remove(at);
+    let came = let_in_now(program, enrollments, ordinal, &event, round);
+    round.count(Count::Admitted(match came {
+        Ok(()) => Disposition::Entered,
+        Err(why) => Disposition::Ignored(why),
+    }));
+}
+
+fn let_in_now(
+    program: &Program,
+    enrollments: &mut Vec<Enrollment>,
+    sequence: i64,
+    event: &Event,
+    round: &mut Round<'_>,
 ) -> Result<(), Ignored> {
+    opens(program, event, round)?;
+    let key = if program.keyed {
+        Keys::default().of(program, event, round).ok_or(Ignored::NoKey)?
+    } else {
+        String::new()
+    };
+    let is_in = |each: &Enrollment| each.is_active() && (!program.keyed || *each.key.expose() == key);
+    if enrollments.iter().any(is_in) {
+        return Err(Ignored::AlreadyIn);
+    }
+    let asked = Admission {
+        program,
+        sequence,
+        event,
+        key,
+    };
+    let enrollment = ask(&asked, enrollments, round)?;
+    begin(program, enrollment, enrollments, round);
+    // They stay in the order of their ordinals, and this one is older than who came after it.
+    enrollments.sort_by_key(|each| each.ordinal);
+    Ok(())
+}
+
+/// Whether a trigger takes the event. Nothing is asked of who comes by their own hand but that the journey is open to them.
+pub(super) fn opens(program: &Program, event: &Event, round: &mut Round<'_>) -> Result<(), Ignored> {
+    if event.name == JOINED {
+        return program.joinable.then_some(()).ok_or(Ignored::NotIn);
+    }
+    let mut triggers = program
+        .triggers
+        .iter()
+        .filter(|trigger| trigger.event == event.name)
+        .peekable();
+    if triggers.peek().is_none() {
+        return Err(Ignored::NotIn);
+    }
+    let sight = Sight::of_trigger(program, round.customer_id, event, round.now);
+    let holds = triggers.any(|trigger| {
+        let holds = sight.holds(trigger.when.as_ref());
+        round.judge(holds)
+    });
+    holds.then_some(()).ok_or(Ignored::WhenFalse)
+}
+
+/// Whether an exit of the program takes the event of one who is not in yet: one that takes several matches has none before the entry.
+pub(super) fn exit_holds(program: &Program, enrollment: &Enrollment, event: &Event, round: &mut Round<'_>) -> bool {
+    let sight = Sight::of_signal(program, enrollment, round.customer_id, event, round.now);
+    let at_once = |rule: &&ExitRule| rule.signal.times <= 1 && rule.signal.event == event.name;
+    let mut exits = program.exits.iter().filter(at_once);
+    exits.any(|rule| {
+        let holds = sight.holds(rule.signal.when.as_ref());
+        round.judge(holds)
+    })
+}
+
+/// Whether they may enter; then the enrollment at the door of its first step.
+fn ask(asked: &Admission<'_>, enrollments: &[Enrollment], round: &mut Round<'_>) -> Result<Enrollment, Ignored> {
     let Admission {
         program,
         sequence,
         event,
         key,
     } = asked;
-    if enrollments.iter().any(|each| each.ordinal == sequence) {
+    if enrollments.iter().any(|each| each.ordinal == *sequence) {
         return Err(Ignored::AlreadyIn);
     }
     if round.opted_out {
@@ -70,34 +176,28 @@ pub(super) fn admit(
     }
     let last = enrollments
         .iter()
-        .filter(|each| *each.key.expose() == key)
+        .filter(|each| each.key.expose() == key)
         .max_by_key(|each| each.ordinal);
     let entries = last.map_or(0, |last| last.entries);
     let left_at = last.and_then(|last| match last.standing {
         Standing::Ended { at, .. } => Some(at),
-        Standing::Waiting { .. } | Standing::Sending { .. } => None,
+        Standing::Waiting { .. } | Standing::Sending { .. } | Standing::Paced { .. } => None,
     });
     let held_out = program
         .holdout
         .as_ref()
         .is_some_and(|holdout| chance::is_held_out(holdout, round.customer));
-    let mut enrollment = enroll(
+    let enrollment = enroll(
         program,
-        sequence,
-        key,
+        *sequence,
+        key.clone(),
         entries.saturating_add(1),
         event,
         held_out,
         round.now,
     );
-    let sight = Sight::of_signal(program, &enrollment, round.customer_id, event, round.now);
-    // The event that opens an enrollment never counts in it: an exit that takes several matches has none yet.
-    let at_once = |rule: &&ExitRule| rule.signal.times <= 1 && rule.signal.event == event.name;
-    for rule in program.exits.iter().filter(at_once) {
-        let holds = sight.holds(rule.signal.when.as_ref());
-        if round.judge(holds) {
-            return Err(Ignored::ExitHolds);
-        }
+    if exit_holds(program, &enrollment, event, round) {
+        return Err(Ignored::ExitHolds);
     }
     if left_at
         .zip(program.reentry.cooldown)
@@ -108,11 +208,14 @@ pub(super) fn admit(
     if program.reentry.max.is_some_and(|max| entries >= max) {
         return Err(Ignored::MaxEntries);
     }
+    Ok(enrollment)
+}
+
+fn begin(program: &Program, mut enrollment: Enrollment, enrollments: &mut Vec<Enrollment>, round: &mut Round<'_>) {
     round.count(Count::Entered);
-    if held_out {
+    if enrollment.held_out {
         round.count(Count::HeldOut);
     }
     Walk::new(program, &mut enrollment, round).begin();
     enrollments.push(enrollment);
-    Ok(())
 }

@@ -35,6 +35,8 @@ pub struct Program {
     pub holdout: Option<Holdout>,
     /// Whether customers may enter by their own hand.
     pub joinable: bool,
+    /// How many may enter in a period; None: whoever asks.
+    pub pace: Option<Pace>,
     pub steps: Vec<Step>,
     pub exits: Vec<ExitRule>,
     pub goals: Vec<Goal>,
@@ -180,6 +182,13 @@ pub struct Holdout {
     pub salt: String,
     /// Millionths of the customers.
     pub share: u32,
+}
+
+/// At most so many entries in any stretch of time that is `per` long, in microseconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pace {
+    pub at_most: u32,
+    pub per: Micros,
 }
 
 #[derive(Debug)]

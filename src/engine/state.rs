@@ -126,6 +126,11 @@ pub enum Standing {
         outcome: Ending,
         at: Micros,
     },
+    /// At the door: nobody has entered yet, and the turn by entry.pace has not come. The event that asks to enter is kept, so that it is
+    /// judged once more when it has.
+    Paced {
+        event: Box<Event>,
+    },
 }
 
 impl Enrollment {
@@ -133,11 +138,16 @@ impl Enrollment {
         !matches!(self.standing, Standing::Ended { .. })
     }
 
+    /// Whether it waits at the door, by entry.pace.
+    pub fn is_paced(&self) -> bool {
+        matches!(self.standing, Standing::Paced { .. })
+    }
+
     /// When time alone moves it on.
     pub fn due_at(&self) -> Option<Micros> {
         match &self.standing {
             Standing::Waiting { until, .. } => *until,
-            Standing::Sending { .. } | Standing::Ended { .. } => None,
+            Standing::Sending { .. } | Standing::Ended { .. } | Standing::Paced { .. } => None,
         }
     }
 }
@@ -201,6 +211,8 @@ pub enum Input {
     Event { sequence: i64, event: Event },
     /// The time at which a wait ends has come.
     Due { enrollment: i64 },
+    /// The turn of one who waits at the door has come.
+    Admit { enrollment: i64 },
     /// What became of a message of this enrollment.
     Outcome {
         enrollment: i64,
@@ -264,6 +276,8 @@ pub enum Disposition {
     Exited,
     Advanced,
     Entered,
+    /// It would open an enrollment, whose turn by entry.pace has not come: what comes of that is counted apart (`Count::Admitted`).
+    Paced,
     /// It was kept for a later wait of the enrollment that it tells of.
     Kept,
     GoalOnly,

@@ -183,7 +183,10 @@ impl Walk<'_, '_, '_> {
             (Standing::Sending { since, .. }, Coming::Outcome(_)) if *since == self.round.now => {
                 self.enrollment.arrivals
             }
-            (Standing::Waiting { .. } | Standing::Sending { .. } | Standing::Ended { .. }, _) => 0,
+            (
+                Standing::Waiting { .. } | Standing::Sending { .. } | Standing::Ended { .. } | Standing::Paced { .. },
+                _,
+            ) => 0,
         }
     }
 
@@ -446,7 +449,7 @@ pub(super) fn stay(enrollment: &mut Enrollment, coming: Coming<'_>, now: Micros)
         }
         (Standing::Waiting { .. }, Coming::Arrival | Coming::Signal(_) | Coming::Outcome(_))
         | (Standing::Sending { .. }, Coming::Arrival | Coming::Signal(_) | Coming::Time)
-        | (Standing::Ended { .. }, _) => {}
+        | (Standing::Ended { .. } | Standing::Paced { .. }, _) => {}
     }
 }
 
@@ -456,7 +459,7 @@ pub(super) fn standing_at(program: &Program, enrollment: &Enrollment) -> Option<
         Standing::Waiting { step, .. } | Standing::Sending { step, .. } => {
             program.steps.iter().position(|each| each.name == *step)
         }
-        Standing::Ended { .. } => None,
+        Standing::Ended { .. } | Standing::Paced { .. } => None,
     }
 }
 

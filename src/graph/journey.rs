@@ -2,7 +2,7 @@
 
 use super::chart::{Chart, Edge, Node, Place, Shape, Way};
 use crate::api::{
-    journey::{Entry, ExitRule, JourneySpec},
+    journey::{Entry, ExitRule, JourneySpec, Pace},
     opaque::Scalars,
     signal::Signal,
     step::{Arm, Branch, Case, During, Exit, Outcome, Send, Split, Step, Until, Wait},
@@ -47,10 +47,15 @@ impl Drawing<'_> {
             triggers,
             key: _,
             reentry: _,
+            pace,
         } = entry;
         for (n, signal) in triggers.iter().enumerate() {
             let (title, mut lines) = self.signal_lines(signal);
             lines.extend(self.channel_of(signal.event.as_str()));
+            lines.extend(
+                pace.as_ref()
+                    .map(|Pace { at_most, per }| format!("{at_most} per {per}")),
+            );
             self.node(Place::Entry(n), Shape::Entry, title, lines);
         }
     }

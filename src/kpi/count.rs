@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 pub enum Count {
     /// What an accepted event did: sums to the events accepted for this journey.
     Event(Disposition),
+    /// What became of an event that was [`Disposition::Paced`]: entered, or ignored for a reason. paced = admitted + who waits now.
+    Admitted(Disposition),
     /// Enrollments begun.
     Entered,
     /// Enrollments ended, by outcome.
@@ -66,6 +68,7 @@ impl Count {
     pub fn name(&self) -> String {
         match self {
             Self::Event(disposition) => format!("event:{}", disposition.name()),
+            Self::Admitted(disposition) => format!("admitted:{}", disposition.name()),
             Self::Entered => "entered".into(),
             Self::Ended(ending) => format!("ended:{}", ending.name()),
             Self::Goal(name) => format!("goal:{name}"),
@@ -135,6 +138,7 @@ impl Disposition {
             Self::Exited => "exited".into(),
             Self::Advanced => "advanced".into(),
             Self::Entered => "entered".into(),
+            Self::Paced => "paced".into(),
             Self::Kept => "kept".into(),
             Self::GoalOnly => "goal-only".into(),
             Self::Ignored(why) => format!("ignored:{}", why.name()),

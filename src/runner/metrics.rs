@@ -27,7 +27,7 @@ impl Metrics {
         let counts = Family::default();
         registry.register(
             "journey_runner",
-            "What committed rounds counted: event (reason), entered, ended (reason), step, arm (of a split, in reason), goal, held-out, held-out-goal, requested, sent, skipped, failed; \
+            "What committed rounds counted: event (reason), admitted (reason), entered, ended (reason), step, arm (of a split, in reason), goal, held-out, held-out-goal, requested, sent, skipped, failed; \
              requested = sent + skipped + failed + on their way",
             counts.clone(),
         );
@@ -49,11 +49,11 @@ impl Metrics {
     }
 }
 
-/// `skipped:reminder:NoConsent` has a name and a reason, `arm:tone:warm` a step and its arm, `ended:Completed` and `event:ignored:NotIn` a reason, `goal:bought` a name.
+/// `skipped:reminder:NoConsent` has a name and a reason, `arm:tone:warm` a step and its arm, `ended:Completed` and `event:ignored:NotIn` a reason (`admitted:entered` too), `goal:bought` a name.
 fn labels(journey: &str, count: &str) -> Labels {
     let (kind, rest) = count.split_once(':').unwrap_or((count, ""));
     let (name, reason) = match kind {
-        "event" | "ended" => ("", rest),
+        "event" | "ended" | "admitted" => ("", rest),
         _ => rest.split_once(':').unwrap_or((rest, "")),
     };
     Labels {
@@ -77,6 +77,7 @@ mod tests {
         assert_eq!(of("skipped:reminder:NoConsent"), ["skipped", "reminder", "NoConsent"]);
         assert_eq!(of("event:ignored:NotIn"), ["event", "", "ignored:NotIn"]);
         assert_eq!(of("arm:tone:warm"), ["arm", "tone", "warm"]);
+        assert_eq!(of("admitted:ignored:WhenFalse"), ["admitted", "", "ignored:WhenFalse"]);
         assert_eq!(of("goal:bought"), ["goal", "bought", ""]);
         assert_eq!(of("entered"), ["entered", "", ""]);
     }

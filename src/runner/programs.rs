@@ -5,7 +5,7 @@ use crate::{
     channel::Reads,
     compile::{self, Manifests},
     engine::{Program, Programs},
-    store::{NamespacePrograms, Result, Store, StoreError},
+    store::{Admissions, NamespacePrograms, Result, Store, StoreError},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -97,6 +97,12 @@ pub fn open_lanes(lanes: &mut Lanes, programs: &Programs, open: &ChannelOpener) 
             Err(error) => tracing::warn!(adapter = name, %error, "an adapter cannot be opened; its messages wait"),
         }
     }
+}
+
+/// Who waits at the door does not come in without a program, nor into a suspended journey.
+pub fn admissions(programs: &Programs) -> Option<Admissions> {
+    let program = programs.current.as_ref().filter(|program| !program.suspended)?;
+    Some(program.pace.map_or(Admissions::Unpaced, Admissions::Paced))
 }
 
 /// What a round knows of the lanes.

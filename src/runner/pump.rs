@@ -193,6 +193,7 @@ impl Pump {
             outcomes: self.outcomes.clone(),
             in_flight: self.in_flight.clone(),
             stuck: self.loaded.stuck.clone(),
+            admissions: programs::admissions(&self.loaded.programs).filter(|_| !self.draining),
         };
         let mut claims: Vec<Claim> = Vec::new();
         let mut counts = Counts::default();

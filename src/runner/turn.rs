@@ -119,6 +119,7 @@ pub(super) struct Walk<'a, 't> {
 struct CustomerTurnRest {
     inbox: VecDeque<(i64, engine::Event)>,
     outcomes: Vec<crate::store::Handed>,
+    admit: Vec<i64>,
 }
 
 impl<'a, 't> Walk<'a, 't> {
@@ -130,6 +131,7 @@ impl<'a, 't> Walk<'a, 't> {
             inbox,
             outbox,
             outcomes,
+            admit,
         } = given;
         let key = customer.key;
         let opted_out = customer.has_left(&turn.hold.journey);
@@ -153,6 +155,7 @@ impl<'a, 't> Walk<'a, 't> {
             given: CustomerTurnRest {
                 inbox: inbox.into(),
                 outcomes,
+                admit,
             },
             zone: None,
         };
@@ -174,6 +177,7 @@ impl<'a, 't> Walk<'a, 't> {
             self.apply(Input::Event { sequence, event });
         }
         self.due_by(self.now);
+        self.let_in();
         self.ask_again(stirred);
         self.close();
     }
@@ -294,6 +298,15 @@ impl<'a, 't> Walk<'a, 't> {
         }
     }
 
+    /// Those at the door whose turn has come; after the events, of which one may have taken them out.
+    fn let_in(&mut self) {
+        for ordinal in std::mem::take(&mut self.given.admit) {
+            self.apply(Input::Admit { enrollment: ordinal });
+            let is_in = |each: &Enrollment| each.ordinal == ordinal && !each.is_paced();
+            self.done.commit.admitted += u32::from(self.enrollments.iter().any(is_in));
+        }
+    }
+
     /// Applies an input and all that follows from it.
     pub(super) fn apply(&mut self, first: Input) {
         let mut inputs = VecDeque::from([first]);
@@ -320,7 +333,7 @@ impl<'a, 't> Walk<'a, 't> {
             if let Some(disposition) = turn.disposition {
                 let event = match &input {
                     Input::Event { event, .. } => Some(event.name.as_str()),
-                    Input::Due { .. } | Input::Outcome { .. } => None,
+                    Input::Due { .. } | Input::Admit { .. } | Input::Outcome { .. } => None,
                 };
                 self.trace(None, &Count::Event(disposition), event);
                 self.count(Count::Event(disposition), self.now);
@@ -451,6 +464,11 @@ impl<'a, 't> Walk<'a, 't> {
                 enrollment: enrollment.clone(),
                 watch_until,
             });
+        }
+        for gone in &self.before {
+            if self.enrollments.iter().all(|each| each.ordinal != gone.ordinal) {
+                self.done.commit.enrollments_gone.push((self.key, gone.ordinal));
+            }
         }
         if self.attributes_changed {
             self.done

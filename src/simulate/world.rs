@@ -463,6 +463,7 @@ impl World {
             outcomes,
             in_flight: crew.in_flight.clone(),
             stuck: BTreeSet::new(),
+            admissions: programs::admissions(&crew.programs),
         };
         let mut turn = Turn {
             programs: &crew.programs,

@@ -104,7 +104,9 @@ pub trait Store: Send + Sync + 'static {
     /// To be done are: outcomes of messages that are still claimed, in held shards (others are left to whoever holds the shard now: repeating
     /// an outcome does no harm); inbox rows, in the order of acceptance; overdue waits, unless the current revision is suspended; held
     /// messages that are due; orphans: claims of an older epoch, and claims of the present one that are not in `in_flight` and older than
-    /// 5 s, because the answer to their commit was lost.
+    /// 5 s, because the answer to their commit was lost; and those at the door whose turn has come, in the order of acceptance: of those who
+    /// wait in any shard the first, as many as the pace has places for. Never more are let in than `at_most` in any stretch of time that is
+    /// `per` long, whoever holds the shards (places are kept to a thousandth of the period, and come back that much late at most).
     ///
     /// Of an enrollment that ended the other journeys that listen for `journey/NAME`, exist and are not stopped get an inbox row in the same
     /// transaction, with the profile that the round left. The event is appended and counted as followed, once; where nobody listens there is none.
@@ -114,6 +116,6 @@ pub trait Store: Send + Sync + 'static {
 
     // ── reading how it goes ──
     async fn counts(&self, namespace: &str, journey: &str) -> Result<Counts>;
-    /// Rows now: active enrollments, inbox rows, due or held messages.
+    /// Rows now: active enrollments, those at the door, inbox rows, due or held messages.
     async fn backlog(&self, namespace: &str, journey: &str) -> Result<Backlog>;
 }

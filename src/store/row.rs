@@ -2,7 +2,10 @@
 
 use crate::{
     clock::Micros,
-    engine::state::{About, Ending, Enrollment, Event, Outcome, Properties},
+    engine::{
+        program::Pace,
+        state::{About, Ending, Enrollment, Event, Outcome, Properties},
+    },
     keys::{CustomerKey, MessageKey},
     kpi::Counts,
     personal::Personal,
@@ -164,6 +167,16 @@ pub struct RoundRequest {
     pub in_flight: BTreeSet<MessageKey>,
     /// Revisions that do not compile: nothing can be done for waits on them, and looking at them would keep others waiting.
     pub stuck: BTreeSet<String>,
+    /// Whether those who wait at the door by entry.pace may come in; None: nobody may, the journey has no program or is suspended.
+    pub admissions: Option<Admissions>,
+}
+
+/// How fast those at the door are let in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Admissions {
+    /// All at once: the journey has no pace any more.
+    Unpaced,
+    Paced(Pace),
 }
 
 /// What became of a claimed message.
@@ -206,6 +219,8 @@ pub struct CustomerTurn {
     /// All of this customer's messages in this journey whose fate is not known.
     pub outbox: Vec<OutboxRow>,
     pub outcomes: Vec<Handed>,
+    /// Ordinals of those at the door whose turn has come: there is a place for each, and who waits longer has one too.
+    pub admit: Vec<i64>,
 }
 
 impl CustomerTurn {
@@ -218,6 +233,7 @@ impl CustomerTurn {
             inbox: Vec::new(),
             outbox: Vec::new(),
             outcomes: Vec::new(),
+            admit: Vec::new(),
         }
     }
 }
@@ -294,6 +310,10 @@ pub struct RoundCommit {
     pub consumed: Vec<i64>,
     pub enrollments: Vec<EnrollmentRow>,
     pub ended: Vec<EndedRow>,
+    /// Enrollments that are none any more: they waited at the door, and were turned away.
+    pub enrollments_gone: Vec<(CustomerKey, i64)>,
+    /// How many of [`CustomerTurn::admit`] came in; the others' places are free again.
+    pub admitted: u32,
     /// Whole attribute sets of customers whose attributes changed.
     pub attributes: Vec<(CustomerKey, Personal<Properties>)>,
     pub outbox: Vec<OutboxRow>,
@@ -327,4 +347,6 @@ pub struct Backlog {
     pub outbox: i64,
     /// Wait ends that are overdue.
     pub overdue: i64,
+    /// Customers at the door, whose turn by entry.pace has not come.
+    pub paced: i64,
 }

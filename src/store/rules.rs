@@ -1,9 +1,12 @@
 //! The rules that both stores follow to the letter. Pure: whoever keeps the rows calls them with rows in hand.
 
-use super::{Arrival, Customer, CustomerTurn, EndedRow, Hold, Learn, Receipt};
+use super::{Arrival, Customer, CustomerTurn, EndedRow, Hold, Learn, Receipt, RoundCommit, RoundRequest};
 use crate::{
     clock::{DAY, Micros, SECOND},
-    engine::state::{Enrollment, Event, Properties},
+    engine::{
+        program::Pace,
+        state::{Enrollment, Event, Properties},
+    },
     keys::{CustomerKey, MessageKey},
     kpi::{Counts, IntakeCount},
 };
@@ -16,6 +19,21 @@ pub const INBOX_PER_CUSTOMER: usize = 100;
 /// A claim of the present epoch that its process does not know of (the answer to a commit was lost) is an orphan after this. A process runs one
 /// round at a time and knows all its claims, so this only spares the looking.
 pub const ORPHAN_AFTER: Micros = 5 * SECOND;
+
+/// Places at the door that one round looks at; what is left is the next one's.
+pub const DOOR: u32 = 1_000;
+
+/// Admissions of one stretch of the period count together from its end on, so that the books of a pace have a thousand rows at most and are
+/// never too generous.
+pub fn pace_mark(now: Micros, pace: Pace) -> Micros {
+    let stretch = (pace.per / 1_000).max(1);
+    now.div_euclid(stretch).saturating_add(1).saturating_mul(stretch)
+}
+
+/// Admissions until then do not count any more.
+pub fn pace_since(now: Micros, pace: Pace) -> Micros {
+    now.saturating_sub(pace.per)
+}
 
 /// The day of an event, in days since 1970: with its key what duplicates are found by.
 pub fn day(time: Micros) -> i32 {
@@ -164,12 +182,36 @@ pub fn choose(
 /// Whether there is anything to do for the customer, now that the row is locked: somebody else may have done it meanwhile.
 pub fn has_work(turn: &CustomerTurn, now: Micros) -> bool {
     let due = |enrollment: &Enrollment| enrollment.due_at().is_some_and(|due| due <= now);
-    !turn.inbox.is_empty() || !turn.outcomes.is_empty() || !turn.outbox.is_empty() || turn.enrollments.iter().any(due)
+    !turn.inbox.is_empty()
+        || !turn.outcomes.is_empty()
+        || !turn.outbox.is_empty()
+        || !turn.admit.is_empty()
+        || turn.enrollments.iter().any(due)
+}
+
+/// Of those whose turn has come, who still waits now that the row is locked.
+pub fn still_at_door(enrollments: &[Enrollment], come: impl Iterator<Item = i64>) -> Vec<i64> {
+    let waits = |ordinal: &i64| {
+        let is = |each: &Enrollment| each.ordinal == *ordinal && each.is_paced();
+        enrollments.iter().any(is)
+    };
+    come.filter(waits).collect()
+}
+
+/// Whether a turn may leave more to do: it took as much as it may.
+pub fn leaves_more(turn: &CustomerTurn) -> bool {
+    turn.inbox.len() == INBOX_PER_CUSTOMER || !turn.admit.is_empty()
+}
+
+/// Whether somebody came to the door for whom there may be a place at once.
+pub fn opens_the_door(request: &RoundRequest, commit: &RoundCommit) -> bool {
+    request.admissions.is_some() && commit.enrollments.iter().any(|row| row.enrollment.is_paced())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::HOUR;
 
     #[test]
     fn shares_differ_by_one_at_most_and_leave_no_shard_over() {
@@ -178,6 +220,21 @@ mod tests {
             let shares: Vec<usize> = live.iter().map(|owner| fair_share(*owner, &live)).collect();
             assert_eq!(shares.iter().sum::<usize>(), 64);
             assert!(shares.iter().max().unwrap() - shares.iter().min().unwrap() <= 1);
+        }
+    }
+
+    #[test]
+    fn what_is_let_in_counts_for_the_whole_period_and_hardly_longer() {
+        for per in [1, 999, 1_000, HOUR, 30 * DAY] {
+            let pace = Pace { at_most: 1, per };
+            for now in [0, 1, HOUR - 1, HOUR, 7 * DAY + 123_456] {
+                let mark = pace_mark(now, pace);
+                assert!(mark > pace_since(now + per - 1, pace), "{now} {per}: it still counts");
+                assert!(
+                    mark <= pace_since(now + per + per / 1_000 + 1, pace),
+                    "{now} {per}: it is over"
+                );
+            }
         }
     }
 

@@ -205,6 +205,7 @@ pub fn request() -> RoundRequest {
         outcomes: vec![],
         in_flight: BTreeSet::new(),
         stuck: BTreeSet::new(),
+        admissions: None,
     }
 }
 

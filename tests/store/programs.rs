@@ -188,7 +188,8 @@ async fn fill(bench: &Bench) {
             active: 1,
             inbox: 1,
             outbox: 1,
-            overdue: 0
+            overdue: 0,
+            paced: 0,
         }
     );
 }

@@ -407,7 +407,8 @@ pub async fn a_backlog_says_how_much_waits(bench: Bench) {
             active: 2,
             inbox: 1,
             outbox: 2,
-            overdue: 1
+            overdue: 1,
+            paced: 0,
         }
     );
     bench.store.ping().await.unwrap();

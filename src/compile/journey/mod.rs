@@ -1,5 +1,6 @@
 //! A journey: its scopes, its steps, what it sends, and what the policies let it read.
 
+mod pace;
 mod sends;
 mod signals;
 mod split;
@@ -124,6 +125,7 @@ impl<'m> Compiler<'m> {
         self.no_round(name);
         let reentry = self.reentry();
         let holdout = self.holdout();
+        let pace = self.pace();
         let steps = self.steps();
         let exits = self.exits();
         let goals = self.goals();
@@ -145,6 +147,7 @@ impl<'m> Compiler<'m> {
             reentry,
             holdout,
             joinable: self.spec.choice.as_ref().is_some_and(|choice| choice.join),
+            pace,
             steps: steps?,
             exits,
             goals,

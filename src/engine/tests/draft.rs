@@ -30,6 +30,7 @@ pub struct Draft {
     pub keys: Vec<(&'static str, &'static str)>,
     pub reentry: Reentry,
     pub holdout: Option<Holdout>,
+    pub pace: Option<Pace>,
     /// Name, what it does, the step that follows ("": the next in the list).
     pub steps: Vec<(&'static str, Do, &'static str)>,
     pub exits: Vec<(&'static str, &'static str, Ending)>,
@@ -313,6 +314,7 @@ impl Draft {
             reentry: self.reentry,
             holdout: self.holdout,
             joinable: self.joinable,
+            pace: self.pace,
             steps,
             exits,
             goals,

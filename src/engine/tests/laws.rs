@@ -94,9 +94,10 @@ fn draft() -> impl Strategy<Value = Draft> {
     let exits = prop::collection::vec((noticed(), condition(), ending()), 0..2);
     let reentry = (prop::option::of(1..3i64), prop::option::of(1..4u32));
     let goal = prop::sample::select(vec!["order-placed", "2 x order-placed"]);
-    let open = (prop::bool::weighted(0.1), prop::bool::ANY);
+    let open = (prop::bool::weighted(0.1), prop::bool::ANY, prop::bool::weighted(0.3));
     (steps, exits, prop::bool::ANY, reentry, open, goal).prop_map(
-        |(steps, exits, keyed, (cooldown, max), (suspended, joinable), goal)| Draft {
+        |(steps, exits, keyed, (cooldown, max), (suspended, joinable, paced), goal)| Draft {
+            pace: paced.then_some(Pace { at_most: 1, per: HOUR }),
             triggers: vec![("go", "event.items >= 0")],
             keys: if keyed {
                 vec![("go", "event.cart"), ("order-placed", "event.cart")]
@@ -135,6 +136,8 @@ enum Happening {
     },
     Pass(i64),
     Due(usize),
+    /// The turn of one who may wait at the door has come.
+    Admit(usize),
     Outcome(usize, Outcome),
     /// The customer joins or leaves by their own hand.
     Choice(&'static str),
@@ -153,6 +156,7 @@ fn happening() -> impl Strategy<Value = Happening> {
             .prop_map(|(name, items, cart, about)| Happening::Event { name, items, cart, about }),
         2 => (0..180i64).prop_map(Happening::Pass),
         3 => (0..4usize).prop_map(Happening::Due),
+        3 => (0..4usize).prop_map(Happening::Admit),
         5 => (0..4usize, outcome).prop_map(|(which, outcome)| Happening::Outcome(which, outcome)),
         1 => prop::sample::select(vec![JOINED, LEFT]).prop_map(Happening::Choice),
         1 => prop::bool::weighted(0.4).prop_map(Happening::Away),
@@ -195,6 +199,9 @@ fn input_of(world: &mut World, happening: &Happening, program: &Arc<Program>) ->
             None
         }
         Happening::Due(which) => Some(Input::Due {
+            enrollment: ordinal(world, *which)?,
+        }),
+        Happening::Admit(which) => Some(Input::Admit {
             enrollment: ordinal(world, *which)?,
         }),
         Happening::Outcome(which, outcome) => {
@@ -244,6 +251,7 @@ fn check(world: &World, program: &Program) -> Result<(), TestCaseError> {
                 prop_assert_eq!(*occurrence, enrollment.steps[step].count);
             }
             Standing::Ended { .. } => prop_assert!(enrollment.kept.is_empty()),
+            Standing::Paced { .. } => prop_assert!(enrollment.steps.is_empty() && enrollment.goals.is_empty()),
         }
         prop_assert!(enrollment.kept.len() <= 32);
         check_matches(enrollment, program)?;
@@ -277,11 +285,17 @@ fn check(world: &World, program: &Program) -> Result<(), TestCaseError> {
             .count()
     };
     let entered = world.counted(&Count::Entered);
-    prop_assert_eq!(entered, world.enrollments.len());
-    let held_out = world.enrollments.iter().filter(|each| each.held_out).count();
+    let at_door = world.enrollments.iter().filter(|each| each.is_paced()).count();
+    prop_assert_eq!(entered + at_door, world.enrollments.len());
+    let held_out = |each: &&Enrollment| each.held_out && !each.is_paced();
+    let held_out = world.enrollments.iter().filter(held_out).count();
     prop_assert_eq!(world.counted(&Count::HeldOut), held_out, "each side is counted");
     prop_assert!(prefix("held-out-goal:") <= prefix("goal:"));
-    prop_assert_eq!(entered, prefix("ended:") + keys.len(), "who entered is in or has ended");
+    prop_assert_eq!(
+        entered + at_door,
+        prefix("ended:") + keys.len(),
+        "who entered is in or has ended"
+    );
     prop_assert_eq!(
         prefix("requested:"),
         world.sends().len() + prefix("failed:"),
@@ -323,6 +337,7 @@ proptest! {
         world.customer.attributes = object(json!({"points": 2})).into();
         world.customer.key = [customer; 16];
         let program = world.programs.current.clone().unwrap();
+        let mut paced = 0;
         for happening in &happenings {
             let Some(input) = input_of(&mut world, happening, &program) else { continue };
             let (before, customer) = (world.enrollments.clone(), world.customer.clone());
@@ -334,20 +349,28 @@ proptest! {
             prop_assert_eq!(&replay, &turn);
             prop_assert_eq!(&again, &world.enrollments);
 
-            prop_assert!(world.enrollments.len() >= before.len());
-            for (old, new) in before.iter().zip(&world.enrollments) {
-                prop_assert_eq!(old.ordinal, new.ordinal);
+            for old in &before {
+                let new = world.enrollments.iter().find(|each| each.ordinal == old.ordinal);
+                prop_assert!(new.is_some() || old.is_paced(), "nobody is lost but who was turned away at the door");
                 for (step, result) in &old.steps {
-                    prop_assert!(result.arm.is_none() || result.arm == new.steps[step].arm, "an arm stays");
+                    let same = new.is_none_or(|new| result.arm == new.steps[step].arm);
+                    prop_assert!(result.arm.is_none() || same, "an arm stays");
                 }
-                prop_assert!(old.is_active() || old.standing == new.standing, "who has ended stays so");
+                let stays = new.is_none_or(|new| old.is_active() || old.standing == new.standing);
+                prop_assert!(stays, "who has ended stays so");
+                prop_assert!(old.is_paced() || new.is_none_or(|new| !new.is_paced()), "nobody goes back to the door");
             }
+            prop_assert!(world.enrollments.is_sorted_by_key(|each| each.ordinal));
+            paced += usize::from(turn.disposition == Some(Disposition::Paced));
+            let at_door = world.enrollments.iter().filter(|each| each.is_paced()).count();
+            let came = |action: &&Action| matches!(action, Action::Count { count: Count::Admitted(_), .. });
+            prop_assert_eq!(paced, at_door + world.actions.iter().filter(came).count(), "paced = admitted + who waits");
             check(&world, &program)?;
             if matches!(happening, Happening::Choice(name) if *name == LEFT) {
                 prop_assert!(world.enrollments.iter().all(|each| !each.is_active()), "who has left is out");
             }
             if world.customer.opted_out {
-                prop_assert_eq!(world.enrollments.len(), before.len(), "and stays out");
+                prop_assert!(world.enrollments.len() <= before.len(), "and stays out");
             }
         }
     }

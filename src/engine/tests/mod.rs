@@ -8,6 +8,7 @@ mod entry;
 mod goals;
 mod laws;
 mod order;
+mod pace;
 mod sight;
 mod steps;
 mod times;
@@ -19,7 +20,7 @@ use draft::{Do, Draft, cart};
 use super::{
     Customer, Event, Outcome, Program, Programs, apply,
     program::{
-        Arm, Attribute, Candidate, ExitRule, Goal, Holdout, OfCustomer, Outbound, Profile, Reentry, Signal, Step,
+        Arm, Attribute, Candidate, ExitRule, Goal, Holdout, OfCustomer, Outbound, Pace, Profile, Reentry, Signal, Step,
         StepAction, Until, WaitEnd,
     },
     state::{
@@ -215,6 +216,7 @@ fn stands(enrollment: &Enrollment) -> String {
         Standing::Waiting { step, .. } => format!("waiting in {step}"),
         Standing::Sending { step, .. } => format!("sending {step}"),
         Standing::Ended { outcome, .. } => format!("{outcome:?}"),
+        Standing::Paced { .. } => "at the door".into(),
     }
 }
 

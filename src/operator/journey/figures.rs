@@ -89,9 +89,10 @@ async fn ask(context: &Context, facts: &Facts, judged: &Judged) -> Result<Figure
         inbox,
         outbox,
         overdue,
+        paced,
     } = backlog;
     Ok(Figures {
-        population: Some(population(&counts, active)),
+        population: Some(population(&counts, active, paced)),
         kpis,
         backlog: Some(round_two_digits(inbox + outbox + overdue)),
     })
@@ -118,11 +119,12 @@ fn told(facts: &Facts) -> Figures {
     }
 }
 
-fn population(counts: &Counts, active: i64) -> Population {
+fn population(counts: &Counts, active: i64, paced: i64) -> Population {
     let total = |count: Count| round_two_digits(counts.total(&count.name()));
     Population {
         entered: total(Count::Entered),
         active: round_two_digits(active),
+        paced: round_two_digits(paced),
         completed: total(Count::Ended(Ending::Completed)),
         converted: total(Count::Ended(Ending::Converted)),
         disqualified: total(Count::Ended(Ending::Disqualified)),

@@ -641,12 +641,13 @@ fn place(enrollment: &Enrollment) -> String {
     match &enrollment.standing {
         Standing::Waiting { step, .. } | Standing::Sending { step, .. } => step.clone(),
         Standing::Ended { outcome, .. } => format!("nowhere: it ended {}", outcome.name()),
+        Standing::Paced { .. } => "the door: its turn by entry.pace has not come".into(),
     }
 }
 
 fn ending(enrollment: &Enrollment) -> String {
     match &enrollment.standing {
-        Standing::Waiting { .. } | Standing::Sending { .. } => "none".into(),
+        Standing::Waiting { .. } | Standing::Sending { .. } | Standing::Paced { .. } => "none".into(),
         Standing::Ended { outcome, .. } => outcome.name().into(),
     }
 }

@@ -55,6 +55,7 @@ fn words(what: &What) -> Option<String> {
             Count::Event(disposition) => {
                 format!("event {}: {}", event.as_deref().unwrap_or_default(), disposition.name())
             }
+            Count::Admitted(disposition) => format!("  at the door: {}", disposition.name()),
             Count::Step(step) => format!("  at {step}"),
             Count::Entered
             | Count::HeldOutGoal(_)

@@ -7,8 +7,8 @@ mod round;
 mod stepping;
 
 use super::{
-    Arrival, Backlog, Customer, EnrollmentRow, Hold, Imported, JourneyRow, Learn, MessageRow, NamespacePrograms,
-    OutboxRow, Quarantined, Receipt, Result, RoundRequest, RoundResult, Store, StoredJourney, Work,
+    Admissions, Arrival, Backlog, Customer, EnrollmentRow, Hold, Imported, JourneyRow, Learn, MessageRow,
+    NamespacePrograms, OutboxRow, Quarantined, Receipt, Result, RoundRequest, RoundResult, Store, StoredJourney, Work,
 };
 use crate::{
     clock::{Clock, Micros},
@@ -68,6 +68,12 @@ struct Journey {
     revisions: BTreeMap<String, JourneyRow>,
     enrollments: HashMap<CustomerKey, BTreeMap<i64, EnrollmentRow>>,
     due: BTreeSet<(Micros, CustomerKey, i64)>,
+    /// Who waits at the door, in the order of acceptance.
+    door: BTreeSet<(i64, CustomerKey)>,
+    /// How many came in of late, by `rules::pace_mark`.
+    admitted: BTreeMap<Micros, u32>,
+    /// How customers were let in when a round last wrote anything.
+    admissions: Option<Admissions>,
     /// In the order of acceptance; the events lie in `inbox_of`.
     inbox: BTreeMap<i64, CustomerKey>,
     inbox_of: HashMap<CustomerKey, BTreeMap<i64, Event>>,
@@ -398,12 +404,13 @@ impl Store for Memory {
                 row.enrollments
                     .values()
                     .flat_map(BTreeMap::values)
-                    .filter(|row| row.enrollment.is_active())
+                    .filter(|row| row.enrollment.is_active() && !row.enrollment.is_paced())
                     .count(),
             ),
             inbox: count(row.inbox.len()),
             outbox: count(row.outbox.values().map(BTreeMap::len).sum()),
             overdue: count(row.due.range(..=(now, CustomerKey([u8::MAX; 16]), i64::MAX)).count()),
+            paced: count(row.door.len()),
         })
     }
 }

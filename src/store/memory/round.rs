@@ -5,11 +5,14 @@ use crate::{
     clock::Micros,
     keys::CustomerKey,
     store::{
-        CustomerTurn, EnrollmentRow, Handed, Hold, OutboxRow, OutboxState, Round, RoundCommit, RoundRequest,
-        RoundResult, Work, rules,
+        Admissions, CustomerTurn, EnrollmentRow, Handed, Hold, OutboxRow, OutboxState, Round, RoundCommit,
+        RoundRequest, RoundResult, Work, rules,
     },
 };
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    ops::Bound::{Excluded, Unbounded},
+};
 
 /// `living` is the time by which leases run. Gives the journeys, too, that have something to do because of it.
 pub(super) fn round(
@@ -31,21 +34,24 @@ pub(super) fn round(
         return (RoundResult::Fenced, BTreeSet::new());
     };
     let mut outcomes = journey.outcomes(hold, request);
-    let (chosen, left) = journey.choose(hold, request, outcomes.keys().copied().collect(), now);
+    let door = journey.turns_at_door(hold, request, now);
+    let (chosen, left) = journey.choose(hold, request, outcomes.keys().copied().collect(), &door, now);
     let mut full = left;
     let mut customers = Vec::with_capacity(chosen.len());
     for key in chosen {
-        if let Some(turn) = space
-            .turn(
-                journey,
-                key,
-                request.contacts_since,
-                outcomes.remove(&key).unwrap_or_default(),
-                now,
-            )
-            .filter(|turn| rules::has_work(turn, now))
-        {
-            full |= turn.inbox.len() == rules::INBOX_PER_CUSTOMER;
+        let Some(mut turn) = space.turn(
+            journey,
+            key,
+            request.contacts_since,
+            outcomes.remove(&key).unwrap_or_default(),
+            now,
+        ) else {
+            continue;
+        };
+        let comes = door.get(&key).into_iter().flatten().copied();
+        turn.admit = rules::still_at_door(&turn.enrollments, comes);
+        if rules::has_work(&turn, now) {
+            full |= rules::leaves_more(&turn);
             customers.push(turn);
         }
     }
@@ -62,7 +68,8 @@ pub(super) fn round(
     if !commit.enrollments.iter().all(|row| there(&row.enrollment.revision)) {
         return (RoundResult::Fenced, BTreeSet::new());
     }
-    let woken = write(state, hold, commit, now);
+    full |= rules::opens_the_door(request, &commit);
+    let woken = write(state, hold, request.admissions, commit, now);
     (RoundResult::Committed { full }, woken)
 }
 
@@ -89,6 +96,7 @@ impl Journey {
         hold: &Hold,
         request: &RoundRequest,
         first: BTreeSet<CustomerKey>,
+        door: &BTreeMap<CustomerKey, Vec<i64>>,
         now: Micros,
     ) -> (BTreeSet<CustomerKey>, bool) {
         let limit = request.limit as usize;
@@ -129,14 +137,83 @@ impl Journey {
             }
         };
         let orphans = distinct(rows().filter(lost).map(|row| row.customer), limit + 1);
-        let (chosen, left) = rules::choose(first, &[inbox, due, messages, orphans], limit);
+        let (chosen, left) = rules::choose(
+            first,
+            &[inbox, due, messages, orphans, door.keys().copied().collect()],
+            limit,
+        );
         (chosen, left || cut)
+    }
+
+    /// Whose turn at the door has come, with the ordinals.
+    fn turns_at_door(&self, hold: &Hold, request: &RoundRequest, now: Micros) -> BTreeMap<CustomerKey, Vec<i64>> {
+        let suspended = self.revisions.get(&self.current).is_some_and(|row| row.suspended);
+        let places = match request.admissions.filter(|_| !suspended) {
+            None => 0,
+            Some(Admissions::Unpaced) => rules::DOOR,
+            Some(Admissions::Paced(pace)) => {
+                let late = (Excluded(rules::pace_since(now, pace)), Unbounded);
+                let taken = self.admitted.range(late).map(|(_, n)| n).sum();
+                pace.at_most.saturating_sub(taken).min(rules::DOOR)
+            }
+        };
+        // Places are for those who wait longest, in any shard; without a pace everybody has one.
+        let unpaced = request.admissions == Some(Admissions::Unpaced);
+        let held = |customer: &CustomerKey| hold.shards.iter().any(|lease| lease.shard == customer.shard());
+        let waits = self.door.iter().filter(|(_, customer)| !unpaced || held(customer));
+        let mut turns: BTreeMap<CustomerKey, Vec<i64>> = BTreeMap::new();
+        for (ordinal, customer) in waits.take(places as usize).filter(|(_, customer)| held(customer)) {
+            turns.entry(*customer).or_default().push(*ordinal);
+        }
+        turns
+    }
+
+    /// When there is a place for somebody at the door, as far as is known; an instant that is long past: now.
+    pub(super) fn place_at(&self) -> Option<Micros> {
+        self.door.first()?;
+        let Admissions::Paced(pace) = self.admissions? else {
+            return Some(Micros::MIN);
+        };
+        let mut taken: u32 = self.admitted.values().sum();
+        if taken < pace.at_most {
+            return Some(Micros::MIN);
+        }
+        self.admitted.iter().find_map(|(at, n)| {
+            taken -= n;
+            (taken < pace.at_most).then(|| at.saturating_add(pace.per))
+        })
+    }
+
+    fn admit(&mut self, admissions: Option<Admissions>, admitted: u32, now: Micros) {
+        self.admissions = admissions;
+        if let Some(Admissions::Paced(pace)) = admissions.filter(|_| admitted > 0) {
+            *self.admitted.entry(rules::pace_mark(now, pace)).or_default() += admitted;
+            self.admitted.retain(|at, _| *at > rules::pace_since(now, pace));
+        }
+    }
+
+    fn remove_enrollment(&mut self, customer: CustomerKey, ordinal: i64) {
+        let Some(rows) = self.enrollments.get_mut(&customer) else {
+            return;
+        };
+        if let Some(due) = rows.remove(&ordinal).and_then(|row| row.enrollment.due_at()) {
+            self.due.remove(&(due, customer, ordinal));
+        }
+        if rows.is_empty() {
+            self.enrollments.remove(&customer);
+        }
+        self.door.remove(&(ordinal, customer));
     }
 
     fn put_enrollment(&mut self, row: EnrollmentRow) {
         let (customer, ordinal) = (row.customer, row.enrollment.ordinal);
         if let Some(due) = row.enrollment.due_at() {
             self.due.insert((due, customer, ordinal));
+        }
+        if row.enrollment.is_paced() {
+            self.door.insert((ordinal, customer));
+        } else {
+            self.door.remove(&(ordinal, customer));
         }
         let due = row.enrollment.due_at();
         let before = self
@@ -213,15 +290,24 @@ impl Namespace {
                 .cloned()
                 .collect(),
             outcomes,
+            admit: Vec::new(),
         })
     }
 }
 
-fn write(state: &mut State, hold: &Hold, commit: RoundCommit, now: Micros) -> BTreeSet<String> {
+fn write(
+    state: &mut State,
+    hold: &Hold,
+    admissions: Option<Admissions>,
+    commit: RoundCommit,
+    now: Micros,
+) -> BTreeSet<String> {
     let RoundCommit {
         consumed,
         enrollments,
         ended,
+        enrollments_gone,
+        admitted,
         attributes,
         outbox,
         outbox_gone,
@@ -249,6 +335,10 @@ fn write(state: &mut State, hold: &Hold, commit: RoundCommit, now: Micros) -> BT
     let journey = space.journeys.entry(hold.journey.clone()).or_default();
     consumed.into_iter().for_each(|sequence| journey.consume(sequence));
     enrollments.into_iter().for_each(|row| journey.put_enrollment(row));
+    for (customer, ordinal) in enrollments_gone {
+        journey.remove_enrollment(customer, ordinal);
+    }
+    journey.admit(admissions, admitted, now);
     for row in outbox {
         journey.outbox.entry(row.customer).or_default().insert(row.key, row);
     }

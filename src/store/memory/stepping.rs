@@ -46,7 +46,7 @@ impl Memory {
         .unwrap_or(false)
     }
 
-    /// The first instant after now at which there is something to do: a wait ends, a held message asks again.
+    /// The first instant after now at which there is something to do: a wait ends, a held message asks again, there is a place at the door.
     pub fn next_due(&self, namespace: &str) -> Option<Micros> {
         let now = self.clock.now();
         self.of(namespace, |space| {
@@ -169,6 +169,9 @@ impl Memory {
                 revisions: _,
                 enrollments,
                 due,
+                door,
+                admitted,
+                admissions: _,
                 inbox,
                 inbox_of,
                 outbox,
@@ -178,6 +181,8 @@ impl Memory {
             } = journey;
             enrollments.clear();
             due.clear();
+            door.clear();
+            admitted.clear();
             inbox.clear();
             inbox_of.clear();
             outbox.clear();
@@ -214,8 +219,11 @@ impl Journey {
                 OutboxState::Held { due, .. } => Some(due),
                 OutboxState::Claimed { .. } => None,
             });
-        wait.filter(|_| !suspended)
-            .into_iter()
+        // Micros::MIN is now as well, where everything is asked for.
+        let place = self.place_at().filter(|at| *at > now || now == Micros::MIN);
+        wait.into_iter()
+            .chain(place)
+            .filter(move |_| !suspended)
             .chain(held.filter(move |due| *due > now).min())
     }
 }

@@ -1,7 +1,7 @@
 //! What a round writes, set by set. Every customer in it is locked, and everything but counts hangs on a customer.
 
 use super::{
-    customers,
+    customers, door,
     intake::{self, Customers},
     seal::{self, Place},
     sql,
@@ -10,7 +10,7 @@ use crate::{
     engine::state::Outcome,
     keys::{CustomerKey, Keys, MessageKey},
     policy::Contact,
-    store::{EnrollmentRow, Hold, MessageRow, OutboxRow, OutboxState, Result, RoundCommit},
+    store::{Admissions, EnrollmentRow, Hold, MessageRow, OutboxRow, OutboxState, Result, RoundCommit},
 };
 use deadpool_postgres::Transaction;
 use std::collections::BTreeMap;
@@ -20,6 +20,7 @@ pub(super) async fn write(
     keys: &Keys,
     hold: &Hold,
     known: &Customers,
+    admissions: Option<Admissions>,
     commit: &RoundCommit,
 ) -> Result<()> {
     let RoundCommit {
@@ -27,6 +28,8 @@ pub(super) async fn write(
         enrollments,
         // What follows from it is told by `chain`.
         ended: _,
+        enrollments_gone,
+        admitted,
         attributes,
         outbox,
         outbox_gone,
@@ -46,6 +49,18 @@ pub(super) async fn write(
         sql::run(tx, done, &[&hold.namespace, &hold.journey, consumed]).await?;
     }
     put_enrollments(tx, keys, hold, enrollments).await?;
+    if !enrollments_gone.is_empty() {
+        let customers: Vec<&[u8]> = enrollments_gone.iter().map(|(key, _)| key.0.as_slice()).collect();
+        let ordinals: Vec<i64> = enrollments_gone.iter().map(|(_, ordinal)| *ordinal).collect();
+        sql::run(
+            tx,
+            "DELETE FROM enrollment e USING unnest($3::bytea[], $4::bigint[]) u (customer, ordinal) \
+             WHERE e.namespace = $1 AND e.journey = $2 AND e.customer = u.customer AND e.ordinal = u.ordinal",
+            &[&hold.namespace, &hold.journey, &customers, &ordinals],
+        )
+        .await?;
+    }
+    door::book(tx, hold, admissions, *admitted).await?;
     put_outbox(tx, keys, hold, outbox).await?;
     if !outbox_gone.is_empty() {
         let (customers, gone) = split(outbox_gone);
@@ -93,6 +108,7 @@ async fn put_enrollments(tx: &Transaction<'_>, keys: &Keys, hold: &Hold, rows: &
     let shards: Vec<i16> = rows.values().map(|row| i16::from(row.customer.shard())).collect();
     let revisions: Vec<&str> = rows.values().map(|row| row.enrollment.revision.as_str()).collect();
     let active: Vec<bool> = rows.values().map(|row| row.enrollment.is_active()).collect();
+    let paced: Vec<bool> = rows.values().map(|row| row.enrollment.is_paced()).collect();
     let due: Vec<Option<i64>> = rows.values().map(|row| row.enrollment.due_at()).collect();
     let watched: Vec<i64> = rows.values().map(|row| row.watch_until).collect();
     let sealed = rows.values().map(|row| {
@@ -115,12 +131,12 @@ async fn put_enrollments(tx: &Transaction<'_>, keys: &Keys, hold: &Hold, rows: &
     let sealed: Vec<Vec<u8>> = sealed.collect::<Result<_>>()?;
     sql::run(
         tx,
-        "INSERT INTO enrollment (namespace, journey, customer, ordinal, shard, revision, active, due_at, watch_until, sealed) \
-         SELECT $1, $2, u.* FROM unnest($3::bytea[], $4::bigint[], $5::smallint[], $6::text[], $7::boolean[], $8::bigint[], \
-             $9::bigint[], $10::bytea[]) u (customer, ordinal, shard, revision, active, due_at, watch_until, sealed) \
-         ON CONFLICT (namespace, journey, customer, ordinal) DO UPDATE SET revision = excluded.revision, active = excluded.active, \
+        "INSERT INTO enrollment (namespace, journey, customer, ordinal, shard, revision, active, paced, due_at, watch_until, sealed) \
+         SELECT $1, $2, u.* FROM unnest($3::bytea[], $4::bigint[], $5::smallint[], $6::text[], $7::boolean[], $8::boolean[], $9::bigint[], \
+             $10::bigint[], $11::bytea[]) u (customer, ordinal, shard, revision, active, paced, due_at, watch_until, sealed) \
+         ON CONFLICT (namespace, journey, customer, ordinal) DO UPDATE SET revision = excluded.revision, active = excluded.active, paced = excluded.paced, \
              due_at = excluded.due_at, watch_until = excluded.watch_until, sealed = excluded.sealed",
-        &[&hold.namespace, &hold.journey, &customers, &ordinals, &shards, &revisions, &active, &due, &watched, &sealed],
+        &[&hold.namespace, &hold.journey, &customers, &ordinals, &shards, &revisions, &active, &paced, &due, &watched, &sealed],
     )
     .await
     .map(drop)

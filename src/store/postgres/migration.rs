@@ -10,11 +10,18 @@ struct Migration {
     sql: &'static str,
 }
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "start",
-    sql: include_str!("../migrations/0001_start.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "start",
+        sql: include_str!("../migrations/0001_start.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "pace",
+        sql: include_str!("../migrations/0002_pace.sql"),
+    },
+];
 
 /// The role of gateways and runners: it reads and writes rows, and cannot change the schema.
 const DATA_ROLE: &str = "journey_data";

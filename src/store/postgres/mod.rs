@@ -2,12 +2,13 @@
 //! gives `Unavailable` within seconds, and is used again when it is back. So are deadlocks and time-outs: the caller tries again.
 //!
 //! The order in which everybody locks, so that nobody waits in a circle: a journey's own lock, the namespace's (shared by writers), leases
-//! by shard, customers by key, what hangs on a customer, event keys, counts by name.
+//! by shard, the places of a paced journey, customers by key, what hangs on a customer, event keys, counts by name.
 
 mod chain;
 mod commit;
 mod connection;
 mod customers;
+mod door;
 mod intake;
 mod lease;
 mod migration;

@@ -11,12 +11,13 @@ use std::collections::BTreeSet;
 use tokio_postgres::{IsolationLevel, types::ToSql};
 
 /// Tables with rows of one journey, the bulk first; `journey` itself last, so that a removal that broke off is seen and done again.
-const OF_A_JOURNEY: [&str; 9] = [
+const OF_A_JOURNEY: [&str; 10] = [
     "inbox",
     "outbox",
     "enrollment",
     "message",
     "kpi",
+    "pace",
     "lease",
     "member",
     "program",

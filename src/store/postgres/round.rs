@@ -4,7 +4,7 @@
 //! counts by name. Everybody follows it, so nobody waits in a circle.
 
 use super::{
-    chain, commit, customers,
+    chain, commit, customers, door,
     intake::Customers,
     program,
     seal::{self, Place},
@@ -37,17 +37,17 @@ pub(super) async fn round(
     let Some(standing) = look.standing().await? else {
         return Ok((RoundResult::Fenced, BTreeSet::new()));
     };
-    let (chosen, left) = look.choose(request, standing.suspended).await?;
+    let (chosen, left, door) = look.choose(request, standing.suspended).await?;
     if chosen.is_empty() {
         return Ok((RoundResult::Idle, BTreeSet::new()));
     }
     let locked = customers::lock(&tx, keys, &hold.namespace, &chosen).await?;
     let now = sql::now(&tx).await?;
-    let turns = look.turns(locked, request, now).await?;
+    let turns = look.turns(locked, request, &door, now).await?;
     if turns.is_empty() {
         return Ok((RoundResult::Idle, BTreeSet::new()));
     }
-    let full = left || turns.iter().any(|turn| turn.inbox.len() == rules::INBOX_PER_CUSTOMER);
+    let full = left || turns.iter().any(rules::leaves_more);
     let walked: BTreeSet<String> = turns
         .iter()
         .flat_map(|turn| &turn.enrollments)
@@ -63,7 +63,8 @@ pub(super) async fn round(
     if !commit.enrollments.iter().all(|row| there(&row.enrollment.revision)) {
         return Ok((RoundResult::Fenced, BTreeSet::new()));
     }
-    commit::write(&tx, keys, hold, &known, &commit).await?;
+    let full = full || rules::opens_the_door(request, &commit);
+    commit::write(&tx, keys, hold, &known, request.admissions, &commit).await?;
     let woken = chain::tell(&tx, keys, hold, &known, &commit, now).await?;
     tx.commit().await?;
     Ok((RoundResult::Committed { full }, woken))
@@ -128,7 +129,12 @@ impl<'a> Look<'a> {
         }))
     }
 
-    async fn choose(&self, request: &RoundRequest, suspended: bool) -> Result<(BTreeSet<CustomerKey>, bool)> {
+    /// Who is to be looked at, whether somebody was left out, and whose turn at the door has come.
+    async fn choose(
+        &self,
+        request: &RoundRequest,
+        suspended: bool,
+    ) -> Result<(BTreeSet<CustomerKey>, bool, door::Turns)> {
         let (namespace, journey) = (&self.hold.namespace, &self.hold.journey);
         let limit = i64::from(request.limit) + 1;
         let now = sql::now(self.tx).await?;
@@ -155,7 +161,7 @@ impl<'a> Look<'a> {
             &in_flight,
             &stale,
         ];
-        let (inbox, waits, holds, orphans) = tokio::try_join!(
+        let (inbox, waits, holds, orphans, at_door) = tokio::try_join!(
             self.customers(
                 "SELECT customer FROM inbox WHERE namespace = $1 AND journey = $2 AND shard = ANY($3) ORDER BY seq LIMIT $4",
                 &at_hand,
@@ -176,16 +182,30 @@ impl<'a> Look<'a> {
                  AND (o.epoch < l.epoch OR (o.epoch = l.epoch AND o.claimed_at <= $7 AND NOT o.key = ANY($6::bytea[]))) LIMIT $4",
                 &lost,
             ),
+            self.at_door(&at_hand),
         )?;
+        let admissions = request.admissions.filter(|_| !suspended);
+        let door = door::turns(self.tx, self.hold, admissions, at_door, now).await?;
         let waits = if suspended { Vec::new() } else { waits };
-        let sources = [inbox, waits, holds, orphans];
+        let sources = [inbox, waits, holds, orphans, door.keys().copied().collect()];
         // A source that gave all it may give may have more, though what it gave was all of a few customers.
         let cut = sources.iter().any(|source| source.len() > request.limit as usize)
             || request
                 .messages
                 .is_some_and(|most| most > 0 && sources[2].len() >= most as usize);
         let (chosen, left) = rules::choose(first, &sources, request.limit as usize);
-        Ok((chosen, left || cut))
+        Ok((chosen, left || cut, door))
+    }
+
+    /// Those who wait at the door, the longest first.
+    async fn at_door(&self, values: sql::Values<'_>) -> Result<Vec<(CustomerKey, i64)>> {
+        let waiting = "SELECT customer, ordinal FROM enrollment WHERE namespace = $1 AND journey = $2 AND paced AND shard = ANY($3) \
+                       ORDER BY ordinal LIMIT $4";
+        sql::rows(self.tx, waiting, values)
+            .await?
+            .iter()
+            .map(|row| Ok((seal::customer_key(row.get(0))?, row.get(1))))
+            .collect()
     }
 
     async fn customers(&self, sql: &str, values: sql::Values<'_>) -> Result<Vec<CustomerKey>> {
@@ -197,7 +217,13 @@ impl<'a> Look<'a> {
     }
 
     /// Reads all there is of the locked customers: by statements after the lock, so that what the holders before us wrote is seen.
-    async fn turns(&self, locked: Customers, request: &RoundRequest, now: Micros) -> Result<Vec<CustomerTurn>> {
+    async fn turns(
+        &self,
+        locked: Customers,
+        request: &RoundRequest,
+        door: &door::Turns,
+        now: Micros,
+    ) -> Result<Vec<CustomerTurn>> {
         let which: Vec<&[u8]> = locked.keys().map(|key| key.0.as_slice()).collect();
         let mut turns: BTreeMap<CustomerKey, CustomerTurn> = locked
             .iter()
@@ -265,6 +291,10 @@ impl<'a> Look<'a> {
                     turn.outcomes.push(handed.clone());
                 }
             }
+        }
+        for turn in turns.values_mut() {
+            let comes = door.get(&turn.customer.key);
+            turn.admit = rules::still_at_door(&turn.enrollments, comes.into_iter().flatten().copied());
         }
         Ok(turns.into_values().filter(|turn| rules::has_work(turn, now)).collect())
     }

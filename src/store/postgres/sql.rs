@@ -73,15 +73,18 @@ pub(super) async fn backlog(tx: &Transaction<'_>, namespace: &str, journey: &str
          (SELECT count(*) FROM inbox WHERE namespace = $1 AND journey = $2), \
          (SELECT count(*) FROM outbox WHERE namespace = $1 AND journey = $2), \
          (SELECT count(*) FROM enrollment WHERE namespace = $1 AND journey = $2 AND shard = ANY($3) AND due_at IS NOT NULL \
-             AND due_at <= (extract(epoch FROM clock_timestamp()) * 1000000)::bigint)",
+             AND due_at <= (extract(epoch FROM clock_timestamp()) * 1000000)::bigint), \
+         (SELECT count(*) FROM enrollment WHERE namespace = $1 AND journey = $2 AND paced)",
         &[&namespace, &journey, &(0..i16::from(CustomerKey::SHARDS)).collect::<Vec<i16>>()],
     )
     .await?;
     let row = &counts[0];
+    let paced: i64 = row.get(4);
     Ok(Backlog {
-        active: row.get(0),
+        active: row.get::<_, i64>(0) - paced,
         inbox: row.get(1),
         outbox: row.get(2),
         overdue: row.get(3),
+        paced,
     })
 }
