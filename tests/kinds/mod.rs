@@ -27,10 +27,10 @@ impl Kinds {
         let mut missing = vec![];
         for (plural, crd) in api::crds() {
             let name = format!("{plural}.journey.dev");
-            match definitions.get_opt(&name).await.unwrap() {
+            match settled(&definitions, &name).await {
                 None => missing.push((name, crd)),
                 Some(there) => assert!(
-                    there.data["spec"]["versions"][0]["schema"] == crd["spec"]["versions"][0]["schema"],
+                    plain(&there.data["spec"]["versions"][0]["schema"]) == plain(&crd["spec"]["versions"][0]["schema"]),
                     "the cluster has {name} of another version: install the chart of this one, or remove that"
                 ),
             }
@@ -95,6 +95,32 @@ impl Kinds {
         let some = objects.list(&ListParams::default().limit(1)).await;
         some.is_ok_and(|list| list.items.is_empty())
     }
+}
+
+/// The same with every number as a float: the server gives 1 back where 1.0 was sent.
+fn plain(value: &Value) -> Value {
+    match value {
+        Value::Number(number) => number.as_f64().into(),
+        Value::Array(items) => items.iter().map(plain).collect(),
+        Value::Object(fields) => fields
+            .iter()
+            .map(|(name, value)| (name.clone(), plain(value)))
+            .collect(),
+        Value::Null | Value::Bool(_) | Value::String(_) => value.clone(),
+    }
+}
+
+/// A definition as it is, once it is not on its way out any more: a test before this one may just have taken it away.
+async fn settled(definitions: &Api<DynamicObject>, name: &str) -> Option<DynamicObject> {
+    for _ in 0..300 {
+        match definitions.get_opt(name).await.unwrap() {
+            Some(found) if found.metadata.deletion_timestamp.is_some() => {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            found => return found,
+        }
+    }
+    panic!("the definition {name} is being deleted and does not go");
 }
 
 fn definitions(client: &Client) -> Api<DynamicObject> {
