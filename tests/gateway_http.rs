@@ -642,7 +642,7 @@ async fn a_tracked_link_leads_on_and_its_click_reaches_the_enrollment_that_sent_
         (arrived[0].0.name.as_str(), about.step.as_str(), about.enrollment),
         ("newsletter/clicked", "mail", 1)
     );
-    assert_eq!(arrived[0].0.data.expose()["link"], target);
+    assert_eq!(arrived[0].0.data.expose()["url"], target);
 }
 
 #[tokio::test]

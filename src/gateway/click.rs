@@ -135,7 +135,7 @@ async fn try_record(gateway: &Gateway, key: MessageKey, to: &str, now: clock::Mi
         return Ok(());
     };
     let id = format!("{}/{to}", now.div_euclid(clock::MINUTE));
-    let data = [("link".to_owned(), serde_json::Value::from(to))].into_iter().collect();
+    let data = [("url".to_owned(), serde_json::Value::from(to))].into_iter().collect();
     let arrival = of_message(&gateway.view(), &gateway.keys, message, "clicked", &id, data, now);
     let receipts = gateway
         .store

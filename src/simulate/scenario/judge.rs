@@ -734,7 +734,9 @@ fn measures(stage: &Stage<'_>, path: &str, journey: Option<&str>, expected: &BTr
             (
                 "value",
                 value.clone(),
-                measured.value.map_or_else(|| "unknown".into(), kpi::percent),
+                measured
+                    .value
+                    .map_or_else(|| "unknown".into(), |value| kpi::show(spec.statistic, value)),
             ),
             (
                 "sample",
