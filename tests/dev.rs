@@ -108,7 +108,11 @@ impl Dev {
     fn mails(&self) -> Vec<String> {
         let mut mails = Vec::new();
         for entry in fs::read_dir(self.folder.path().join("mail")).unwrap() {
-            let text = fs::read_to_string(entry.unwrap().path()).unwrap();
+            let path = entry.unwrap().path();
+            if path.extension().is_none_or(|extension| extension != "eml") {
+                continue;
+            }
+            let text = fs::read_to_string(path).unwrap();
             // Quoted-printable, far enough to read addresses.
             mails.push(text.replace("=\r\n", "").replace("=3D", "="));
         }

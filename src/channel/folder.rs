@@ -2,7 +2,7 @@
 
 use super::{Channel, Message, Reply, mail};
 use async_trait::async_trait;
-use std::path::PathBuf;
+use std::{io, path::PathBuf};
 
 pub struct Folder {
     folder: PathBuf,
@@ -17,6 +17,13 @@ impl Folder {
             from: from.into(),
         }
     }
+
+    /// Written under another name first: whoever watches the folder sees a whole mail or none.
+    async fn keep(&self, key: &str, mail: &[u8]) -> io::Result<()> {
+        let partial = self.folder.join(format!(".{key}.part"));
+        tokio::fs::write(&partial, mail).await?;
+        tokio::fs::rename(partial, self.folder.join(format!("{key}.eml"))).await
+    }
 }
 
 #[async_trait]
@@ -26,8 +33,7 @@ impl Channel for Folder {
             Ok(mail) => mail,
             Err(unfit) => return unfit.reply(),
         };
-        let path = self.folder.join(format!("{}.eml", message.key));
-        match tokio::fs::write(path, mail.formatted()).await {
+        match self.keep(&message.key.to_string(), &mail.formatted()).await {
             Ok(()) => Reply::Sent,
             Err(error) => Reply::TryLater {
                 reason: format!("the mail folder cannot be written: {}", error.kind()),
