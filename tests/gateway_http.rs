@@ -836,3 +836,81 @@ async fn durations_are_measured_by_route_and_no_token_is_a_label() {
     );
     assert!(shop.metrics().contains("journey_program_version "));
 }
+
+fn receipt(id: &str, data: Value) -> Value {
+    json!({"specversion": "1.0", "id": id, "source": "/provider", "type": "dev.journey.receipt", "data": data})
+}
+
+#[tokio::test]
+async fn a_receipt_reaches_the_enrollment_that_sent_the_message_once() {
+    let shop = with_message().await;
+    let key = MESSAGE.to_string();
+    let bounced = receipt(
+        "b-1",
+        json!({"message": key, "event": "bounced", "kind": "Hard", "reason": "no such mailbox", "to": "ada@example.com"}),
+    );
+    let (status, taken) = shop.event("core-write-key", bounced.clone()).await;
+    assert_eq!((status, &taken["accepted"]), (202, &json!(1)), "{taken}");
+    let (_, again) = shop.event("core-write-key", bounced).await;
+    assert_eq!(again["duplicate"], 1, "{again}");
+    // Nobody listens for it: it is accepted all the same.
+    let (_, delivered) = shop
+        .event(
+            "core-write-key",
+            receipt("d-1", json!({"message": key, "event": "delivered"})),
+        )
+        .await;
+    assert_eq!(delivered["accepted"], 1, "{delivered}");
+    let arrived = shop.arrived("readers").await;
+    assert_eq!(arrived.len(), 1);
+    let event = &arrived[0].0;
+    let about = event.about.as_ref().unwrap();
+    assert_eq!(
+        (event.name.as_str(), about.step.as_str(), about.enrollment),
+        ("newsletter/bounced", "mail", 1)
+    );
+    assert_eq!(
+        Value::Object(event.data.expose().clone()),
+        json!({"reason": "no such mailbox", "kind": "Hard"}),
+        "nothing else is kept"
+    );
+}
+
+#[tokio::test]
+async fn a_receipt_that_cannot_be_believed_is_put_aside_with_the_reason() {
+    let shop = with_message().await;
+    let key = MESSAGE.to_string();
+    for (write_key, data, reason) in [
+        ("web-write-key", json!({"message": key, "event": "bounced"}), "NotFrom"),
+        (
+            "core-write-key",
+            json!({"message": "0".repeat(32), "event": "bounced"}),
+            "UnknownMessage",
+        ),
+        (
+            "core-write-key",
+            json!({"message": "+".repeat(32), "event": "bounced"}),
+            "SchemaViolation",
+        ),
+        ("core-write-key", json!({"event": "bounced"}), "SchemaViolation"),
+        (
+            "core-write-key",
+            json!({"message": key, "event": "sent"}),
+            "SchemaViolation",
+        ),
+        (
+            "core-write-key",
+            json!({"message": key, "event": "bounced", "kind": "Harder"}),
+            "SchemaViolation",
+        ),
+    ] {
+        let (status, taken) = shop.event(write_key, receipt("x", data.clone())).await;
+        assert_eq!(
+            (status, taken["results"][0]["reason"].as_str()),
+            (202, Some(reason)),
+            "{data}: {taken}"
+        );
+        assert!(!taken.to_string().contains(&key), "no value is repeated");
+    }
+    assert!(shop.arrived("readers").await.is_empty());
+}

@@ -130,6 +130,16 @@ fn a_mistake_in_a_scenario_has_its_line_and_a_hint() {
             "nobody has heard of customer 'ada'",
         ),
         (
+            "- {event: mail/bouncd, customer: ada, expect: {}}",
+            16,
+            "did you mean bounced?",
+        ),
+        (
+            "- {event: mail/sent, customer: ada, expect: {}}",
+            16,
+            "say by answers what providers answer",
+        ),
+        (
             "- {expect: {customers: {ada: {stands: wait}}}}",
             16,
             "nobody has heard of customer 'ada'",

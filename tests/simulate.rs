@@ -132,6 +132,10 @@ fn a_behaviour_that_does_not_fit_is_refused_with_its_place() {
             "messages: {letter: {}}\n",
             "messages.letter: there is no outbound touchpoint 'letter'",
         ),
+        (
+            "messages: {cart-reminder: {becomes: {clickd: {chance: 10%}}}}\n",
+            "messages.cart-reminder.becomes.clickd: no message becomes clickd",
+        ),
         ("evnts: []\n", "unknown field `evnts`"),
     ] {
         fs::write(&file, text).unwrap();

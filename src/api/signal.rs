@@ -10,7 +10,8 @@ use serde_with::skip_serializing_none;
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 pub struct Signal {
     /// What happened: an inbound touchpoint (`order-placed`); what became of a message, `TOUCHPOINT/` sent skipped failed
-    /// clicked, of a survey answered; the end of a journey for this customer, `journey/NAME`; or `consent/` granted withdrawn.
+    /// delivered bounced opened clicked replied complained, of a survey answered; the end of a journey for this customer,
+    /// `journey/NAME`; or `consent/` granted withdrawn.
     pub event: EventRef,
     /// CEL over event, entry, steps, customer and now that must hold for the event to count; left out: it always does.
     /// Over a missing value it is false.

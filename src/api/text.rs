@@ -70,8 +70,8 @@ text! {
     /// journey, or consent.
     EventRef {
         max: 80,
-        must: r"self.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?(/(sent|skipped|failed|clicked|answered))?|journey/[a-z0-9]([-a-z0-9]*[a-z0-9])?|consent/(granted|withdrawn))$')",
-        else: "an event is an inbound touchpoint (order-placed), what became of a message (TOUCHPOINT/ sent skipped failed clicked answered), the end of a journey (journey/NAME), or consent/ granted withdrawn"
+        must: r"self.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?(/(sent|skipped|failed|delivered|bounced|opened|clicked|replied|answered|complained))?|journey/[a-z0-9]([-a-z0-9]*[a-z0-9])?|consent/(granted|withdrawn))$')",
+        else: "an event is an inbound touchpoint (order-placed), what became of a message (TOUCHPOINT/ sent skipped failed delivered bounced opened clicked replied answered complained), the end of a journey (journey/NAME), or consent/ granted withdrawn"
     }
     /// The name of a question, as expressions read it.
     QuestionName {

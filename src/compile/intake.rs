@@ -125,8 +125,19 @@ pub fn intake(manifests: &Manifests) -> (Intake, Vec<Diagnostic>) {
     (intake, found)
 }
 
+/// Names of events that are ours begin so: what providers say of messages comes as `dev.journey.receipt`.
+const OURS: &str = "dev.journey.";
+
 /// Two touchpoints cannot take the same event: the first by name has it.
 pub fn same_event(report: &mut Report, manifests: &Manifests, name: &str, event: &str) {
+    if event.starts_with(OURS) {
+        report.error(
+            Code::Value,
+            "spec.inbound.event",
+            format!("events called {OURS}... are taken, for instance by receipts"),
+            "choose another name".to_owned(),
+        );
+    }
     let same = |spec: &crate::api::TouchpointSpec| spec.inbound.as_ref().is_some_and(|inbound| inbound.event == event);
     if let Some((first, _)) = manifests
         .touchpoints

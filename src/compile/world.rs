@@ -18,7 +18,17 @@ use std::sync::Arc;
 const SCHEMA_DEPTH: usize = 8;
 
 /// What became of a message, as signals name it.
-pub const BECAME: [&str; 4] = ["sent", "skipped", "failed", "clicked"];
+pub const BECAME: [&str; 9] = [
+    "sent",
+    "skipped",
+    "failed",
+    "delivered",
+    "bounced",
+    "opened",
+    "clicked",
+    "replied",
+    "complained",
+];
 const CONSENT: [&str; 2] = ["granted", "withdrawn"];
 
 #[derive(Debug)]
@@ -165,7 +175,12 @@ impl<'m> World<'m> {
             Some((touchpoint, became)) if BECAME.contains(&became) => {
                 self.outbound(touchpoint)?;
                 fields.push(field("reason", Type::TEXT, true));
-                fields.extend((became == "clicked").then(|| field("url", Type::TEXT, false)));
+                match became {
+                    "clicked" => fields.push(field("url", Type::TEXT, false)),
+                    "bounced" => fields.push(field("kind", values(["Hard", "Soft"]), true)),
+                    "replied" => fields.push(field("text", Type::TEXT, true)),
+                    _ => {}
+                }
             }
             Some(_) => return None,
         }

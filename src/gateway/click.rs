@@ -1,9 +1,9 @@
 //! GET /l/TOKEN: counts a click on a link in a message and leads on to where the message wanted. The link works also when the store is down.
 
-use super::{Gateway, page, view::View};
+use super::{Gateway, page, receipt, view::View};
 use crate::{
     clock,
-    engine::state::{About, Properties},
+    engine::state::Properties,
     keys::{Keys, MessageKey},
     link,
     store::{Arrival, MessageRow, Receipt, StoreError},
@@ -163,12 +163,7 @@ pub fn of_message(
 ) -> Arrival {
     let name = format!("{}/{what}", message.touchpoint);
     let id = format!("{}/{id}", message.key);
-    // It reaches only the enrollment that sent the message.
-    let listeners = view
-        .listening(&name)
-        .into_iter()
-        .filter(|journey| *journey == message.journey)
-        .collect();
+    let (about, listeners) = receipt::about(view, &message, &name);
     Arrival {
         key: keys.event(&view.intake.namespace, what, &id),
         id: id.into(),
@@ -177,12 +172,7 @@ pub fn of_message(
         customer_id: None,
         time: now,
         data: data.into(),
-        about: Some(About {
-            journey: message.journey,
-            enrollment: message.enrollment,
-            step: message.step,
-            occurrence: message.occurrence,
-        }),
+        about: Some(about),
         listeners,
     }
 }

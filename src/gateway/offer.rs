@@ -3,7 +3,7 @@
 
 use super::{
     incoming::{Broken, Incoming, Offered},
-    learn,
+    learn, receipt,
     view::View,
 };
 use crate::{
@@ -32,6 +32,8 @@ pub enum Reason {
     SchemaViolation,
     /// The touchpoint's `customer` has no value in this event.
     NoCustomer,
+    /// A receipt names a message that never went out.
+    UnknownMessage,
 }
 
 impl Reason {
@@ -42,6 +44,7 @@ impl Reason {
             Self::NotFrom => "NotFrom",
             Self::SchemaViolation => "SchemaViolation",
             Self::NoCustomer => "NoCustomer",
+            Self::UnknownMessage => "UnknownMessage",
         }
     }
 }
@@ -53,25 +56,41 @@ pub enum Offer {
     Aside(Reason, Box<Quarantined>),
 }
 
-/// What `adapter` offers, judged.
-pub fn offer(view: &View, keys: &Keys, adapter: &str, offered: Offered, now: Micros) -> Offer {
-    let aside = |reason: Reason, detail: String, event: Personal<serde_json::Value>| {
-        let row = Quarantined {
-            reason: reason.name().to_owned(),
-            detail,
-            source: adapter.to_owned(),
-            at: now,
-            event,
-        };
-        Offer::Aside(reason, Box::new(row))
-    };
+/// What `adapter` offers, judged. `messages` are those that receipts among the offered name ([`receipt::messages`]).
+pub fn offer(
+    view: &View,
+    keys: &Keys,
+    adapter: &str,
+    offered: Offered,
+    messages: &receipt::Messages,
+    now: Micros,
+) -> Offer {
     match offered {
-        Err(Broken { detail, event }) => aside(Reason::Malformed, detail, event),
+        Err(Broken { detail, event }) => aside(adapter, Reason::Malformed, detail, event, now),
+        Ok(incoming) if incoming.name == receipt::TYPE => receipt::offer(view, keys, adapter, incoming, messages, now),
         Ok(incoming) => match judge(view, keys, adapter, &incoming, now) {
             Ok(arrival) => Offer::Arrival(Box::new(arrival)),
-            Err((reason, detail)) => aside(reason, detail, incoming.cloud_event(now).into()),
+            Err((reason, detail)) => aside(adapter, reason, detail, incoming.cloud_event(now).into(), now),
         },
     }
+}
+
+/// An event put aside; the detail names no value.
+pub(super) fn aside(
+    adapter: &str,
+    reason: Reason,
+    detail: String,
+    event: Personal<serde_json::Value>,
+    now: Micros,
+) -> Offer {
+    let row = Quarantined {
+        reason: reason.name().to_owned(),
+        detail,
+        source: adapter.to_owned(),
+        at: now,
+        event,
+    };
+    Offer::Aside(reason, Box::new(row))
 }
 
 fn judge(

@@ -4,11 +4,12 @@ use super::{
     Gateway, body, cloudevents,
     incoming::Offered,
     offer::{Offer, offer},
+    receipt,
     refusal::Refusal,
     segment::{self, Call},
     write_key,
 };
-use crate::store::{Arrival, Quarantined, Receipt};
+use crate::store::{Arrival, Quarantined, Receipt, StoreError};
 use axum::{
     Json,
     body::Body,
@@ -162,8 +163,17 @@ pub async fn take(gateway: &Gateway, adapter: &str, events: Vec<Offered>) -> Res
     let (mut arrivals, mut aside): (Vec<Arrival>, Vec<Quarantined>) = (vec![], vec![]);
     // None: the event is on its way, and its result is the next receipt.
     let mut outlook = Vec::with_capacity(events.len());
+    let messages = receipt::messages(&*gateway.store, &gateway.namespace, &events)
+        .await
+        .map_err(|error| match error {
+            StoreError::Unavailable(_) => Refusal::Unavailable,
+            StoreError::Unreadable(error) => {
+                tracing::error!("a message that a receipt names cannot be read: {error}");
+                Refusal::Broken
+            }
+        })?;
     for event in events {
-        match offer(&view, &gateway.keys, adapter, event, now) {
+        match offer(&view, &gateway.keys, adapter, event, &messages, now) {
             Offer::Arrival(arrival) => {
                 outlook.push(None);
                 arrivals.push(*arrival);

@@ -4,6 +4,7 @@ use super::{
     incoming::{Broken, Incoming},
     learn::Learning,
     offer::{Offer, offer},
+    receipt,
     view::View,
 };
 use crate::{
@@ -60,7 +61,8 @@ async fn offer_again(
         detail,
         event: row.event.clone(),
     });
-    match offer(view, keys, &row.source, offered, clock::now()) {
+    let messages = receipt::messages(store, namespace, std::slice::from_ref(&offered)).await?;
+    match offer(view, keys, &row.source, offered, &messages, clock::now()) {
         Offer::Arrival(arrival) => {
             let learning = Learning::new(view, keys, clock::now());
             let receipts = store

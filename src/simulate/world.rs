@@ -350,7 +350,14 @@ impl World {
     /// An event by an adapter, judged, learned from and accepted as the gateway does it.
     pub fn bring(&mut self, adapter: &str, event: Incoming) -> Came {
         let now = self.now();
-        match gateway::offer(&self.view, &self.keys, adapter, Ok(event), now) {
+        let event = Ok(event);
+        // The store in memory cannot fail.
+        let named = at_once(gateway::of_receipts(
+            &self.store,
+            &self.namespace,
+            std::slice::from_ref(&event),
+        ));
+        match gateway::offer(&self.view, &self.keys, adapter, event, &named.unwrap_or_default(), now) {
             Offer::Arrival(arrival) => {
                 let learning = Learning::new(&self.view, &self.keys, now);
                 let receipts = self

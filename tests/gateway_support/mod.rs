@@ -138,7 +138,7 @@ spec:
   entry: {triggers: [{event: page-viewed}]}
   steps:
   - {name: mail, send: {touchpoint: newsletter}}
-  - {name: listen, wait: {for: 1d, until: [{event: newsletter/clicked, next: done}]}}
+  - {name: listen, wait: {for: 1d, until: [{event: newsletter/clicked, next: done}, {event: newsletter/bounced, next: done}]}}
   - {name: ask, send: {touchpoint: how-was-it}}
   - {name: hear, wait: {for: 1d, until: [{event: how-was-it/answered, next: done}]}}
   - {name: done, exit: {outcome: Completed}}

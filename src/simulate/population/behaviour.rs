@@ -3,11 +3,11 @@
 
 use super::chance::Chance;
 use crate::{
-    clock::{DAY, HOUR, Micros},
+    clock::{DAY, HOUR, MINUTE, Micros},
     compile::{Inbound, Manifests},
     engine::{Program, state::Properties},
     expression::{Type, time::duration},
-    gateway::View,
+    gateway::{RECEIPTS, View},
     policy::Basis,
 };
 use schemars::JsonSchema;
@@ -83,7 +83,7 @@ pub struct Messages {
     /// How many fail for good, by reason: {Smtp550: 2%}.
     #[serde(default)]
     pub failed: BTreeMap<String, String>,
-    /// What customers do with them: {clicked: {chance: 10%, delay: 2h}}.
+    /// What becomes of them: {clicked: {chance: 10%, delay: 2h}}. Of delivered, bounced, opened, replied, complained, clicked and answered.
     #[serde(default)]
     pub becomes: BTreeMap<String, Reaction>,
 }
@@ -544,9 +544,7 @@ fn messages(
         {
             let fates = all.entry(touchpoint.to_owned()).or_default();
             if !fates.reactions.iter().any(|(known, ..)| known == what) {
-                fates
-                    .reactions
-                    .push((what.to_owned(), 0.1, 2 * HOUR, Properties::new()));
+                fates.reactions.push(made_up_reaction(what));
             }
         }
     }
@@ -570,6 +568,13 @@ fn messages(
         }
         for (what, reaction) in &told.becomes {
             let path = format!("{path}.becomes.{what}");
+            if !RECEIPTS.contains(&what.as_str()) && !matches!(what.as_str(), "clicked" | "answered") {
+                let known = RECEIPTS.into_iter().chain(["clicked", "answered"]).collect::<Vec<_>>();
+                return Err(Unfit {
+                    message: format!("no message becomes {what}: write one of {}", known.join(", ")),
+                    path,
+                });
+            }
             fates.reactions.push((
                 what.clone(),
                 percent(&format!("{path}.chance"), &reaction.chance)?,
@@ -580,6 +585,19 @@ fn messages(
         all.insert(touchpoint.clone(), fates);
     }
     Ok(all)
+}
+
+/// How often something becomes of a message, how much later on the average, and with what properties.
+fn made_up_reaction(what: &str) -> (String, f64, Micros, Properties) {
+    let (probability, delay) = match what {
+        "delivered" => (0.98, MINUTE),
+        "bounced" => (0.02, MINUTE),
+        "complained" => (0.001, 2 * HOUR),
+        "opened" => (0.3, 2 * HOUR),
+        _ => (0.1, 2 * HOUR),
+    };
+    let data = (what == "bounced").then(|| ("kind".to_owned(), json!("Hard")));
+    (what.to_owned(), probability, delay, data.into_iter().collect())
 }
 
 /// Steps in the order of the list.

@@ -402,7 +402,6 @@ impl<'f> Stage<'f> {
 
     fn inbound(&mut self, path: &str, moment: &Moment, name: &str, inbound: Option<&Inbound>) -> Result<Came, Wrong> {
         self.events += 1;
-        let now = self.world.now();
         let mut data = moment.data.clone();
         if let Some(customer) = &moment.customer {
             let identifier = inbound.map_or("userId", |inbound| inbound.identifier.as_str());
@@ -411,12 +410,7 @@ impl<'f> Stage<'f> {
             data.entry(identifier.to_owned())
                 .or_insert_with(|| customer.clone().into());
         }
-        let time = match &moment.time {
-            None => None,
-            Some(text) => Some(ago(text, now).or_else(|| instant_of(text, self.start)).ok_or_else(|| {
-                Wrong::new(format!("{path}.time"), format!("'{text}' is no time")).help("write 20m ago, or an instant")
-            })?),
-        };
+        let time = self.own_time(path, moment)?;
         let adapter = moment.from.clone().unwrap_or_else(|| self.adapter(inbound));
         let event = Incoming {
             id: moment
@@ -429,6 +423,10 @@ impl<'f> Stage<'f> {
             time,
             data: Personal::new(data),
         };
+        self.bring(path, moment, &adapter, event)
+    }
+
+    fn bring(&mut self, path: &str, moment: &Moment, adapter: &str, event: Incoming) -> Result<Came, Wrong> {
         if let Some(from) = &moment.from
             && !self.manifests.adapters.contains_key(from)
         {
@@ -438,7 +436,16 @@ impl<'f> Stage<'f> {
                     .help(instead(from, known)),
             );
         }
-        Ok(self.world.bring(&adapter, event))
+        Ok(self.world.bring(adapter, event))
+    }
+
+    /// When it happened by its own word; None: it says nothing.
+    fn own_time(&self, path: &str, moment: &Moment) -> Result<Option<Micros>, Wrong> {
+        let Some(text) = &moment.time else { return Ok(None) };
+        let time = ago(text, self.world.now()).or_else(|| instant_of(text, self.start));
+        time.map(Some).ok_or_else(|| {
+            Wrong::new(format!("{path}.time"), format!("'{text}' is no time")).help("write 20m ago, or an instant")
+        })
     }
 
     /// The first adapter that may bring it.
@@ -451,6 +458,17 @@ impl<'f> Stage<'f> {
 
     /// Something that the customer's last message of the touchpoint became.
     fn about(&mut self, path: &str, moment: &Moment, touchpoint: &str, what: &str) -> Result<Came, Wrong> {
+        let known = gateway::RECEIPTS.into_iter().chain(["clicked", "answered"]);
+        if !known.clone().any(|known| known == what) {
+            let wrong = Wrong::new(
+                format!("{path}.event"),
+                format!("nothing makes the event '{touchpoint}/{what}'"),
+            );
+            return Err(match what {
+                "sent" | "failed" => wrong.help("say by answers what providers answer from now on"),
+                _ => wrong.help(instead(what, known)),
+            });
+        }
         let whose = self.whose(path, moment)?;
         let messages = self.world.store().messages(self.world.namespace());
         let row: Option<MessageRow> = messages
@@ -467,7 +485,36 @@ impl<'f> Stage<'f> {
         };
         self.events += 1;
         let id = moment.id.clone().unwrap_or_else(|| format!("event-{}", self.events));
+        if gateway::RECEIPTS.contains(&what) {
+            return self.receipt(path, moment, &row, what, id);
+        }
         Ok(self.world.tell_of(&row, what, &id, moment.data.clone()))
+    }
+
+    /// A provider's word about a message comes in as any event does, by the first adapter that may bring it.
+    fn receipt(
+        &mut self,
+        path: &str,
+        moment: &Moment,
+        row: &MessageRow,
+        what: &str,
+        id: String,
+    ) -> Result<Came, Wrong> {
+        let sources = &self.world.view().intake.sources;
+        let private = sources.iter().find(|(_, source)| !source.public);
+        let adapter = moment.from.clone().or_else(|| Some(private?.0.clone()));
+        let adapter = adapter.unwrap_or_else(|| self.adapter(None));
+        let mut data = moment.data.clone();
+        data.insert("message".into(), row.key.to_string().into());
+        data.insert("event".into(), what.into());
+        let event = Incoming {
+            id: id.into(),
+            source: "provider".to_owned().into(),
+            name: gateway::RECEIPT.to_owned(),
+            time: self.own_time(path, moment)?,
+            data: Personal::new(data),
+        };
+        self.bring(path, moment, &adapter, event)
     }
 
     fn whose(&self, path: &str, moment: &Moment) -> Result<CustomerKey, Wrong> {
