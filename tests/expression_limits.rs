@@ -282,6 +282,11 @@ fn hostile() -> Vec<(&'static str, String, End)> {
             fault(Fault::TooLong),
         ),
         (
+            "sentiment-60k",
+            "sentiment(customer.name) <= 1".into(),
+            fault(Fault::TooCostly),
+        ),
+        (
             "in-list",
             format!("3 in [{}]", vec!["1"; 1900].join(",")),
             value("false"),

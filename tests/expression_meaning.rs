@@ -253,6 +253,19 @@ fn texts_are_compared_searched_and_joined() {
 }
 
 #[test]
+fn the_tone_of_a_text_is_between_minus_one_and_one() {
+    all(&[
+        ("sentiment('I am very unhappy, this is terrible') < -0.6", json!(true)),
+        ("sentiment('Thanks, that was a great help!') > 0.6", json!(true)),
+        ("sentiment('not good') < 0 && sentiment('good') > 0", json!(true)),
+        (
+            "sentiment('') == 0 && sentiment('Wo bleibt mein Paket?') == 0",
+            json!(true),
+        ),
+    ]);
+}
+
+#[test]
 fn times_and_durations_add_up() {
     all(&[
         ("now + days(1)", json!("2026-11-23T09:00:00Z")),

@@ -365,8 +365,13 @@ const PLANTED: &[(At, &str, &str)] = &[
     ),
     (
         At::When,
-        "sentiment(customer.firstName) < 0",
-        "UnknownFunction `sentiment`: there is no function sentiment()",
+        "sentimnt(customer.firstName) < 0",
+        "UnknownFunction `sentimnt`: there is no function sentimnt() => did you mean sentiment()?",
+    ),
+    (
+        At::When,
+        "sentiment(customer.points) < 0",
+        "WrongArgument `customer.points`: a text is needed, this is an integer",
     ),
     (
         At::When,

@@ -5,7 +5,8 @@ use super::tree::{Fault, Machine, Node, Out, append};
 use super::value::Val;
 use crate::clock::DAY;
 use jiff::tz::TimeZone;
-use std::borrow::Cow;
+use std::{borrow::Cow, sync::LazyLock};
+use vader_parity::SentimentIntensityAnalyzer;
 
 /// A function, with what the checker has already read from its literal arguments.
 #[derive(Debug)]
@@ -25,6 +26,7 @@ pub enum Function {
     Days,
     DaysBetween,
     NextTime(TimeOfDay, Weekdays),
+    Sentiment,
     Part(Part, TimeZone),
     /// Whole hours, minutes, seconds of a duration: the unit in microseconds.
     Whole(i64),
@@ -84,6 +86,11 @@ const LEAST_MEMORY: usize = 4 * 1024;
 /// found, all the fuel of an evaluation lasts a quarter of a second in an unoptimized build; ordinary patterns take nanoseconds a byte.
 const MEMORY_FOR_ONE_STEP: usize = 256 * 1024;
 
+/// The word list is read once, when it is first asked.
+static SENTIMENT: LazyLock<SentimentIntensityAnalyzer> = LazyLock::new(SentimentIntensityAnalyzer::new);
+/// On the worst text found (emoji only) all the fuel of an evaluation lasts a fifth of a second in an unoptimized build.
+const BYTES_OF_SENTIMENT_FOR_ONE_STEP: usize = 2;
+
 pub fn call<'a>(function: &'a Function, args: &'a [Node], m: &mut Machine<'a>) -> Out<'a> {
     Ok(match function {
         Function::Size => match value(args, 0, m)? {
@@ -135,6 +142,11 @@ pub fn call<'a>(function: &'a Function, args: &'a [Node], m: &mut Machine<'a>) -
         Function::NextTime(at, days) => {
             let next = time::next_time(m.record.now, &m.record.zone, *at, *days);
             Val::Instant(next.ok_or(Fault::NotATime)?)
+        }
+        Function::Sentiment => {
+            let text = text(args, 0, m)?;
+            m.spend(text.len() / BYTES_OF_SENTIMENT_FOR_ONE_STEP)?;
+            Val::Number(SENTIMENT.polarity_scores(&text).compound)
         }
         Function::Part(part, zone) => Val::Int(time::part(whole(args, 0, m)?, zone, *part).ok_or(Fault::NotATime)?),
         Function::Whole(unit) => Val::Int(whole(args, 0, m)?.checked_div(*unit).ok_or(Fault::Contradiction)?),

@@ -1,4 +1,4 @@
-//! The functions there are: those of CEL's that journeys need, and days, nextTime and daysBetween. What can be read from a literal
+//! The functions there are: those of CEL's that journeys need, and days, nextTime, daysBetween and sentiment. What can be read from a literal
 //! argument (a pattern, a time of day, a zone) is read here, so that it cannot fail later.
 
 use super::{Checked, Checker};
@@ -12,7 +12,7 @@ use crate::expression::value::Value;
 use jiff::tz::TimeZone;
 
 /// Written `name(...)`.
-const GLOBAL: [&str; 10] = [
+const GLOBAL: [&str; 11] = [
     "has",
     "size",
     "int",
@@ -23,6 +23,7 @@ const GLOBAL: [&str; 10] = [
     "days",
     "nextTime",
     "daysBetween",
+    "sentiment",
 ];
 /// Written `x.name(...)`.
 const METHODS: [&str; 17] = [
@@ -79,6 +80,7 @@ pub fn check(c: &mut Checker, ast: &Ast, on: Option<&Ast>, name: &str, name_span
             call(Function::DaysBetween, nodes, Type::Int)
         }
         (None, "nextTime") => next_time(c, ast, args),
+        (None, "sentiment") => call(Function::Sentiment, given(c, ast, args, &[Type::TEXT])?, Type::Number),
         (Some(on), "startsWith") => about_text(c, ast, on, name, args, Function::StartsWith),
         (Some(on), "endsWith") => about_text(c, ast, on, name, args, Function::EndsWith),
         (Some(on), "contains") => about_text(c, ast, on, name, args, Function::Contains),
