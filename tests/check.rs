@@ -74,7 +74,7 @@ fn a_mistake_is_told_with_file_object_path_and_what_to_do() {
     assert_eq!(
         within(folder.path(), said(&[folder.path().to_owned()])),
         [format!(
-            "journey.yaml:{line}: error: Journey abandoned-cart: spec.steps[6].send.touchpoint: there is no touchpoint 'servce-desk'; did you mean service-desk?"
+            "journey.yaml:{line}: error[JNY021]: Journey abandoned-cart: spec.steps[6].send.touchpoint: there is no touchpoint 'servce-desk'; did you mean service-desk?"
         )]
     );
     let args = |format| Args {
@@ -109,7 +109,7 @@ fn folders_are_looked_into_and_what_is_no_object_of_ours_is_passed_over() {
     let lines = within(twice.path(), said(&[twice.path().to_owned()]));
     assert_eq!(lines.len(), 1);
     assert!(
-        lines[0].starts_with("b.yaml:3: error: CustomerProfile p is given twice, first in "),
+        lines[0].starts_with("b.yaml:3: error[JNY015]: CustomerProfile p is given twice, first in "),
         "{lines:?}"
     );
 }
@@ -122,7 +122,7 @@ fn what_the_api_server_would_refuse_is_told_with_the_line() {
     assert_eq!(
         lines,
         [
-            "j.yaml:8: error: Journey j: spec.steps[0].wait.for: a duration is written like 90s, 15m, 36h, 14d or 1d12h, and is not zero"
+            "j.yaml:8: error[JNY014]: Journey j: spec.steps[0].wait.for: a duration is written like 90s, 15m, 36h, 14d or 1d12h, and is not zero"
         ]
     );
 }
@@ -134,12 +134,12 @@ fn a_shape_that_is_refused_comes_with_what_to_write() {
     assert_eq!(
         within(folder.path(), said(&[folder.path().to_owned()])),
         [
-            "j.yaml:6: error: Journey j: spec.owner: unknown field \"spec.owner\"; did you mean owners?",
-            "j.yaml:9: error: Journey j: spec.steps[0].wiat: unknown field \"spec.steps[0].wiat\"; did you mean wait?",
-            "j.yaml:11: error: Journey j: spec.steps[1].wait.for: Invalid value: \"integer\": must be of type string; \
+            "j.yaml:6: error[JNY011]: Journey j: spec.owner: unknown field \"spec.owner\"; did you mean owners?",
+            "j.yaml:9: error[JNY011]: Journey j: spec.steps[0].wiat: unknown field \"spec.steps[0].wiat\"; did you mean wait?",
+            "j.yaml:11: error[JNY012]: Journey j: spec.steps[1].wait.for: Invalid value: \"integer\": must be of type string; \
              a duration is written like 90s, 15m, 36h, 14d or 1d12h, and is not zero",
-            "j.yaml:13: error: Journey j: spec.steps[2].exit: Invalid value: \"string\": must be of type object; its fields are outcome",
-            "j.yaml:14: error: Journey j: spec.kpis: Invalid value: \"object\": must be of type array; \
+            "j.yaml:13: error[JNY012]: Journey j: spec.steps[2].exit: Invalid value: \"string\": must be of type object; its fields are outcome",
+            "j.yaml:14: error[JNY012]: Journey j: spec.kpis: Invalid value: \"object\": must be of type array; \
              write a list: [...], or lines that begin with -",
         ]
     );

@@ -11,12 +11,24 @@ use std::{collections::BTreeMap, fmt, sync::OnceLock};
 /// One thing that the API server would refuse an object for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
+    pub kind: FaultKind,
     /// Where in the object: `spec.steps[2].wait.for`.
     pub path: String,
     /// As the API server words it.
     pub message: String,
     /// What to do, where the message alone does not say it.
     pub help: Option<String>,
+}
+
+/// What the API server refuses.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FaultKind {
+    UnknownField,
+    WrongType,
+    /// A required field.
+    Missing,
+    /// A bound, a pattern, or one of the CRD's CEL rules.
+    Rule,
 }
 
 impl fmt::Display for Fault {
@@ -70,6 +82,7 @@ fn schemas() -> &'static BTreeMap<String, Value> {
 
 fn fault(path: &str, message: String) -> Fault {
     Fault {
+        kind: FaultKind::Rule,
         path: path.to_owned(),
         message,
         help: None,
@@ -80,6 +93,7 @@ fn fault(path: &str, message: String) -> Fault {
 fn unknown<'a>(path: &str, name: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> Fault {
     let help = did_you_mean(name, known.clone()).map(|meant| format!("did you mean {meant}?"));
     Fault {
+        kind: FaultKind::UnknownField,
         help: help.or_else(|| listed(known)),
         ..fault(path, format!("unknown field \"{path}\""))
     }
@@ -124,6 +138,7 @@ fn look(value: &Value, schema: &Value, path: &str, found: &mut Vec<Fault>) {
     if !is_a(value, expected) {
         let message = format!("Invalid value: \"{}\": must be of type {expected}", type_of(value));
         found.push(Fault {
+            kind: FaultKind::WrongType,
             help: right_type(value, schema, expected),
             ..fault(path, message)
         });
@@ -162,7 +177,10 @@ fn look_into(fields: &serde_json::Map<String, Value>, schema: &Value, path: &str
         .filter_map(Value::as_str)
     {
         if !fields.contains_key(name) {
-            found.push(fault(&format!("{path}.{name}"), "Required value".into()));
+            found.push(Fault {
+                kind: FaultKind::Missing,
+                ..fault(&format!("{path}.{name}"), "Required value".into())
+            });
         }
     }
     for (name, value) in fields {

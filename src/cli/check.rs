@@ -39,8 +39,7 @@ pub struct Finding {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub line: Option<usize>,
     pub severity: Severity,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub code: Option<Code>,
+    pub code: Code,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub object: Option<Object>,
     pub path: String,
@@ -84,7 +83,9 @@ impl fmt::Display for Finding {
         f.write_str(match self.severity {
             Severity::Error => ": error",
             Severity::Warning => ": warning",
+            Severity::Note => ": note",
         })?;
+        write!(f, "[{}]", self.code)?;
         if let Some(object) = &self.object {
             write!(f, ": {} {}", object.kind, object.name)?;
         }
@@ -110,24 +111,18 @@ pub fn check(paths: &[PathBuf]) -> anyhow::Result<Vec<Finding>> {
         ..Manifests::default()
     };
     let mut places: Places = BTreeMap::new();
-    for (file, text) in texts(paths)? {
-        let mut own = Manifests::default();
-        let errors = own.read(&text, &file).err();
-        findings.extend(errors.into_iter().flatten().map(unreadable));
-        let mut lines = compile::lines(&text);
-        for object in objects(&own) {
-            let own = lines.remove(&object).unwrap_or_default();
-            let message = |first: &str| format!("{} {} is given twice, first in {first}", object.kind, object.name);
-            if let Some((first, _)) = places.get(&object) {
-                findings.push(unreadable(ParseError {
-                    origin: file.clone(),
-                    line: own.at("metadata.name"),
-                    message: message(first),
-                }));
+    let texts = texts(paths)?;
+    for (file, text) in &texts {
+        let (documents, errors) = compile::objects(text, file);
+        findings.extend(errors.into_iter().map(unreadable));
+        for document in documents {
+            if let Some((first, _)) = places.get(&document.object) {
+                findings.push(unreadable(compile::given_twice(&document, file, Some(first))));
             }
-            places.insert(object, (file.clone(), own));
+            let lines = Lines::of(document.text, document.first);
+            places.insert(document.object.clone(), (file.clone(), lines));
+            document.into(&mut manifests);
         }
-        manifests = manifests.with(own);
     }
     // What could not be read would be missed by all that name it.
     if !findings.is_empty() {
@@ -157,12 +152,12 @@ fn unreadable(error: ParseError) -> Finding {
     Finding {
         file: error.origin,
         line: Some(error.line),
-        severity: Severity::Error,
-        code: None,
-        object: None,
-        path: String::new(),
+        severity: error.code.severity(),
+        code: error.code,
+        object: error.object,
+        path: error.path,
         message: error.message,
-        help: None,
+        help: error.help,
     }
 }
 
@@ -172,18 +167,19 @@ fn placed(places: &Places, diagnostic: Diagnostic) -> Finding {
         severity,
         object,
         path,
+        part,
         message,
         help,
     } = diagnostic;
     let (file, line) = match places.get(&object) {
-        Some((file, lines)) => (file.clone(), Some(lines.at(&path))),
+        Some((file, lines)) => (file.clone(), Some(lines.spot(&path, part.as_ref()).line)),
         None => (String::new(), None),
     };
     Finding {
         file,
         line,
         severity,
-        code: Some(code),
+        code,
         object: Some(object),
         path,
         message,

@@ -484,10 +484,6 @@ fn reasons(counts: &crate::kpi::Counts, prefix: &str) -> String {
 
 fn tell(diagnostics: &[Diagnostic]) {
     for diagnostic in diagnostics {
-        let severity = match diagnostic.severity {
-            compile::Severity::Error => "error",
-            compile::Severity::Warning => "warning",
-        };
-        eprintln!("{severity}: {diagnostic}");
+        eprintln!("{}: {diagnostic}", diagnostic.severity.name());
     }
 }

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod crds;
 pub mod dev;
+pub mod explain;
 pub mod gateway;
 pub mod graph;
 pub mod import;
@@ -55,6 +56,8 @@ enum Command {
     Graph(graph::Args),
     /// Let a population, or recorded events, go through the journeys in virtual time
     Simulate(Box<simulate::Args>),
+    /// Explain a code that check or a condition names
+    Explain(explain::Args),
     /// Print the CustomResourceDefinitions
     Crds {
         /// Write one file a kind into this folder instead
@@ -102,6 +105,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Test(args) => test::run(&args),
         Command::Graph(args) => graph::run(&args),
         Command::Simulate(args) => simulate::run(*args).await,
+        Command::Explain(args) => explain::run(&args),
         Command::Crds { output } => crds::run(output.as_deref()).map(done),
         Command::Schema { output } => schema::run(output.as_deref()).map(done),
         Command::Import(command) => import::run(command).await,

@@ -125,7 +125,7 @@ pub fn fits(report: &mut Report, name: &str, spec: &ChannelAdapterSpec, outbound
         let has = |field: &str| fields.contains(&field);
         if !has("subject") {
             report.error(
-                Code::Value,
+                Code::MailWithoutSubject,
                 "spec.outbound.content",
                 "a mail needs a subject",
                 "add content.subject".to_owned(),
@@ -133,7 +133,7 @@ pub fn fits(report: &mut Report, name: &str, spec: &ChannelAdapterSpec, outbound
         }
         if !has("text") && !has("html") {
             report.error(
-                Code::Value,
+                Code::MailWithoutBody,
                 "spec.outbound.content",
                 "a mail needs text or html",
                 "add content.text".to_owned(),
@@ -146,7 +146,7 @@ pub fn fits(report: &mut Report, name: &str, spec: &ChannelAdapterSpec, outbound
         {
             let message = format!("a mail has no '{field}'");
             report.warning(
-                Code::Value,
+                Code::MailField,
                 format!("spec.outbound.content.{field}"),
                 message,
                 "fields of a mail are subject, text and html".to_owned(),
@@ -154,7 +154,7 @@ pub fn fits(report: &mut Report, name: &str, spec: &ChannelAdapterSpec, outbound
         }
         if outbound.to.is_none() {
             report.error(
-                Code::Value,
+                Code::MailWithoutAddress,
                 "spec.outbound.to",
                 "a mail needs an address",
                 "write to: ${customer.email}".to_owned(),
@@ -177,7 +177,7 @@ pub fn fits(report: &mut Report, name: &str, spec: &ChannelAdapterSpec, outbound
         {
             let message = format!("the body of adapter '{name}' reads content.{field}, which this has not");
             report.error(
-                Code::Template,
+                Code::ContentMissing,
                 "spec.outbound.content",
                 message,
                 format!("add content.{field}"),
@@ -232,7 +232,7 @@ pub fn check(report: &mut Report, manifests: &Manifests, name: &str, spec: &Chan
         let (initial, max) = (initial.unwrap_or(SECOND), max.unwrap_or(30 * MINUTE));
         if initial > max {
             report.error(
-                Code::Value,
+                Code::RetryOrder,
                 "spec.retry.max",
                 "the longest pause is shorter than the first",
                 "make max at least initial".to_owned(),
@@ -243,7 +243,7 @@ pub fn check(report: &mut Report, manifests: &Manifests, name: &str, spec: &Chan
         && url.as_str().contains(['?', '#'])
     {
         report.error(
-            Code::Value,
+            Code::PublicUrlWithQuery,
             "spec.http.publicUrl",
             "paths of the gateway are added to it: it has no ? or #",
             None,
@@ -253,7 +253,7 @@ pub fn check(report: &mut Report, manifests: &Manifests, name: &str, spec: &Chan
         && !is_sender(smtp.from.as_str())
     {
         report.error(
-            Code::Value,
+            Code::SenderAddress,
             "spec.smtp.from",
             "this is not an address",
             "write Shop <hello@shop.example>".to_owned(),
@@ -264,7 +264,7 @@ pub fn check(report: &mut Report, manifests: &Manifests, name: &str, spec: &Chan
         if OURS.iter().any(|ours| ours.eq_ignore_ascii_case(name)) {
             let message = format!("the header {name} is written for each request");
             report.error(
-                Code::Value,
+                Code::HeaderIsOurs,
                 format!("spec.webhook.headers.{name}"),
                 message,
                 "leave it out".to_owned(),
@@ -284,7 +284,7 @@ pub fn check(report: &mut Report, manifests: &Manifests, name: &str, spec: &Chan
         };
         match template::compile(body.as_str(), &place) {
             Ok(body) if body.leaves() || !body.joins().is_empty() => report.error(
-                Code::Template,
+                Code::ChoiceInBody,
                 "spec.webhook.body",
                 "a body belongs to no journey: it cannot call leave_link() or join_link()",
                 "call it in the content of the touchpoint, and read content.NAME here".to_owned(),

@@ -76,8 +76,12 @@ impl Maker<'_, '_> {
                 let known = known.keys().map(String::as_str);
                 let help = instead(name.as_str(), known, "make it in this namespace");
                 let message = format!("there is no ConfigMap '{name}'");
-                self.report
-                    .error(Code::Reference, format!("spec.outbound.includes[{n}]"), message, help);
+                self.report.error(
+                    Code::UnknownConfigMap,
+                    format!("spec.outbound.includes[{n}]"),
+                    message,
+                    help,
+                );
                 self.sound = false;
             }
         }
@@ -120,7 +124,7 @@ impl Maker<'_, '_> {
                     instead(name, keys.iter().copied(), "add it there"),
                 )
             };
-            self.report.error(Code::Reference, path, message, help);
+            self.report.error(Code::TextMissing, path, message, help);
         }
     }
 
@@ -154,7 +158,7 @@ impl Maker<'_, '_> {
                     self.spec.purpose
                 );
                 self.report
-                    .warning(Code::Template, path, message, "leave it out".to_owned());
+                    .warning(Code::UnsubscribeIsEmpty, path, message, "leave it out".to_owned());
             }
         }
         Some(template)
@@ -166,26 +170,28 @@ impl Maker<'_, '_> {
         if template.leaves() && !self.around.leaves {
             let message = "leave_link() leads nowhere: a journey that sends this does not let customers leave";
             let help = "add choice: {title: ..., leave: true} to the journey".to_owned();
-            self.report.error(Code::Value, path, message, help);
+            self.report.error(Code::LeaveNowhere, path, message, help);
         }
         for journey in template.joins() {
             if self.world.choice(journey).is_some_and(|choice| choice.join) {
                 continue;
             }
             let manifests = self.world.manifests;
-            let (message, help) = if manifests.journeys.contains_key(journey) {
+            let (code, message, help) = if manifests.journeys.contains_key(journey) {
                 (
+                    Code::JoinNowhere,
                     format!("join_link() leads nowhere: customers cannot join journey '{journey}'"),
                     "add choice: {title: ..., join: true} to it".to_owned(),
                 )
             } else {
                 let known = manifests.journeys.keys().map(String::as_str);
                 (
+                    Code::JoinUnknown,
                     format!("there is no journey '{journey}'"),
                     instead(journey, known, "make it"),
                 )
             };
-            self.report.error(Code::Reference, path, message, help);
+            self.report.error(code, path, message, help);
         }
     }
 
@@ -204,7 +210,7 @@ impl Maker<'_, '_> {
                     let known = self.spec.content.keys().map(String::as_str);
                     let help = instead(field, known, "add it to content");
                     self.report.error(
-                        Code::Value,
+                        Code::NothingToTranslate,
                         path,
                         format!("content has no '{field}' to translate"),
                         help,
@@ -223,7 +229,7 @@ impl Maker<'_, '_> {
             let help = "add locale to the CustomerProfile, such as locale: customer.locale".to_owned();
             let message = "nobody gets a translation: the CustomerProfile does not say which language a customer reads";
             self.report
-                .warning(Code::Reference, "spec.outbound.translations", message, help);
+                .warning(Code::NoLocale, "spec.outbound.translations", message, help);
         }
     }
 }
@@ -232,17 +238,27 @@ impl Maker<'_, '_> {
 pub fn tag(report: &mut Report, path: &str, tag: &str, twice: bool) -> Option<String> {
     if is_rewritten_key(tag) {
         let help = "YAML reads an unquoted no as false: put \"no\" in quotes".to_owned();
-        report.error(Code::Value, path, format!("'{tag}' is no language tag"), help);
+        report.error(
+            Code::LanguageIsBoolean,
+            path,
+            format!("'{tag}' is no language tag"),
+            help,
+        );
         return None;
     }
     let Some(normal) = locale::ranges(tag).into_iter().next() else {
         let help = "write a tag of BCP 47, such as de or de-AT".to_owned();
-        report.error(Code::Value, path, format!("'{tag}' is no language tag"), help);
+        report.error(Code::LanguageTag, path, format!("'{tag}' is no language tag"), help);
         return None;
     };
     if twice {
         let help = "tags are the same in upper and lower case: put the fields together".to_owned();
-        report.error(Code::Value, path, format!("'{tag}' is translated twice"), help);
+        report.error(
+            Code::TranslatedTwice,
+            path,
+            format!("'{tag}' is translated twice"),
+            help,
+        );
         return None;
     }
     Some(normal)

@@ -129,7 +129,7 @@ impl<'a> Flow<'a> {
             if !self.reaches(0, at, usize::MAX) {
                 let message = format!("nobody can reach step '{}'", step.name);
                 report.warning(
-                    Code::Flow,
+                    Code::Unreachable,
                     format!("spec.steps[{at}]"),
                     message,
                     "lead a next to it, or remove it".to_owned(),
@@ -140,7 +140,7 @@ impl<'a> Flow<'a> {
             {
                 let message = format!("step '{}' waits for ever when no signal comes", step.name);
                 report.warning(
-                    Code::Flow,
+                    Code::WaitsForEver,
                     format!("spec.steps[{at}].wait"),
                     message,
                     "add `for` or `at`, or make sure that an exit ends it".to_owned(),
@@ -153,7 +153,7 @@ impl<'a> Flow<'a> {
                 self.steps[at].name
             );
             report.error(
-                Code::Flow,
+                Code::EndlessLoop,
                 format!("spec.steps[{at}]"),
                 message,
                 "put a wait into the loop".to_owned(),

@@ -132,7 +132,7 @@ const OURS: &str = "dev.journey.";
 pub fn same_event(report: &mut Report, manifests: &Manifests, name: &str, event: &str) {
     if event.starts_with(OURS) {
         report.error(
-            Code::Value,
+            Code::EventIsOurs,
             "spec.inbound.event",
             format!("events called {OURS}... are taken, for instance by receipts"),
             "choose another name".to_owned(),
@@ -147,7 +147,7 @@ pub fn same_event(report: &mut Report, manifests: &Manifests, name: &str, event:
     {
         let help = "let one touchpoint take the event; several journeys can listen to it".to_owned();
         report.error(
-            Code::Value,
+            Code::EventTaken,
             "spec.inbound.event",
             format!("touchpoint '{first}' takes event '{event}' already"),
             help,

@@ -85,5 +85,5 @@ pub fn check(report: &mut Report, path: &str, kpi: &Kpi) {
             "write atMost: 48h or atLeast: 1d12h",
         ),
     };
-    report.error(Code::Value, format!("{path}.target"), message, help.to_owned());
+    report.error(Code::KpiTarget, format!("{path}.target"), message, help.to_owned());
 }

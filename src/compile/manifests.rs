@@ -1,8 +1,12 @@
 //! The objects of one namespace, as the compiler takes them and the store keeps them.
 
+use super::{Code, Object};
 use crate::api;
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Manifests {
@@ -39,14 +43,38 @@ pub struct JourneyManifest {
 }
 
 /// A text that is not what kubectl would take.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{origin}:{line}: {message}")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ParseError {
     /// File name, or `-`.
     pub origin: String,
     /// From 1.
     pub line: usize,
+    /// From 1, in characters.
+    pub column: usize,
+    pub code: Code,
+    /// None: it has no kind or no name.
+    pub object: Option<Object>,
+    /// Where in the object; empty: the whole of it.
+    pub path: String,
     pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+impl std::error::Error for ParseError {}
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: ", self.origin, self.line)?;
+        if let Some(Object { kind, name }) = &self.object {
+            write!(f, "{kind} {name}: ")?;
+        }
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        f.write_str(&self.message)?;
+        self.help.iter().try_for_each(|help| write!(f, "; {help}"))
+    }
 }
 
 impl Manifests {

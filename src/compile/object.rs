@@ -70,7 +70,7 @@ fn check_touchpoint(report: &mut Report, manifests: &Manifests, name: &str, spec
                     "name it in the purposes of a PrivacyPolicy",
                 );
                 report.error(
-                    Code::Policy,
+                    Code::UnknownPurpose,
                     "spec.outbound.purpose",
                     format!("no PrivacyPolicy has a purpose '{}'", outbound.purpose),
                     help,
@@ -100,7 +100,7 @@ fn check_touchpoint(report: &mut Report, manifests: &Manifests, name: &str, spec
             );
         }
         (Some(_), Some(_)) | (None, None) => report.error(
-            Code::Value,
+            Code::NoDirection,
             "spec",
             "a touchpoint has exactly one of inbound, outbound",
             None,
@@ -131,7 +131,12 @@ fn policy(report: &mut Report, world: &World<'_>, spec: &PrivacyPolicySpec) {
                     "add it to the CustomerProfile, or take it out",
                 );
                 let message = format!("the CustomerProfile has no attribute '{attribute}'");
-                report.error(Code::Reference, format!("{path}.attributes[{n}]"), message, help);
+                report.error(
+                    Code::UnknownAttributeAllowed,
+                    format!("{path}.attributes[{n}]"),
+                    message,
+                    help,
+                );
             }
         }
     }
@@ -145,7 +150,7 @@ fn policy(report: &mut Report, world: &World<'_>, spec: &PrivacyPolicySpec) {
         {
             let help = super::report::instead(name.as_str(), purposes.iter().copied(), "name it in purposes");
             report.error(
-                Code::Reference,
+                Code::UnknownPurposeInPolicy,
                 format!("{path}.purposes[{n}]"),
                 format!("this policy has no purpose '{name}'"),
                 help,

@@ -96,7 +96,7 @@ pub fn compile(report: &mut Report, spec: &CustomerProfileSpec) -> Found {
     if let Some(name) = blank.filter(|name| time::zone(name).is_none()) {
         let message = format!("of a customer nobody knows it is '{name}', and there is no such time zone");
         let help = "name an IANA zone such as Europe/Vienna".to_owned();
-        report.error(Code::Value, "spec.zone", message, help);
+        report.error(Code::ProfileZoneUnknown, "spec.zone", message, help);
     }
     Found {
         profile,
@@ -189,7 +189,7 @@ fn order(report: &mut Report, profile: &mut Profile) {
         };
         let message = format!("it follows from itself: {}", way.join(" reads "));
         report.error(
-            Code::Expression,
+            Code::FollowsFromItself,
             path,
             message,
             "let one of them do without the other".to_owned(),
@@ -204,7 +204,7 @@ fn order(report: &mut Report, profile: &mut Profile) {
             let path = format!("spec.attributes.{name}.is");
             let message = format!("it stands on {} other derived attributes", below.len());
             report.error(
-                Code::Expression,
+                Code::StandsOnTooMany,
                 path,
                 message,
                 format!("let it stand on {MOST_BELOW} at most"),
@@ -307,7 +307,7 @@ fn is_timeless(report: &mut Report, profile: &Profile, path: &str, rule: &OfCust
     };
     let what = path.rsplit('.').next().unwrap_or(path);
     report.error(
-        Code::Expression,
+        Code::ZoneOfTheMoment,
         path,
         format!("a {what} is the customer's and not the moment's: it cannot read {reads}"),
         "read attributes of customer only".to_owned(),
@@ -329,14 +329,14 @@ fn attribute(report: &mut Report, name: &str, spec: &AttributeSpec) -> Attribute
     };
     if is_rewritten_key(name) {
         report.error(
-            Code::Value,
+            Code::KeyWasRewritten,
             &path,
             format!("an attribute cannot be called {name}"),
             super::world::yaml_keys(),
         );
     } else if name == "id" {
         report.error(
-            Code::Value,
+            Code::ReservedAttribute,
             &path,
             "id is the customer's own: customer.id",
             "choose another name".to_owned(),
@@ -353,7 +353,7 @@ fn attribute(report: &mut Report, name: &str, spec: &AttributeSpec) -> Attribute
         .map(|default| &default.0)
         .filter(|default| match unfit(default, &ty) {
             Some(why) => {
-                report.error(Code::Value, format!("{path}.default"), why, None);
+                report.error(Code::DefaultUnfit, format!("{path}.default"), why, None);
                 false
             }
             None => true,
@@ -361,7 +361,7 @@ fn attribute(report: &mut Report, name: &str, spec: &AttributeSpec) -> Attribute
     if spec.is.is_some() && spec.default.is_some() {
         let message = "a derived attribute has no default: is gives its value";
         report.error(
-            Code::Value,
+            Code::DerivedWithDefault,
             format!("{path}.default"),
             message,
             "leave it out".to_owned(),

@@ -19,7 +19,12 @@ pub fn check(report: &mut Report, world: &World<'_>, spec: &PrivacyPolicySpec) {
             (Some(hours), None) => check_hours(report, world, &format!("{path}.hours"), hours),
             (None, Some(_)) => drop(condition(report, world, n, quiet, &mut layout)),
             (Some(_), Some(_)) | (None, None) => {
-                report.error(Code::Value, path, "quiet has exactly one of hours, while", None);
+                report.error(
+                    Code::QuietNotOneThing,
+                    path,
+                    "quiet has exactly one of hours, while",
+                    None,
+                );
             }
         }
     }
@@ -79,10 +84,10 @@ fn check_hours(report: &mut Report, world: &World<'_>, path: &str, hours: &Hours
         } else {
             "add zone to the CustomerProfile, or name a zone here"
         };
-        report.warning(Code::Policy, format!("{path}.zone"), message, help.to_owned());
+        report.warning(Code::QuietWithoutZone, format!("{path}.zone"), message, help.to_owned());
     } else if zone != "Customer" && time::zone(zone).is_none() {
         report.error(
-            Code::Value,
+            Code::UnknownZone,
             format!("{path}.zone"),
             format!("there is no time zone '{zone}'"),
             "name an IANA zone such as Europe/Vienna".to_owned(),
@@ -91,7 +96,7 @@ fn check_hours(report: &mut Report, world: &World<'_>, path: &str, hours: &Hours
     for (field, clock) in [("from", &hours.from), ("to", &hours.to)] {
         if time::time_of_day(clock.as_str()).is_none() {
             report.error(
-                Code::Value,
+                Code::NotATimeOfDay,
                 format!("{path}.{field}"),
                 format!("'{clock}' is no time of day"),
                 "write it like \"21:00\"".to_owned(),

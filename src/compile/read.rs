@@ -1,8 +1,12 @@
 //! YAML into manifests, with what kubectl would refuse refused in words. Each document is read twice: as YAML 1.2 and with the booleans of
 //! YAML 1.1, which kubectl and Helm read; where the two differ is a trap.
 
-use super::{JourneyManifest, Manifests, Object, ParseError, lines::Lines, report::instead};
-use crate::api::shape::{Fault, faults};
+use super::{Code, JourneyManifest, Manifests, Object, ParseError, lines::Lines, report::instead};
+use crate::api::{
+    ChannelAdapterSpec, PrivacyPolicySpec, TouchpointSpec,
+    customer_profile::CustomerProfileSpec,
+    shape::{Fault, FaultKind, faults},
+};
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -18,6 +22,44 @@ const MISTAKES: usize = 20;
 /// What is wrong with the shape of an object.
 type Judge = fn(&Value) -> Vec<Fault>;
 
+/// One object of a text.
+#[derive(Debug)]
+pub struct Document<'t> {
+    pub object: Object,
+    /// metadata.namespace, where it is given.
+    pub namespace: Option<String>,
+    /// The document as it is written, and its first line in the text.
+    pub text: &'t str,
+    pub first: usize,
+    spec: Spec,
+}
+
+#[derive(Debug)]
+enum Spec {
+    Journey(JourneyManifest),
+    Touchpoint(TouchpointSpec),
+    Adapter(ChannelAdapterSpec),
+    Policy(PrivacyPolicySpec),
+    Profile(CustomerProfileSpec),
+    /// Texts that messages may include.
+    ConfigMap(BTreeMap<String, String>),
+}
+
+impl Document<'_> {
+    /// Puts it among `manifests`. False: its name was there, and is replaced.
+    pub fn into(self, manifests: &mut Manifests) -> bool {
+        let name = self.object.name;
+        match self.spec {
+            Spec::Journey(spec) => manifests.journeys.insert(name, spec).is_none(),
+            Spec::Touchpoint(spec) => manifests.touchpoints.insert(name, spec).is_none(),
+            Spec::Adapter(spec) => manifests.adapters.insert(name, spec).is_none(),
+            Spec::Policy(spec) => manifests.policies.insert(name, spec).is_none(),
+            Spec::Profile(spec) => manifests.profiles.insert(name, spec).is_none(),
+            Spec::ConfigMap(texts) => manifests.config_maps.insert(name, texts).is_none(),
+        }
+    }
+}
+
 /// Adds the documents of `text`, which must have the shape that the API server takes.
 pub fn read(manifests: &mut Manifests, text: &str, origin: &str) -> Result<(), Vec<ParseError>> {
     read_judged(manifests, text, origin, faults)
@@ -25,28 +67,51 @@ pub fn read(manifests: &mut Manifests, text: &str, origin: &str) -> Result<(), V
 
 /// The same with another judge of shapes.
 pub fn read_judged(manifests: &mut Manifests, text: &str, origin: &str, judge: Judge) -> Result<(), Vec<ParseError>> {
-    let mut errors = vec![];
-    let mut tell = |(line, message): Mistake| {
-        errors.push(ParseError {
-            origin: origin.into(),
-            line,
-            message,
-        });
-    };
-    if text.len() > SIZE {
-        tell((1, format!("more than {SIZE} bytes")));
-    } else {
-        for (first, document) in documents(text)
-            .into_iter()
-            .filter(|(_, document)| !is_scenario(document))
-        {
-            let mistakes = add(manifests, document, judge).err();
-            for (line, message) in mistakes.into_iter().flatten() {
-                tell((first + line - 1, message));
-            }
+    let (documents, mut errors) = objects_judged(text, origin, judge);
+    for document in documents {
+        let twice = given_twice(&document, origin, None);
+        if !document.into(manifests) {
+            errors.push(twice);
         }
     }
     if errors.is_empty() { Ok(()) } else { Err(errors) }
+}
+
+/// The objects of `text`, and what could not be read. Documents of other groups are passed over.
+pub fn objects<'t>(text: &'t str, origin: &str) -> (Vec<Document<'t>>, Vec<ParseError>) {
+    objects_judged(text, origin, faults)
+}
+
+fn objects_judged<'t>(text: &'t str, origin: &str, judge: Judge) -> (Vec<Document<'t>>, Vec<ParseError>) {
+    let (mut all, mut errors) = (vec![], vec![]);
+    if text.len() > SIZE {
+        let mistake = mistake(Code::FileTooLarge, 1, format!("more than {SIZE} bytes"));
+        errors.push(mistake.in_file(origin, 1));
+        return (all, errors);
+    }
+    for (first, document) in documents(text)
+        .into_iter()
+        .filter(|(_, document)| !is_scenario(document))
+    {
+        match one(document, first, judge) {
+            Ok(document) => all.extend(document),
+            Err(mistakes) => errors.extend(mistakes.into_iter().map(|mistake| mistake.in_file(origin, first))),
+        }
+    }
+    (all, errors)
+}
+
+/// `before`: the file of the first, where it is another.
+pub fn given_twice(document: &Document<'_>, origin: &str, before: Option<&str>) -> ParseError {
+    let Object { kind, name } = &document.object;
+    let elsewhere = before.map(|file| format!(", first in {file}")).unwrap_or_default();
+    let line = line_of(document.text, "metadata");
+    mistake(
+        Code::GivenTwice,
+        line,
+        format!("{kind} {name} is given twice{elsewhere}"),
+    )
+    .in_file(origin, document.first)
 }
 
 /// The documents with the number of their first line. kubectl divides the same way, before it reads YAML.
@@ -63,8 +128,53 @@ pub fn documents(text: &str) -> Vec<(usize, &str)> {
     all
 }
 
-/// A line of the document, from 1, and what is wrong in it.
-type Mistake = (usize, String);
+/// What is wrong in a line of a document, from 1.
+struct Mistake {
+    code: Code,
+    line: usize,
+    column: usize,
+    /// Boxed: it is seldom there, and errors travel.
+    object: Option<Box<Object>>,
+    path: String,
+    message: String,
+    help: Option<String>,
+}
+
+fn mistake(code: Code, line: usize, message: String) -> Mistake {
+    Mistake {
+        code,
+        line,
+        column: 1,
+        object: None,
+        path: String::new(),
+        message,
+        help: None,
+    }
+}
+
+impl Mistake {
+    fn in_file(self, origin: &str, first: usize) -> ParseError {
+        let Self {
+            code,
+            line,
+            column,
+            object,
+            path,
+            message,
+            help,
+        } = self;
+        ParseError {
+            origin: origin.into(),
+            line: first + line - 1,
+            column,
+            code,
+            object: object.map(|object| *object),
+            path,
+            message,
+            help,
+        }
+    }
+}
 
 const KINDS: [&str; 5] = [
     "Journey",
@@ -74,107 +184,126 @@ const KINDS: [&str; 5] = [
     "CustomerProfile",
 ];
 
-fn add(manifests: &mut Manifests, document: &str, judge: Judge) -> Result<(), Vec<Mistake>> {
-    let one = |line, message: String| vec![(line, message)];
+/// The object of one document; None: it is empty, or of another group.
+fn one(document: &str, first: usize, judge: Judge) -> Result<Option<Document<'_>>, Vec<Mistake>> {
+    let wrong = |code, line, message: String| vec![mistake(code, line, message)];
     let object = parse(document, true).map_err(|mistake| vec![mistake])?;
     if object.is_null() {
-        return Ok(());
+        return Ok(None);
     }
     let (version, kind) = (text(&object["apiVersion"]), text(&object["kind"]));
     if version.is_empty() || kind.is_empty() {
-        return Err(one(
-            1,
-            "apiVersion and kind are missing: this is no Kubernetes object".into(),
-        ));
+        let message = "apiVersion and kind are missing: this is no Kubernetes object";
+        return Err(wrong(Code::NotAnObject, 1, message.into()));
     }
     if kind == "List" {
-        return Err(one(1, "a List is not read: divide the objects by lines of ---".into()));
+        let message = "a List is not read: divide the objects by lines of ---";
+        return Err(wrong(Code::ListNotRead, 1, message.into()));
     }
     if version == "v1" && kind == "ConfigMap" {
-        return config_map(manifests, document, &object);
+        return config_map(document, first, &object).map_err(|mistake| vec![mistake]);
     }
     if !version.starts_with(GROUP) {
-        return Ok(());
+        return Ok(None);
     }
     if version != VERSION {
         let message = format!("apiVersion {version} is not known; write {VERSION}");
-        return Err(one(line_of(document, "apiVersion"), message));
+        return Err(wrong(Code::UnknownVersion, line_of(document, "apiVersion"), message));
     }
     if !KINDS.contains(&kind) {
         let message = format!("there is no kind {kind}; {}", instead(kind, KINDS, "kinds are"));
-        return Err(one(line_of(document, "kind"), message));
+        return Err(wrong(Code::UnknownKind, line_of(document, "kind"), message));
     }
-    let told = |mistake| vec![mistake];
     parse(document, false)
         .and_then(|loose| traps(document, &object, &loose))
-        .map_err(told)?;
+        .map_err(|mistake| vec![mistake])?;
     let name = text(&object["metadata"]["name"]);
     if name.is_empty() {
         let message = format!("this {kind} has no metadata.name");
-        return Err(one(line_of(document, "metadata"), message));
+        return Err(wrong(Code::NoName, line_of(document, "metadata"), message));
     }
+    let of = Object {
+        kind: kind.to_owned(),
+        name: name.to_owned(),
+    };
     let faults = judge(&object);
     if !faults.is_empty() {
         let lines = Lines::of(document, 1);
-        let told = |fault: Fault| (lines.at(&fault.path), format!("{kind} {name}: {fault}"));
+        let told = |fault: Fault| {
+            let spot = lines.spot(&fault.path, None);
+            Mistake {
+                code: shape(fault.kind),
+                line: spot.line,
+                column: spot.column,
+                object: Some(Box::new(of.clone())),
+                path: fault.path,
+                message: fault.message,
+                help: fault.help,
+            }
+        };
         return Err(faults.into_iter().take(MISTAKES).map(told).collect());
     }
-    let taken = match kind {
-        "Journey" => {
-            let manifest = JourneyManifest {
-                labels: labels(&object).map_err(|error| one(line_of(document, "labels"), error))?,
-                spec: spec(document, &object)?,
-            };
-            manifests.journeys.insert(name.into(), manifest).is_some()
-        }
-        "Touchpoint" => manifests
-            .touchpoints
-            .insert(name.into(), spec(document, &object)?)
-            .is_some(),
-        "ChannelAdapter" => manifests
-            .adapters
-            .insert(name.into(), spec(document, &object)?)
-            .is_some(),
-        "PrivacyPolicy" => manifests
-            .policies
-            .insert(name.into(), spec(document, &object)?)
-            .is_some(),
-        _ => manifests
-            .profiles
-            .insert(name.into(), spec(document, &object)?)
-            .is_some(),
+    let namespace = namespace(&object);
+    let spec = match kind {
+        "Journey" => Spec::Journey(JourneyManifest {
+            labels: labels(&object).map_err(|error| vec![unread(line_of(document, "labels"), error)])?,
+            spec: spec(document, &object)?,
+        }),
+        "Touchpoint" => Spec::Touchpoint(spec(document, &object)?),
+        "ChannelAdapter" => Spec::Adapter(spec(document, &object)?),
+        "PrivacyPolicy" => Spec::Policy(spec(document, &object)?),
+        _ => Spec::Profile(spec(document, &object)?),
     };
-    if taken {
-        return Err(one(
-            line_of(document, "metadata"),
-            format!("{kind} {name} is given twice"),
-        ));
+    Ok(Some(Document {
+        namespace,
+        object: of,
+        text: document,
+        first,
+        spec,
+    }))
+}
+
+fn shape(kind: FaultKind) -> Code {
+    match kind {
+        FaultKind::UnknownField => Code::UnknownField,
+        FaultKind::WrongType => Code::WrongFieldType,
+        FaultKind::Missing => Code::FieldMissing,
+        FaultKind::Rule => Code::RuleBroken,
     }
-    Ok(())
 }
 
 /// A ConfigMap without a name is made by somebody else (a generator, a template), and no touchpoint can name it.
-fn config_map(manifests: &mut Manifests, document: &str, object: &Value) -> Result<(), Vec<Mistake>> {
+fn config_map<'t>(document: &'t str, first: usize, object: &Value) -> Result<Option<Document<'t>>, Mistake> {
     let name = text(&object["metadata"]["name"]);
     if name.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let mut texts = BTreeMap::new();
     for (key, value) in object["data"].as_object().into_iter().flatten() {
         let Some(text) = value.as_str() else {
             let line = Lines::of(document, 1).at(&format!("data.{key}"));
             let message = format!("ConfigMap {name}: data.{key}: entries of a ConfigMap are texts: put it in quotes");
-            return Err(vec![(line, message)]);
+            return Err(mistake(Code::ConfigMapText, line, message));
         };
         texts.insert(key.clone(), text.to_owned());
     }
-    if manifests.config_maps.insert(name.into(), texts).is_some() {
-        return Err(vec![(
-            line_of(document, "metadata"),
-            format!("ConfigMap {name} is given twice"),
-        )]);
-    }
-    Ok(())
+    Ok(Some(Document {
+        object: Object {
+            kind: "ConfigMap".to_owned(),
+            name: name.to_owned(),
+        },
+        namespace: namespace(object),
+        text: document,
+        first,
+        spec: Spec::ConfigMap(texts),
+    }))
+}
+
+/// metadata.namespace, where it is given.
+fn namespace(object: &Value) -> Option<String> {
+    Some(text(&object["metadata"]["namespace"]))
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
 }
 
 fn text(value: &Value) -> &str {
@@ -203,35 +332,33 @@ pub fn is_scenario(document: &str) -> bool {
     document.lines().any(|line| line.starts_with("scenario:"))
 }
 
-/// Where the fields of each object of `text` stand.
-pub fn lines(yaml: &str) -> BTreeMap<Object, Lines> {
-    let one = |(first, document)| {
-        let object = parse(document, true).ok()?;
-        let of = Object {
-            kind: text(&object["kind"]).to_owned(),
-            name: text(&object["metadata"]["name"]).to_owned(),
-        };
-        Some((of, Lines::of(document, first)))
-    };
-    documents(yaml).into_iter().filter_map(one).collect()
-}
-
 fn parse(document: &str, strict_booleans: bool) -> Result<Value, Mistake> {
     match serde_saphyr::from_str_with_options::<Option<Value>>(document, options(strict_booleans)) {
         Ok(value) => Ok(value.unwrap_or_default()),
         Err(error) => {
-            let line = error.location().map_or(1, |location| location.line() as usize);
-            Err((line.max(1), error.to_string()))
+            let at = error
+                .location()
+                .map(|location| (location.line() as usize, location.column() as usize));
+            let (line, column) = at.unwrap_or((1, 1));
+            Err(Mistake {
+                column: column.max(1),
+                ..mistake(Code::NotYaml, line.max(1), error.to_string())
+            })
         }
     }
+}
+
+/// What the judge of shapes lets through and the types do not take.
+fn unread(line: usize, message: String) -> Mistake {
+    mistake(Code::SpecUnread, line, message)
 }
 
 fn spec<T: DeserializeOwned>(document: &str, object: &Value) -> Result<T, Vec<Mistake>> {
     let spec = object
         .get("spec")
         .cloned()
-        .ok_or_else(|| vec![(1, "spec is missing".to_owned())])?;
-    serde_json::from_value(spec).map_err(|error| vec![(line_of(document, "spec"), format!("spec: {error}"))])
+        .ok_or_else(|| vec![unread(1, "spec is missing".to_owned())])?;
+    serde_json::from_value(spec).map_err(|error| vec![unread(line_of(document, "spec"), format!("spec: {error}"))])
 }
 
 /// Words that YAML 1.1 takes for a boolean and YAML 1.2 for a text.
@@ -248,7 +375,8 @@ fn traps(document: &str, strict: &Value, loose: &Value) -> Result<(), Mistake> {
     };
     if let Some((path, word)) = trap(strict, loose, String::new()) {
         let line = line_where(document, |line| words(line).any(|one| one == word));
-        return Err((
+        return Err(mistake(
+            Code::WordIsBoolean,
             line,
             format!(
                 "{path}: kubectl reads an unquoted {word} as {}; quote it",
@@ -266,7 +394,8 @@ fn traps(document: &str, strict: &Value, loose: &Value) -> Result<(), Mistake> {
                 && (rest.is_empty() || rest.starts_with(' '))
                 && is_key(strict, key.trim())
             {
-                return Err((
+                return Err(mistake(
+                    Code::KeyIsBoolean,
                     n + 1,
                     format!(
                         "kubectl reads the key {} as {}; quote it, or choose another name",
@@ -285,7 +414,8 @@ fn traps(document: &str, strict: &Value, loose: &Value) -> Result<(), Mistake> {
             && value.starts_with(|c: char| c.is_ascii_alphabetic() || c == '(')
             && loses(strict)
         {
-            return Err((
+            return Err(mistake(
+                Code::LostToATag,
                 n + 1,
                 format!(
                     "YAML takes !{} for a tag and loses it: put the expression in quotes",

@@ -3,9 +3,9 @@
 use super::{Code, Diagnostic, Object, Severity};
 use crate::{
     expression::{self, diagnostic::did_you_mean},
-    template::Mistake,
+    template::{self, Mistake},
 };
-use std::fmt::Display;
+use std::{fmt::Display, ops::Range};
 
 /// Characters of an expression that a message quotes.
 const QUOTED: usize = 60;
@@ -27,6 +27,7 @@ impl Report {
         }
     }
 
+    /// What must be put right before the object is put to work.
     pub fn error(
         &mut self,
         code: Code,
@@ -34,7 +35,7 @@ impl Report {
         message: impl Into<String>,
         help: impl Into<Option<String>>,
     ) {
-        self.add(code, Severity::Error, path.into(), message.into(), help.into());
+        self.add(code, Severity::Error, path.into(), None, message.into(), help.into());
     }
 
     pub fn warning(
@@ -44,20 +45,37 @@ impl Report {
         message: impl Into<String>,
         help: impl Into<Option<String>>,
     ) {
-        self.add(code, Severity::Warning, path.into(), message.into(), help.into());
+        self.add(code, Severity::Warning, path.into(), None, message.into(), help.into());
     }
 
-    fn add(&mut self, code: Code, severity: Severity, path: String, message: String, help: Option<String>) {
+    fn add(
+        &mut self,
+        code: Code,
+        severity: Severity,
+        path: String,
+        part: Option<Range<usize>>,
+        message: String,
+        help: Option<String>,
+    ) {
+        debug_assert!(
+            severity == code.severity(),
+            "{code} is registered with another severity"
+        );
         let diagnostic = Diagnostic {
             code,
             severity,
             object: self.object.clone(),
             path,
+            part,
             message,
             help,
         };
-        // A template may make the same mistake several times in a line.
-        if !self.found.contains(&diagnostic) {
+        // A template may make the same mistake several times in a line: it is told where it is made first.
+        let same = |one: &Diagnostic| {
+            (one.code, &one.path, &one.message, &one.help)
+                == (diagnostic.code, &diagnostic.path, &diagnostic.message, &diagnostic.help)
+        };
+        if !self.found.iter().any(same) {
             self.found.push(diagnostic);
         }
     }
@@ -66,28 +84,56 @@ impl Report {
     pub fn expression(&mut self, path: &str, source: &str, mistakes: Vec<expression::Diagnostic>) {
         if source.trim().is_empty() {
             let help = "YAML takes a leading ! for a tag: put the expression in quotes".to_owned();
-            return self.error(Code::Expression, path, "an expression must not be empty", help);
+            return self.error(Code::EmptyExpression, path, "an expression must not be empty", help);
         }
         for mistake in mistakes {
             let message = format!("{} in `{}`", mistake.message, excerpt(source, &mistake.span));
-            self.error(Code::Expression, path, message, mistake.help);
+            let part = Some(mistake.span).filter(|span| !span.is_empty());
+            let code = of_expression(mistake.code);
+            self.add(code, code.severity(), path.into(), part, message, mistake.help);
         }
     }
 
     /// The mistakes of one template.
     pub fn template(&mut self, path: &str, mistakes: Vec<Mistake>) {
         for mistake in mistakes {
-            self.error(
-                Code::Template,
-                path,
-                format!("line {}: {}", mistake.line, mistake.message),
-                mistake.help,
-            );
+            let code = of_template(mistake.code);
+            let message = format!("line {}: {}", mistake.line, mistake.message);
+            self.add(code, code.severity(), path.into(), mistake.span, message, mistake.help);
         }
     }
 
     pub fn failed(&self) -> bool {
         self.found.iter().any(|found| found.severity == Severity::Error)
+    }
+}
+
+fn of_expression(code: expression::Code) -> Code {
+    match code {
+        expression::Code::Syntax => Code::ExpressionSyntax,
+        expression::Code::TooLarge => Code::ExpressionTooLarge,
+        expression::Code::UnknownName => Code::UnknownName,
+        expression::Code::UnknownFunction => Code::UnknownFunction,
+        expression::Code::WrongType => Code::WrongType,
+        expression::Code::WrongArgument => Code::WrongArgument,
+        expression::Code::MayBeMissing => Code::MayBeMissing,
+        expression::Code::NeverEqual => Code::NeverEqual,
+        expression::Code::NotInCel => Code::NotInCel,
+    }
+}
+
+fn of_template(code: template::Code) -> Code {
+    match code {
+        template::Code::Syntax => Code::TemplateSyntax,
+        template::Code::TooLarge => Code::TemplateTooLarge,
+        template::Code::UnknownName => Code::TemplateName,
+        template::Code::UnknownField => Code::TemplateField,
+        template::Code::DynamicAccess => Code::DynamicAccess,
+        template::Code::UnknownFilter => Code::UnknownFilter,
+        template::Code::UnknownFunction => Code::TemplateFunction,
+        template::Code::LinkAddress => Code::LinkAddress,
+        template::Code::NameIsTaken => Code::NameIsTaken,
+        template::Code::Include => Code::TemplateInclude,
     }
 }
 

@@ -59,7 +59,7 @@ pub fn survey(report: &mut Report, spec: &SurveySpec, outbound: &Outbound) -> Su
             if !known.clone().any(|name| name == question) {
                 let help = instead(question, known, "add it to survey.questions");
                 report.error(
-                    Code::Value,
+                    Code::UnknownQuestion,
                     &path,
                     format!("the survey has no question '{question}' to translate"),
                     help,
@@ -82,9 +82,9 @@ pub fn survey(report: &mut Report, spec: &SurveySpec, outbound: &Outbound) -> Su
 fn plain(report: &mut Report, path: &str, ask: &str) {
     if ask.contains("{{") || ask.contains("{%") || ask.contains("${") {
         let help = "write it out: the page of a survey knows nothing of the customer".to_owned();
-        report.error(Code::Template, path, "a question is plain text", help);
+        report.error(Code::QuestionIsTemplate, path, "a question is plain text", help);
     } else if ask.chars().count() > LONGEST {
         let message = format!("a question has at most {LONGEST} characters");
-        report.error(Code::Value, path, message, "make it shorter".to_owned());
+        report.error(Code::QuestionTooLong, path, message, "make it shorter".to_owned());
     }
 }

@@ -23,7 +23,7 @@ pub fn inbound(report: &mut Report, world: &World<'_>, name: &str, spec: &Inboun
         match world.manifests.adapters.get(from.as_str()) {
             Some(adapter) if adapter.http.is_some() => {}
             Some(_) => report.error(
-                Code::Reference,
+                Code::AdapterSends,
                 path,
                 format!("adapter '{from}' sends: nothing comes in by it"),
                 "name an adapter with http".to_owned(),
@@ -36,7 +36,7 @@ pub fn inbound(report: &mut Report, world: &World<'_>, name: &str, spec: &Inboun
                     .filter(|(_, adapter)| adapter.http.is_some())
                     .map(|(name, _)| name.as_str());
                 report.error(
-                    Code::Reference,
+                    Code::UnknownSource,
                     path,
                     format!("there is no adapter '{from}'"),
                     instead(from.as_str(), known, "make a ChannelAdapter with http"),
@@ -47,7 +47,7 @@ pub fn inbound(report: &mut Report, world: &World<'_>, name: &str, spec: &Inboun
     let validator = spec.schema.as_ref().and_then(|schema| match schema::compile(schema) {
         Ok(validator) => Some(validator),
         Err((message, help)) => {
-            report.error(Code::Schema, "spec.inbound.schema", message, help);
+            report.error(Code::SchemaInvalid, "spec.inbound.schema", message, help);
             None
         }
     });
@@ -63,7 +63,12 @@ pub fn inbound(report: &mut Report, world: &World<'_>, name: &str, spec: &Inboun
                         format!(" at {place}")
                     }
                 );
-                report.error(Code::Schema, format!("spec.inbound.samples[{n}]"), message, None);
+                report.error(
+                    Code::SampleBreaksSchema,
+                    format!("spec.inbound.samples[{n}]"),
+                    message,
+                    None,
+                );
             }
         }
     }
@@ -111,7 +116,7 @@ pub fn inbound(report: &mut Report, world: &World<'_>, name: &str, spec: &Inboun
                 "name it in the purposes of a PrivacyPolicy",
             );
             report.error(
-                Code::Policy,
+                Code::UnknownPurpose,
                 format!("spec.inbound.consent[{n}].purpose"),
                 format!("no PrivacyPolicy has a purpose '{}'", rule.purpose),
                 help,
@@ -164,7 +169,7 @@ pub fn assignment(
 ) -> Option<expression::Program> {
     if is_rewritten_key(attribute) {
         report.error(
-            Code::Value,
+            Code::KeyWasRewritten,
             path,
             format!("an attribute cannot be called {attribute}"),
             yaml_keys(),
@@ -178,7 +183,7 @@ pub fn assignment(
             "add it to the attributes of the CustomerProfile",
         );
         report.error(
-            Code::Reference,
+            Code::UnknownAttribute,
             path,
             format!("the CustomerProfile has no attribute '{attribute}'"),
             help,
@@ -187,7 +192,7 @@ pub fn assignment(
     };
     if known.is.is_some() {
         report.error(
-            Code::Value,
+            Code::DerivedIsAssigned,
             path,
             format!("customer.{attribute} is derived: only its `is` in the CustomerProfile gives it a value"),
             "assign what it reads".to_owned(),
@@ -223,7 +228,7 @@ fn identifier(report: &mut Report, source: &str, program: &expression::Program, 
     if last.is_none() || !path_alone {
         let message = "the kind of the identifier is the name of what is read, and this is not a path alone";
         report.error(
-            Code::Value,
+            Code::IdentifierIsComputed,
             "spec.inbound.customer",
             message,
             "write event.userId, event.anonymousId or another property".to_owned(),
@@ -308,7 +313,7 @@ pub fn outbound(
             if let Some(why) = why {
                 let message = format!("{why}, and no http adapter of the namespace has a publicUrl");
                 report.error(
-                    Code::Reference,
+                    Code::NoPublicUrl,
                     "spec.outbound.adapter",
                     message,
                     "add publicUrl to a ChannelAdapter with http".to_owned(),
@@ -341,18 +346,23 @@ fn response(report: &mut Report, world: &World<'_>, spec: &OutboundSpec) -> Opti
     let adapter = world.manifests.adapters.get(spec.adapter.as_str());
     if adapter.is_some_and(|adapter| adapter.webhook.is_none()) {
         let message = format!("adapter '{}' gets no answer: only a webhook does", spec.adapter);
-        report.error(Code::Value, path, message, "leave response out".to_owned());
+        report.error(Code::AnswerOfNoWebhook, path, message, "leave response out".to_owned());
         return None;
     }
     if schema["type"] != "object" {
         let help = "write type: object".to_owned();
-        report.error(Code::Schema, path, "what is kept of an answer is an object", help);
+        report.error(
+            Code::AnswerNoObject,
+            path,
+            "what is kept of an answer is an object",
+            help,
+        );
         return None;
     }
     match schema::compile(schema) {
         Ok(validator) => Some(Arc::new(Response::new(schema.clone(), validator))),
         Err((message, help)) => {
-            report.error(Code::Schema, path, message, help);
+            report.error(Code::SchemaInvalid, path, message, help);
             None
         }
     }
@@ -369,7 +379,7 @@ fn sending_adapter<'m>(
         Some(_) => {
             let message = format!("adapter '{name}' takes events in: it cannot send");
             report.error(
-                Code::Reference,
+                Code::AdapterTakesIn,
                 path,
                 message,
                 "name an adapter with smtp, webhook or log".to_owned(),
@@ -384,7 +394,12 @@ fn sending_adapter<'m>(
                 .filter(|(_, adapter)| adapter.http.is_none())
                 .map(|(name, _)| name.as_str());
             let help = instead(name, known, "make a ChannelAdapter with smtp, webhook or log");
-            report.error(Code::Reference, path, format!("there is no adapter '{name}'"), help);
+            report.error(
+                Code::UnknownAdapter,
+                path,
+                format!("there is no adapter '{name}'"),
+                help,
+            );
             None
         }
     }
@@ -401,7 +416,7 @@ pub fn allowed<'a>(
     for attribute in reads.filter(|attribute| !purpose.attributes.contains(*attribute)) {
         let message = format!("purpose '{name}' does not allow customer.{attribute}");
         report.error(
-            Code::Policy,
+            Code::AttributeNotAllowed,
             path,
             message,
             format!("add {attribute} to the purpose's attributes in the PrivacyPolicy, or do without"),

@@ -13,7 +13,12 @@ pub fn span(report: &mut Report, path: &str, text: &Span) -> Option<Micros> {
     let length = Some(text.micros()).filter(|length| *length > 0);
     if length.is_none() {
         let help = "write it like 90s, 15m, 36h, 14d or 1d12h".to_owned();
-        report.error(Code::Value, path, format!("'{text}' is no duration above zero"), help);
+        report.error(
+            Code::NotADuration,
+            path,
+            format!("'{text}' is no duration above zero"),
+            help,
+        );
     }
     length
 }
@@ -51,7 +56,7 @@ pub fn scalar(
         }
         Value::Null => {
             report.error(
-                Code::Value,
+                Code::NullGiven,
                 path,
                 "there is no null: a value is there or missing",
                 "leave the name out, or quote the text".to_owned(),
@@ -60,7 +65,7 @@ pub fn scalar(
         }
         Value::Array(_) | Value::Object(_) => {
             let help = "write a text, a number or a boolean; CEL stands in ${...}".to_owned();
-            report.error(Code::Value, path, "an object cannot be given here", help);
+            report.error(Code::ObjectGiven, path, "an object cannot be given here", help);
             return None;
         }
     };
@@ -81,7 +86,7 @@ pub fn text_with_cel(
         Ok(program) => {
             if bare {
                 report.warning(
-                    Code::Expression,
+                    Code::BracesMissing,
                     path,
                     format!("this is the text '{text}' itself"),
                     help,
@@ -91,7 +96,7 @@ pub fn text_with_cel(
         }
         Err(mistakes) if bare => {
             let message = mistakes.into_iter().next().map(|mistake| mistake.message);
-            report.error(Code::Expression, path, message.unwrap_or_default(), help);
+            report.error(Code::UnquotedExpression, path, message.unwrap_or_default(), help);
             None
         }
         Err(mistakes) => {

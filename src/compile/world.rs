@@ -74,7 +74,7 @@ impl<'m> World<'m> {
                     others.join(", ")
                 );
                 report.error(
-                    Code::Reference,
+                    Code::SeveralProfiles,
                     "metadata.name",
                     message,
                     "delete all but one".to_owned(),

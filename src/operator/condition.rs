@@ -6,7 +6,7 @@ use super::{
 };
 use crate::{
     clock::Micros,
-    compile::{Code, Diagnostic, Severity},
+    compile::{Class, Diagnostic, Severity},
 };
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
@@ -95,10 +95,10 @@ pub fn judge(diagnostics: &[Diagnostic]) -> Judged {
     let mut resolved = Vec::new();
     let mut compliant = Vec::new();
     for diagnostic in diagnostics.iter().filter(|d| d.severity == Severity::Error) {
-        match diagnostic.code {
-            Code::Reference => resolved.push(diagnostic),
-            Code::Policy => compliant.push(diagnostic),
-            Code::Shape | Code::Expression | Code::Template | Code::Schema | Code::Value | Code::Flow => {
+        match diagnostic.code.class() {
+            Class::Reference => resolved.push(diagnostic),
+            Class::Policy => compliant.push(diagnostic),
+            Class::Shape | Class::Expression | Class::Template | Class::Schema | Class::Value | Class::Flow => {
                 accepted.push(diagnostic);
             }
         }
@@ -159,20 +159,20 @@ pub fn lacking(resolved: Verdict, missing: &[Missing]) -> Verdict {
 fn verdict(subject: Subject, wrong: &[&Diagnostic], good: Reason, praise: &str) -> Verdict {
     match wrong.first() {
         None => Verdict::new(subject, Truth::True, good, praise),
-        Some(first) => Verdict::new(subject, Truth::False, reason(first.code), list(wrong)),
+        Some(first) => Verdict::new(subject, Truth::False, reason(first.code.class()), list(wrong)),
     }
 }
 
-fn reason(code: Code) -> Reason {
-    match code {
-        Code::Shape => Reason::InvalidShape,
-        Code::Reference => Reason::ReferenceNotFound,
-        Code::Expression => Reason::InvalidExpression,
-        Code::Template => Reason::InvalidTemplate,
-        Code::Schema => Reason::InvalidSchema,
-        Code::Value => Reason::InvalidValue,
-        Code::Flow => Reason::InvalidFlow,
-        Code::Policy => Reason::PolicyViolated,
+fn reason(class: Class) -> Reason {
+    match class {
+        Class::Shape => Reason::InvalidShape,
+        Class::Reference => Reason::ReferenceNotFound,
+        Class::Expression => Reason::InvalidExpression,
+        Class::Template => Reason::InvalidTemplate,
+        Class::Schema => Reason::InvalidSchema,
+        Class::Value => Reason::InvalidValue,
+        Class::Flow => Reason::InvalidFlow,
+        Class::Policy => Reason::PolicyViolated,
     }
 }
 
@@ -201,7 +201,10 @@ pub fn shorten(mut text: String, longest: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{clock::SECOND, compile::Object};
+    use crate::{
+        clock::SECOND,
+        compile::{Code, Object},
+    };
 
     fn say(truth: Truth, message: &str) -> Verdict {
         Verdict::new(Subject::Ready, truth, Reason::Ready, message)
@@ -241,12 +244,13 @@ mod tests {
                 name: "cart".into(),
             },
             path: path.into(),
+            part: None,
             message: "no such thing".into(),
             help: Some("make one".into()),
         };
         let judged = judge(&[
-            wrong(Code::Reference, "spec.steps[0].send.touchpoint"),
-            wrong(Code::Policy, "spec.steps[1]"),
+            wrong(Code::NotSendable, "spec.steps[0].send.touchpoint"),
+            wrong(Code::UnknownPurpose, "spec.steps[1]"),
         ]);
         assert!(judged.accepted.holds());
         assert_eq!(
@@ -255,10 +259,12 @@ mod tests {
         );
         assert_eq!(
             judged.resolved.message,
-            "Journey cart: spec.steps[0].send.touchpoint: no such thing; make one"
+            "JNY021 Journey cart: spec.steps[0].send.touchpoint: no such thing; make one"
         );
         assert_eq!(judged.compliant.reason, Reason::PolicyViolated);
-        let many: Vec<_> = (0..9).map(|i| wrong(Code::Value, &format!("spec.x[{i}]"))).collect();
+        let many: Vec<_> = (0..9)
+            .map(|i| wrong(Code::NotADuration, &format!("spec.x[{i}]")))
+            .collect();
         assert!(judge(&many).accepted.message.ends_with("and 4 more"));
     }
 

@@ -143,10 +143,11 @@ fn judge(
             name: adapter.clone(),
         };
         let diagnostic = Diagnostic {
-            code: Code::Reference,
+            code: Code::SecretNotFound,
             severity: Severity::Error,
             object,
             path,
+            part: None,
             message,
             help: Some(help),
         };
@@ -209,7 +210,7 @@ mod tests {
         assert_eq!(missing.reason, Reason::SecretNotFound);
         assert_eq!(
             missing.diagnostic.to_string(),
-            "ChannelAdapter mail: spec.smtp.credentials.secretRef.name: there is no Secret login; create it: \
+            "JNY034 ChannelAdapter mail: spec.smtp.credentials.secretRef.name: there is no Secret login; create it: \
              kubectl -n shop create secret generic login --from-literal=password=... --from-literal=username=..."
         );
         let half = judge("shop", &place(), &login, &login, Some(&content(&["username"]))).unwrap();

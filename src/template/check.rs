@@ -1,6 +1,6 @@
 //! What a template may say: one walk over its tree, which finds what it reads and reports every mistake.
 
-use super::{Mistake, Place, limits};
+use super::{Code, Mistake, Place, limits};
 use crate::expression::diagnostic::did_you_mean;
 use minijinja::{
     Error, ErrorKind,
@@ -150,7 +150,9 @@ pub fn syntax(error: &Error) -> Mistake {
         None
     };
     Mistake {
+        code: Code::Syntax,
         line: error.line().unwrap_or(1),
+        span: error.range(),
         message: detail,
         help,
     }
@@ -160,7 +162,9 @@ pub fn syntax(error: &Error) -> Mistake {
 fn bounded(source: &str) -> Result<(), Mistake> {
     let refuse = |line: u32, message: String, help: &str| {
         Err(Mistake {
+            code: Code::TooLarge,
             line: line as usize,
+            span: None,
             message,
             help: Some(help.into()),
         })
@@ -255,9 +259,11 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
-    fn mistake(&mut self, span: Span, message: String, help: Option<String>) {
+    fn mistake(&mut self, code: Code, span: Span, message: String, help: Option<String>) {
         self.tell(Mistake {
+            code,
             line: usize::from(span.start_line).max(1),
+            span: Some(span.start_offset as usize..span.end_offset as usize).filter(|span| !span.is_empty()),
             message,
             help,
         });
@@ -266,11 +272,15 @@ impl Walk<'_> {
     /// The line is that of the text in which the mistake is.
     fn tell(&mut self, mistake: Mistake) {
         if self.mistakes.len() < limits::MISTAKES {
-            let message = match self.within.last() {
-                Some(text) => format!("of '{text}', which it includes: {}", mistake.message),
-                None => mistake.message,
+            let mistake = match self.within.last() {
+                Some(text) => Mistake {
+                    message: format!("of '{text}', which it includes: {}", mistake.message),
+                    span: None,
+                    ..mistake
+                },
+                None => mistake,
             };
-            self.mistakes.push(Mistake { message, ..mistake });
+            self.mistakes.push(mistake);
         }
     }
 
@@ -279,20 +289,35 @@ impl Walk<'_> {
         let place = self.place;
         let written = || Some("write {% include 'NAME' %}".to_owned());
         let ast::Expr::Const(name) = &of.name else {
-            return self.mistake(span, "what is included must be known before it runs".into(), written());
+            return self.mistake(
+                Code::Include,
+                span,
+                "what is included must be known before it runs".into(),
+                written(),
+            );
         };
         let Some(name) = name.value.as_str() else {
-            return self.mistake(span, "an include names one text, in quotes".into(), written());
+            return self.mistake(
+                Code::Include,
+                span,
+                "an include names one text, in quotes".into(),
+                written(),
+            );
         };
         if of.ignore_missing {
             let help = Some("leave out `ignore missing`".to_owned());
-            return self.mistake(span, format!("'{name}' must be there"), help);
+            return self.mistake(Code::Include, span, format!("'{name}' must be there"), help);
         }
         if let Some(first) = self.within.iter().position(|each| each == name) {
             let circle = self.within[first..].iter().map(String::as_str).chain([name]);
             let circle = circle.collect::<Vec<_>>().join(", ");
             let help = Some("take one of the includes out".to_owned());
-            return self.mistake(span, format!("it would be included for ever: {circle}"), help);
+            return self.mistake(
+                Code::Include,
+                span,
+                format!("it would be included for ever: {circle}"),
+                help,
+            );
         }
         self.included += 1;
         let sizes = self.found.includes.iter().filter_map(|name| place.includes.get(name));
@@ -307,12 +332,17 @@ impl Walk<'_> {
             None
         };
         if let Some(message) = too_much {
-            return self.mistake(span, message, Some("include less".into()));
+            return self.mistake(Code::Include, span, message, Some("include less".into()));
         }
         let Some(text) = place.includes.get(name) else {
             let known = place.includes.keys().map(String::as_str);
             let help = did_you_mean(name, known).map(|meant| format!("did you mean '{meant}'?"));
-            return self.mistake(span, format!("there is no text '{name}' to include"), help);
+            return self.mistake(
+                Code::Include,
+                span,
+                format!("there is no text '{name}' to include"),
+                help,
+            );
         };
         self.found.includes.insert(name.to_owned());
         self.within.push(name.to_owned());
@@ -327,7 +357,12 @@ impl Walk<'_> {
 
     fn stands_alone(&mut self, span: Span) {
         let help = "write its text out, or {% include 'NAME' %}".to_owned();
-        self.mistake(span, "a template is no part of another".into(), Some(help));
+        self.mistake(
+            Code::Include,
+            span,
+            "a template is no part of another".into(),
+            Some(help),
+        );
     }
 
     fn statements(&mut self, all: &[ast::Stmt<'_>]) {
@@ -379,6 +414,7 @@ impl Walk<'_> {
             }
             ast::Stmt::AutoEscape(of) => {
                 self.mistake(
+                    Code::NameIsTaken,
                     of.span(),
                     "autoescape cannot be changed: values are escaped in html, and only there".into(),
                     None,
@@ -425,6 +461,7 @@ impl Walk<'_> {
             // A field of a namespace().
             ast::Expr::GetAttr(of) => self.expression(&of.expr),
             other => self.mistake(
+                Code::NameIsTaken,
                 other.span(),
                 format!("a {} cannot be assigned", other.description()),
                 None,
@@ -434,7 +471,12 @@ impl Walk<'_> {
 
     fn name(&mut self, name: &str, span: Span) {
         if self.roots().contains(&name) || FUNCTIONS.contains(&name) {
-            self.mistake(span, format!("'{name}' is taken"), Some("choose another name".into()));
+            self.mistake(
+                Code::NameIsTaken,
+                span,
+                format!("'{name}' is taken"),
+                Some("choose another name".into()),
+            );
         } else if let Some(scope) = self.locals.last_mut() {
             scope.insert(name.to_owned());
         }
@@ -494,6 +536,7 @@ impl Walk<'_> {
                 at => {
                     if let Some(root) = self.root(&of.expr) {
                         self.mistake(
+                            Code::DynamicAccess,
                             of.span(),
                             format!("{root}[...] would read what is not known before it runs"),
                             Some(format!("name it: {root}.NAME")),
@@ -538,10 +581,16 @@ impl Walk<'_> {
         }
         if self.roots().contains(&name) {
             let message = format!("'{name}' as a whole cannot be used");
-            return self.mistake(span, message, Some(format!("name what is needed: {name}.NAME")));
+            return self.mistake(
+                Code::DynamicAccess,
+                span,
+                message,
+                Some(format!("name what is needed: {name}.NAME")),
+            );
         }
         if FUNCTIONS.contains(&name) {
             return self.mistake(
+                Code::UnknownName,
                 span,
                 format!("'{name}' is a function"),
                 Some(format!("call it: {name}(...)")),
@@ -561,7 +610,12 @@ impl Walk<'_> {
                 |meant| format!("did you mean {meant}?"),
             )
         };
-        self.mistake(span, format!("'{name}' is not known here"), Some(help));
+        self.mistake(
+            Code::UnknownName,
+            span,
+            format!("'{name}' is not known here"),
+            Some(help),
+        );
     }
 
     fn attribute(&mut self, of: &ast::Expr<'_>, name: &str, span: Span) {
@@ -570,7 +624,7 @@ impl Walk<'_> {
                 && let Some(root) = self.root(&inner.expr)
             {
                 let message = format!("'{root}.{}' has no '{name}': it is one value", inner.name);
-                self.mistake(span, message, None);
+                self.mistake(Code::UnknownField, span, message, None);
             }
             return self.expression(of);
         };
@@ -598,7 +652,7 @@ impl Walk<'_> {
                         )
                     }),
                 });
-            return self.mistake(span, format!("'{root}' has no '{name}'"), help);
+            return self.mistake(Code::UnknownField, span, format!("'{root}' has no '{name}'"), help);
         }
         match root {
             "customer" if name != "id" => {
@@ -620,7 +674,7 @@ impl Walk<'_> {
         } else {
             did_you_mean(name, known.iter().copied()).map(|meant| format!("did you mean {meant}?"))
         };
-        self.mistake(span, format!("there is no {what} '{name}'"), help);
+        self.mistake(Code::UnknownFilter, span, format!("there is no {what} '{name}'"), help);
     }
 
     fn call(&mut self, call: &ast::Call<'_>, span: Span) {
@@ -635,18 +689,28 @@ impl Walk<'_> {
                     || format!("functions are {}", FUNCTIONS.join(", ")),
                     |meant| format!("did you mean {meant}()?"),
                 );
-                self.mistake(span, format!("there is no function '{name}'"), Some(help));
+                self.mistake(
+                    Code::UnknownFunction,
+                    span,
+                    format!("there is no function '{name}'"),
+                    Some(help),
+                );
             }
             ast::CallType::Method(ast::Expr::Var(var), "cycle" | "changed")
                 if var.id == "loop" && self.is_local("loop") => {}
             ast::CallType::Method(of, name) => {
                 let help = FILTERS.contains(&name).then(|| format!("write a filter: value|{name}"));
-                self.mistake(span, format!("values have no method '{name}'"), help);
+                self.mistake(
+                    Code::UnknownFunction,
+                    span,
+                    format!("values have no method '{name}'"),
+                    help,
+                );
                 self.expression(of);
             }
             ast::CallType::Block(_) => self.stands_alone(span),
             ast::CallType::Object(of) => {
-                self.mistake(span, "only functions can be called".into(), None);
+                self.mistake(Code::UnknownFunction, span, "only functions can be called".into(), None);
                 self.expression(of);
             }
         }
@@ -658,7 +722,7 @@ impl Walk<'_> {
             self.found.unsubscribes |= name == "unsubscribe_link";
             self.found.leaves |= name == "leave_link";
             if !call.args.is_empty() {
-                self.mistake(span, format!("{name}() takes nothing"), None);
+                self.mistake(Code::LinkAddress, span, format!("{name}() takes nothing"), None);
             }
             return;
         }
@@ -670,6 +734,7 @@ impl Walk<'_> {
             match journey {
                 Some(journey) => drop(self.found.joins.insert(journey.to_owned())),
                 None => self.mistake(
+                    Code::LinkAddress,
                     span,
                     "join_link() takes the name of a journey, in quotes".into(),
                     Some("write join_link('weekly-tips')".into()),
@@ -687,6 +752,7 @@ impl Walk<'_> {
                 if !web {
                     let help = "write link('https://shop.example/cart')".to_owned();
                     self.mistake(
+                        Code::LinkAddress,
                         span,
                         "link() takes an address that begins with https:// or http://".into(),
                         Some(help),
@@ -695,6 +761,7 @@ impl Walk<'_> {
             }
             [ast::CallArg::Pos(_)] => {}
             _ => self.mistake(
+                Code::LinkAddress,
                 span,
                 "link() takes one address".into(),
                 Some("write link('https://shop.example/cart')".into()),

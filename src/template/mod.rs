@@ -13,6 +13,7 @@ use minijinja::{AutoEscape, Environment, ErrorKind};
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
+    ops::Range,
     sync::Arc,
 };
 
@@ -64,10 +65,38 @@ pub struct Place {
     pub includes: BTreeMap<String, Arc<str>>,
 }
 
+/// What kind of mistake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// It cannot be read.
+    Syntax,
+    /// It is above one of [`limits`].
+    TooLarge,
+    /// A root, or a name of the template's own, that there is not.
+    UnknownName,
+    /// A field of customer, with or content that there is not.
+    UnknownField,
+    /// What it reads would not be known before it runs.
+    DynamicAccess,
+    /// A filter or test that there is not.
+    UnknownFilter,
+    /// A function or method that there is not.
+    UnknownFunction,
+    /// link() or unsubscribe_link() called wrongly.
+    LinkAddress,
+    /// What cannot be assigned or changed.
+    NameIsTaken,
+    /// A text that cannot be included.
+    Include,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
+    pub code: Code,
     /// From 1.
     pub line: usize,
+    /// Bytes of the template; None: no certain place.
+    pub span: Option<Range<usize>>,
     pub message: String,
     pub help: Option<String>,
 }

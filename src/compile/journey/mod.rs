@@ -37,7 +37,7 @@ pub fn compile(manifests: &Manifests, name: &str) -> Result<Compiled, Vec<Diagno
     let Some(manifest) = manifests.journeys.get(name) else {
         let help = instead(name, manifests.journeys.keys().map(String::as_str), "make it");
         report.error(
-            Code::Reference,
+            Code::UnknownJourney,
             "metadata.name",
             format!("there is no journey '{name}'"),
             help,
@@ -56,7 +56,7 @@ pub fn compile(manifests: &Manifests, name: &str) -> Result<Compiled, Vec<Diagno
     let mut found = compiler.report.found;
     found.append(&mut compiler.elsewhere);
     match program {
-        Some(program) if found.iter().all(|one| one.severity == Severity::Warning) => Ok(Compiled {
+        Some(program) if found.iter().all(|one| one.severity != Severity::Error) => Ok(Compiled {
             program,
             warnings: found,
         }),
@@ -224,7 +224,8 @@ impl<'m> Compiler<'m> {
         let Some(share) = percent(spec.percent.as_str()) else {
             let message = format!("'{}' is no percentage", spec.percent);
             let help = "write it like \"10%\" or \"0.5%\", from 0% to 100%".to_owned();
-            self.report.error(Code::Value, "spec.holdout.percent", message, help);
+            self.report
+                .error(Code::HoldoutPercent, "spec.holdout.percent", message, help);
             return None;
         };
         let namespace = &self.world.manifests.namespace;
@@ -274,7 +275,7 @@ impl<'m> Compiler<'m> {
                 )
             };
             self.report.error(
-                Code::Policy,
+                Code::AttributeNotAllowedInJourney,
                 path,
                 message,
                 format!("add {attribute} to the attributes of one of them in the PrivacyPolicy"),
@@ -287,13 +288,14 @@ impl<'m> Compiler<'m> {
         if choice.join && self.spec.entry.key.is_some() {
             let message = "who joins brings no event to take entry.key from";
             let help = "leave out entry.key, or join: false".to_owned();
-            self.report.error(Code::Value, "spec.choice.join", message, help);
+            self.report.error(Code::JoinWithKey, "spec.choice.join", message, help);
         }
         if (choice.join || choice.leave) && adapter::public_url(self.world.manifests).is_none() {
             let message =
                 "customers reach the page of a choice only by an app: no http adapter of the namespace has a publicUrl";
             let help = "add publicUrl to a ChannelAdapter with http".to_owned();
-            self.report.warning(Code::Reference, "spec.choice", message, help);
+            self.report
+                .warning(Code::ChoiceWithoutPage, "spec.choice", message, help);
         }
     }
 
@@ -303,7 +305,7 @@ impl<'m> Compiler<'m> {
         if !self.spec.goals.is_empty() && self.spec.goals.iter().all(|goal| goal.side != Side::Customer) {
             let help = "add a goal with side: Customer: what do they gain?".to_owned();
             self.report
-                .warning(Code::Flow, "spec.goals", "no goal is the customer's", help);
+                .warning(Code::NoCustomerGoal, "spec.goals", "no goal is the customer's", help);
         }
         for (n, kpi) in self.spec.kpis.iter().enumerate() {
             let path = format!("spec.kpis[{n}]");
@@ -314,7 +316,7 @@ impl<'m> Compiler<'m> {
                     "name a goal of this journey",
                 );
                 self.report.error(
-                    Code::Reference,
+                    Code::UnknownGoal,
                     format!("{path}.goal.name"),
                     format!("there is no goal '{}'", kpi.goal.name),
                     help,

@@ -36,8 +36,12 @@ impl Compiler<'_> {
             }
             (Some(_), Some(_)) | (None, _) => {
                 let help = "name one touchpoint, or candidates in oneOf".to_owned();
-                self.report
-                    .error(Code::Value, path, "a send has exactly one of touchpoint, oneOf", help);
+                self.report.error(
+                    Code::SendNotOneThing,
+                    path,
+                    "a send has exactly one of touchpoint, oneOf",
+                    help,
+                );
                 return None;
             }
         };
@@ -83,7 +87,7 @@ impl Compiler<'_> {
     fn sendable(&mut self, path: &str, touchpoint: &Name) -> String {
         if self.world.outbound(touchpoint.as_str()).is_none() {
             let (message, help) = self.world.not_outbound(touchpoint.as_str());
-            self.report.error(Code::Reference, path, message, help);
+            self.report.error(Code::NotSendable, path, message, help);
         }
         touchpoint.to_string()
     }
@@ -132,8 +136,9 @@ impl Compiler<'_> {
             let all: Vec<String> = policies.iter().map(|(name, _)| format!("'{name}'")).collect();
             all.join(", ")
         };
-        let (message, help) = if self.selecting.is_empty() {
+        let (code, message, help) = if self.selecting.is_empty() {
             (
+                Code::NoPolicy,
                 "no PrivacyPolicy selects this journey: it may send nothing".to_owned(),
                 "make a PrivacyPolicy whose journeySelector matches its labels".to_owned(),
             )
@@ -144,11 +149,13 @@ impl Compiler<'_> {
                 .map(|one| one.name.as_str());
             let known: BTreeSet<&str> = known.collect();
             (
+                Code::PurposeNotNamed,
                 format!("'{touchpoint}' is sent for purpose '{purpose}', which no PrivacyPolicy of this journey names"),
                 instead(purpose, known, "add the purpose to the PrivacyPolicy"),
             )
         } else {
             (
+                Code::PurposeNotShared,
                 format!(
                     "'{touchpoint}' is sent for purpose '{purpose}', which PrivacyPolicy {} names and {} does not: \
                      where several select a journey, only what all of them name is allowed",
@@ -162,12 +169,8 @@ impl Compiler<'_> {
             )
         };
         let at = self.sends().find(|(_, sent)| *sent == touchpoint);
-        self.report.error(
-            Code::Policy,
-            at.map(|(path, _)| path).unwrap_or_default(),
-            message,
-            help,
-        );
+        let path = at.map(|(path, _)| path).unwrap_or_default();
+        self.report.error(code, path, message, help);
     }
 }
 

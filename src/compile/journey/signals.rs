@@ -25,7 +25,7 @@ impl Compiler<'_> {
                     signal.event
                 );
                 self.report.error(
-                    Code::Flow,
+                    Code::TriggerFromInside,
                     format!("{path}.event"),
                     message,
                     "let an inbound touchpoint open the journey".to_owned(),
@@ -34,7 +34,7 @@ impl Compiler<'_> {
             let customer = self.world.customer.clone();
             if signal.times.is_some() {
                 self.report.error(
-                    Code::Value,
+                    Code::TimesOnTrigger,
                     format!("{path}.times"),
                     "times has no meaning on a trigger: nothing has begun from which it could count",
                     "let the touchpoint count in an attribute, and ask for it in when".to_owned(),
@@ -44,7 +44,7 @@ impl Compiler<'_> {
         }
         if self.spec.entry.triggers.is_empty() && self.spec.choice.as_ref().is_none_or(|choice| !choice.join) {
             self.report.error(
-                Code::Value,
+                Code::NobodyEnters,
                 "spec.entry.triggers",
                 "nobody can enter",
                 "name an event that opens the journey, or let customers join: choice.join".to_owned(),
@@ -67,7 +67,7 @@ impl Compiler<'_> {
             round.join(", then ")
         );
         self.report.warning(
-            Code::Flow,
+            Code::ChainedRound,
             format!("spec.entry.triggers[{n}].event"),
             message,
             "put a wait into one of them".to_owned(),
@@ -106,12 +106,8 @@ impl Compiler<'_> {
                         "a key is a text or a whole number, this is {:#} of '{name}'",
                         program.ty()
                     );
-                    self.report.error(
-                        Code::Expression,
-                        "spec.entry.key",
-                        message,
-                        "write string(...)".to_owned(),
-                    );
+                    self.report
+                        .error(Code::KeyType, "spec.entry.key", message, "write string(...)".to_owned());
                 }
                 Err(mistakes) if triggers.contains(name.as_str()) => {
                     self.report.expression("spec.entry.key", key.as_str(), mistakes)
@@ -196,7 +192,7 @@ impl Compiler<'_> {
         let Some(fields) = self.world.event(name) else {
             let (message, help) = self.world.no_event(name);
             self.report
-                .error(Code::Reference, format!("{path}.event"), message, help);
+                .error(Code::UnknownEvent, format!("{path}.event"), message, help);
             return None;
         };
         self.listens.insert(name.into());
@@ -219,7 +215,7 @@ impl Compiler<'_> {
         if times == 0 {
             let help = "leave it out, or write how many events it takes".to_owned();
             self.report
-                .error(Code::Value, format!("{path}.times"), "times is 1 or more", help);
+                .error(Code::TimesZero, format!("{path}.times"), "times is 1 or more", help);
         }
         (times > 0).then_some(times)
     }
@@ -231,7 +227,7 @@ impl Compiler<'_> {
         {
             let message = format!("'{event}' never comes: no step of this journey sends '{touchpoint}'");
             self.report.warning(
-                Code::Flow,
+                Code::MessageNeverSent,
                 format!("{path}.event"),
                 message,
                 "send it, or listen to what this journey sends".to_owned(),

@@ -18,14 +18,14 @@ impl Compiler<'_> {
                 let message = format!("there are two arms '{}'", arm.name);
                 let help = "give each arm its own name".to_owned();
                 self.report
-                    .error(Code::Value, format!("{path}[{at}].name"), message, help);
+                    .error(Code::SameArmName, format!("{path}[{at}].name"), message, help);
             }
             let weight = u8::try_from(arm.weight).ok().filter(|weight| *weight <= 100);
             if weight.is_none() {
                 let message = format!("{} is no percentage", arm.weight);
                 let help = "write a whole number from 0 to 100".to_owned();
                 self.report
-                    .error(Code::Value, format!("{path}[{at}].weight"), message, help);
+                    .error(Code::ArmWeight, format!("{path}[{at}].weight"), message, help);
             }
             let next = self.index(&format!("{path}[{at}].next"), &arm.next);
             arms.extend(weight.zip(next).map(|(weight, next)| Arm {
@@ -38,7 +38,7 @@ impl Compiler<'_> {
         if sum != 100 {
             let message = format!("the weights of the arms add up to {sum}");
             let help = "make them add up to 100: they are percentages".to_owned();
-            self.report.error(Code::Value, path, message, help);
+            self.report.error(Code::WeightsSum, path, message, help);
         }
         (arms.len() == split.arms.len()).then(|| StepAction::Split {
             salt: format!(

@@ -30,7 +30,7 @@ impl<'m> Compiler<'m> {
             if !names.insert(step.name.as_str()) {
                 let message = format!("there are two steps '{}'", step.name);
                 self.report.error(
-                    Code::Value,
+                    Code::SameStepName,
                     format!("spec.steps[{n}].name"),
                     message,
                     "give each step its own name".to_owned(),
@@ -65,7 +65,7 @@ impl<'m> Compiler<'m> {
             _ => {
                 let message = format!("step '{}' must do exactly one thing", spec.name);
                 self.report.error(
-                    Code::Value,
+                    Code::NotOneThing,
                     path,
                     message,
                     "give it one of wait, send, split, branch, set, exit".to_owned(),
@@ -128,7 +128,7 @@ impl<'m> Compiler<'m> {
             let path = format!("{path}.with.{name}");
             if is_rewritten_key(name) {
                 self.report.error(
-                    Code::Value,
+                    Code::KeyWasRewritten,
                     path,
                     format!("content cannot read with.{name}"),
                     yaml_keys(),
@@ -139,7 +139,7 @@ impl<'m> Compiler<'m> {
                 let message =
                     format!("content cannot read with.{name}: a name is a letter, then letters, digits and _");
                 self.report
-                    .error(Code::Value, path, message, "choose another name".to_owned());
+                    .error(Code::WithName, path, message, "choose another name".to_owned());
                 continue;
             }
             let place = Place {
@@ -164,7 +164,7 @@ impl<'m> Compiler<'m> {
                 "name a step of this journey",
             );
             self.report
-                .error(Code::Reference, path, format!("there is no step '{name}'"), help);
+                .error(Code::UnknownStep, path, format!("there is no step '{name}'"), help);
         }
         found
     }

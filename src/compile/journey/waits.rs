@@ -24,13 +24,13 @@ impl Compiler<'_> {
         let path = format!("{path}.wait");
         if wait.for_.is_none() && wait.at.is_none() && wait.until.is_none() {
             self.report
-                .error(Code::Value, &path, "a wait needs for, at or until", None);
+                .error(Code::EmptyWait, &path, "a wait needs for, at or until", None);
         }
         let ends = match (&wait.for_, &wait.at) {
             (Some(_), Some(_)) => {
                 let help = "a length counts from the arrival, an instant is at: choose one".to_owned();
                 self.report
-                    .error(Code::Value, &path, "a wait has for or at, not both", help);
+                    .error(Code::ForAndAt, &path, "a wait has for or at, not both", help);
                 return None;
             }
             (Some(text), None) => Some(WaitEnd::After(span(&mut self.report, &format!("{path}.for"), text)?)),
@@ -78,14 +78,15 @@ impl Compiler<'_> {
                 if from == to {
                     let help = "leave both out for the whole day".to_owned();
                     self.report
-                        .error(Code::Value, format!("{path}.to"), "from and to must differ", help);
+                        .error(Code::EmptyWindow, format!("{path}.to"), "from and to must differ", help);
                     return None;
                 }
                 Some((from, to))
             }
             (Some(_), None) | (None, Some(_)) => {
                 let help = "give both, or neither for the whole day".to_owned();
-                self.report.error(Code::Value, path, "from and to come together", help);
+                self.report
+                    .error(Code::HalfWindow, path, "from and to come together", help);
                 return None;
             }
         };
@@ -96,7 +97,7 @@ impl Compiler<'_> {
             .fold(0, |days, day| days | 1 << place_of(*day));
         if days == 0 && hours.is_none() {
             let help = "name days, or from and to".to_owned();
-            self.report.error(Code::Value, path, "during names no time", help);
+            self.report.error(Code::NoWindow, path, "during names no time", help);
             return None;
         }
         let windows = Windows {
@@ -107,7 +108,8 @@ impl Compiler<'_> {
         match ends {
             None => {
                 let help = "during says which time counts: add for or at".to_owned();
-                self.report.error(Code::Value, path, "during needs for or at", help);
+                self.report
+                    .error(Code::WindowsAlone, path, "during needs for or at", help);
                 None
             }
             Some(WaitEnd::After(length)) if too_long(*length, &windows) => {
@@ -115,8 +117,12 @@ impl Compiler<'_> {
                     "the windows are open for {} minutes a week: the wait would take more than ten years",
                     windows.minutes_a_week()
                 );
-                self.report
-                    .error(Code::Value, path, message, "open them longer, or wait less".to_owned());
+                self.report.error(
+                    Code::WindowsTooShort,
+                    path,
+                    message,
+                    "open them longer, or wait less".to_owned(),
+                );
                 None
             }
             Some(WaitEnd::After(_) | WaitEnd::At(_)) => Some(windows),
@@ -128,7 +134,7 @@ impl Compiler<'_> {
         if found.is_none() {
             let help = "write it like \"08:00\"".to_owned();
             self.report
-                .error(Code::Value, path, format!("'{text}' is no time of day"), help);
+                .error(Code::NotATimeOfDay, path, format!("'{text}' is no time of day"), help);
         }
         found
     }
@@ -137,7 +143,7 @@ impl Compiler<'_> {
         if name == "Customer" {
             if self.world.zone_may_be_missing {
                 self.report.warning(
-                    Code::Value,
+                    Code::WindowWithoutZone,
                     path,
                     "a customer's zone may not be known, and then these are hours of UTC",
                     "let the CustomerProfile's zone always have a value, or name a zone here".to_owned(),
@@ -149,7 +155,7 @@ impl Compiler<'_> {
         if zone.is_none() {
             let help = "name an IANA zone such as Europe/Vienna".to_owned();
             self.report
-                .error(Code::Value, path, format!("there is no time zone '{name}'"), help);
+                .error(Code::UnknownZone, path, format!("there is no time zone '{name}'"), help);
         }
         zone.map(WindowZone::Fixed)
     }

@@ -14,7 +14,13 @@ pub fn said(manifests: &Manifests) -> Vec<String> {
 fn lines(found: &[Diagnostic]) -> Vec<String> {
     let line = |one: &Diagnostic| {
         let help = one.help.as_ref().map(|help| format!("; {help}")).unwrap_or_default();
-        format!("{:?} {:?} {}: {}{help}", one.code, one.severity, one.path, one.message)
+        format!(
+            "{:?} {:?} {}: {}{help}",
+            one.code.class(),
+            one.severity,
+            one.path,
+            one.message
+        )
     };
     found.iter().map(line).collect()
 }

@@ -2,7 +2,7 @@
 
 use super::dereference::Facts;
 use crate::{
-    compile::{self, Compiled},
+    compile::{self, Compiled, Severity},
     operator::condition::{self, Verdict},
 };
 
@@ -32,15 +32,14 @@ pub fn judge(facts: &Facts) -> Judged {
         resolved,
         compliant,
     } = condition::judge(&diagnostics);
-    if let Some(compiled) = &compiled
-        && !compiled.warnings.is_empty()
-    {
-        let warnings: Vec<String> = compiled
-            .warnings
-            .iter()
-            .take(5)
-            .map(|w| format!("{}: {}", w.path, w.message))
-            .collect();
+    let warnings: Vec<String> = compiled
+        .iter()
+        .flat_map(|compiled| &compiled.warnings)
+        .filter(|one| one.severity == Severity::Warning)
+        .take(5)
+        .map(|one| format!("{} {}: {}", one.code, one.path, one.message))
+        .collect();
+    if !warnings.is_empty() {
         let message = format!("it compiles, with warnings: {}", warnings.join("; "));
         accepted = Verdict::new(accepted.subject, accepted.truth, accepted.reason, message);
     }
