@@ -1,6 +1,8 @@
 //! What a runner's round does to customers and messages: the real compiler, engine, policy and in-memory store; only the clock and the
 //! channel's answers are the test's own.
 
+#[path = "runner_turn/conditions.rs"]
+mod conditions;
 #[path = "runner_turn/content.rs"]
 mod content;
 
@@ -261,6 +263,8 @@ impl World {
             in_flight: self.in_flight.clone(),
             stuck: loaded.stuck.clone(),
             admissions: programs::admissions(&loaded.programs),
+            looks: programs::looks(&loaded.programs),
+            sweeps: programs::sweeps(&loaded.programs, true),
         };
         let in_flight = self.in_flight.clone();
         let mut turn = Turn {

@@ -12,6 +12,8 @@ mod door;
 mod intake;
 #[path = "store/leases.rs"]
 mod leases;
+#[path = "store/look.rs"]
+mod look;
 #[path = "store/messages.rs"]
 mod messages;
 #[path = "store/programs.rs"]
@@ -67,6 +69,14 @@ contract! {
         a_crashed_owner_is_taken_over_and_cannot_write_any_more
         an_epoch_grows_with_every_taking_over
         nobody_holds_shards_of_a_journey_that_is_not_there;
+    look:
+        a_change_is_told_to_those_who_watch_it_next_after_its_event
+        a_new_customer_and_an_import_are_told_and_what_nobody_watches_is_not
+        what_another_journey_sets_is_told_in_the_same_commit
+        a_sighting_comes_back_when_it_is_due_and_is_forgotten_when_it_is_blank
+        a_sweep_comes_to_everybody_once_and_goes_on_where_it_stopped
+        a_sweep_keeps_to_the_shards_that_are_held_and_is_fenced
+        who_has_ended_and_is_watched_no_more_holds_nobody_up;
     messages:
         only_as_many_held_messages_are_looked_at_as_there_is_room_for
         held_messages_come_when_they_are_due

@@ -1,11 +1,11 @@
 //! Journeys that begin where others end.
 
 use super::{Manifests, flow::Flow};
-use crate::api::journey::JourneySpec;
+use crate::api::{journey::JourneySpec, signal::Signal};
 use std::collections::BTreeSet;
 
 /// Every signal of a journey: of its triggers, waits, exits and goals.
-pub fn signals(spec: &JourneySpec) -> impl Iterator<Item = &crate::api::signal::Signal> {
+pub fn signals(spec: &JourneySpec) -> impl Iterator<Item = &Signal> {
     let waits = spec
         .steps
         .iter()
@@ -19,14 +19,19 @@ pub fn signals(spec: &JourneySpec) -> impl Iterator<Item = &crate::api::signal::
         .chain(spec.goals.iter().map(|goal| &goal.signal))
 }
 
-/// The journey whose end a signal's event is.
+/// The journey whose end a signal waits for.
+pub fn end_of(signal: &Signal) -> Option<&str> {
+    signal.event.as_ref().and_then(|event| ends(event.as_str()))
+}
+
+/// The journey whose end this event is.
 pub fn ends(event: &str) -> Option<&str> {
     event.strip_prefix("journey/")
 }
 
 /// Journeys whose ends this one listens for.
 pub fn chained(spec: &JourneySpec) -> impl Iterator<Item = &str> {
-    signals(spec).filter_map(|signal| ends(signal.event.as_str()))
+    signals(spec).filter_map(end_of)
 }
 
 /// The journeys that the end of `journey` opens, and they each other, until it is opened once more, where nobody waits on the way; None: there
@@ -39,13 +44,12 @@ pub fn round<'m>(manifests: &'m Manifests, journey: &'m str) -> Option<Vec<&'m s
     let opens = |from: &'m str| {
         manifests.journeys.iter().filter_map(move |(name, manifest)| {
             let mut triggers = manifest.spec.entry.triggers.iter();
-            let opened = triggers.any(|trigger| ends(trigger.event.as_str()) == Some(from));
+            let opened = triggers.any(|trigger| end_of(trigger) == Some(from));
             (opened && passes(name)).then_some(name.as_str())
         })
     };
-    let begins = |event: &str| ends(event).is_some();
     let own = &manifests.journeys.get(journey)?.spec.entry.triggers;
-    if !own.iter().any(|trigger| begins(trigger.event.as_str())) || !passes(journey) {
+    if !own.iter().any(|trigger| end_of(trigger).is_some()) || !passes(journey) {
         return None;
     }
     let (mut seen, mut open) = (BTreeSet::new(), vec![vec![journey]]);

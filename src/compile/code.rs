@@ -659,6 +659,22 @@ codes! {
         "leave_link() and join_link() belong to the journey that sends a message; the body of an adapter belongs to none. Call them in the content, and read content.NAME in the body."
         bad "body: '{\"text\": \"{{ leave_link() }}\"}'"
         good "body: '{\"text\": {{ content.text|tojson }}}'  # and content.text calls leave_link()";
+    JNY350 SignalOfNothing Value Error "a signal names nothing"
+        "A signal is an event (optionally with a condition), or a condition alone. Without either there is nothing to notice."
+        bad "exits: [{name: bought, outcome: Converted}]"
+        good "exits: [{name: bought, event: order-placed, outcome: Converted}]";
+    JNY351 TimesWithoutEvent Value Error "times counts events, and there is none"
+        "times says how many matches of an event it takes. A condition alone holds or does not: there is nothing to count."
+        bad "{when: customer.points > 3, times: 2}"
+        good "{event: cart-updated, when: customer.points > 3, times: 2}";
+    JNY352 ConditionWithKey Flow Error "a condition brings no key"
+        "entry.key is read from the event of a trigger. A trigger that is a condition alone has no event, so nobody could enter by it."
+        bad "entry: {key: event.cartId, triggers: [{when: customer.lapsed}]}"
+        good "entry: {triggers: [{when: customer.lapsed}]}";
+    JNY353 PassedForEver Flow Error "a wait is passed for ever"
+        "A wait for a condition is over at once where the condition holds. If it leads back to itself and nothing on the way changes what the condition reads, customers go round until they have Failed: TooManySteps. Lead on to another step, change in the loop what the condition reads, or name an event."
+        bad "{name: listen, wait: {until: [{when: customer.tier == 'gold', next: listen}]}}"
+        good "{name: listen, wait: {until: [{when: customer.tier == 'gold', next: thank}]}}";
 }
 
 impl Code {

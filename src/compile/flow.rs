@@ -147,6 +147,15 @@ impl<'a> Flow<'a> {
                 );
             }
         }
+        if let Some(at) = (0..self.steps.len()).find(|at| self.is_passed_for_ever(*at)) {
+            let message = format!(
+                "step '{}' waits for a condition that leads back to it: as long as it holds, customers would go round for ever",
+                self.steps[at].name
+            );
+            let help =
+                "lead on to another step, change in the loop what the condition reads, or name an event".to_owned();
+            report.error(Code::PassedForEver, format!("spec.steps[{at}]"), message, help);
+        }
         if let Some(at) = (0..self.steps.len()).find(|at| self.spins(*at)) {
             let message = format!(
                 "step '{}' leads back to itself without a wait: customers would go round for ever",
@@ -159,6 +168,37 @@ impl<'a> Flow<'a> {
                 "put a wait into the loop".to_owned(),
             );
         }
+    }
+
+    /// Whether a way leads from this wait back to it on which every wait is left by a condition that holds on arrival, and nothing changes
+    /// what it reads: no set, and no count of a step.
+    fn is_passed_for_ever(&self, start: usize) -> bool {
+        let at_once = |at: usize| -> Vec<usize> {
+            let step = &self.steps[at];
+            let waits = step.wait.as_ref().map(|wait| wait.until.iter().flatten());
+            let conditions = waits.into_iter().flatten().zip(&self.graph[at]).filter(|(until, _)| {
+                let when = until.signal.when.as_ref().map(|when| when.as_str());
+                until.signal.event.is_none() && when.is_some_and(|when| !when.contains("steps"))
+            });
+            match (&step.wait, &step.set) {
+                (Some(_), _) => conditions.map(|(_, edge)| edge.to).collect(),
+                (None, Some(_)) => vec![],
+                (None, None) => self.graph[at].iter().map(|edge| edge.to).collect(),
+            }
+        };
+        if self.steps[start].wait.is_none() {
+            return false;
+        }
+        let (mut seen, mut open) = (BTreeSet::new(), at_once(start));
+        while let Some(at) = open.pop() {
+            if at == start {
+                return true;
+            }
+            if at < self.steps.len() && seen.insert(at) {
+                open.extend(at_once(at));
+            }
+        }
+        false
     }
 
     /// Whether one can come to an end without a wait.
@@ -222,7 +262,7 @@ fn edges<'a>(steps: &'a [Step], at: usize, step: &'a Step) -> Vec<Edge<'a>> {
     if let Some(wait) = &step.wait {
         let signals = wait.until.iter().flatten().map(|until| Edge {
             to: index(&until.next),
-            event: Some(until.signal.event.as_str()),
+            event: until.signal.event.as_ref().map(|event| event.as_str()),
             sent: false,
         });
         return signals.chain(ends_by_time(wait).then(|| plain(next))).collect();

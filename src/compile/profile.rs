@@ -153,6 +153,19 @@ fn names(program: &expression::Program, layout: &Layout) -> BTreeSet<String> {
     paths.filter_map(|path| path.get(1).cloned()).collect()
 }
 
+/// All that these attributes (and the zone, where it is read) stand on, themselves among it.
+pub fn inputs(profile: &Profile, names: BTreeSet<String>, zone: bool) -> BTreeSet<String> {
+    let mut open: Vec<String> = names.into_iter().chain(zone.then(|| ZONE.to_owned())).collect();
+    let mut all = BTreeSet::new();
+    while let Some(name) = open.pop() {
+        if all.insert(name.clone()) {
+            open.extend(reads(profile, &name));
+        }
+    }
+    all.remove(ZONE);
+    all
+}
+
 /// In which order derived attributes are made; a circle is told by its names, and makes all in it missing.
 fn order(report: &mut Report, profile: &mut Profile) {
     let derived = profile.attributes.iter().filter(|(_, of)| of.is.is_some());

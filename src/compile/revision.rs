@@ -23,7 +23,7 @@ fn touchpoints<'m>(manifests: &'m Manifests, journey: &'m JourneyManifest) -> BT
         .flat_map(|send| send.touchpoints())
         .map(|touchpoint| touchpoint.as_str());
     let names = signals(spec)
-        .map(|signal| signal.event.as_str().split('/').next().unwrap_or_default())
+        .filter_map(|signal| signal.event.as_ref()?.as_str().split('/').next())
         .chain(sends);
     names.filter(|name| manifests.touchpoints.contains_key(*name)).collect()
 }

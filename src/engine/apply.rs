@@ -3,6 +3,7 @@
 use super::{
     entry::{self, Admission},
     goal,
+    look::{self, plan_looks},
     program::{Program, Programs},
     sight::Sight,
     state::{Customer, Disposition, Ending, Enrollment, Event, Ignored, Input, LEFT, Standing, Turn},
@@ -42,6 +43,7 @@ pub fn apply(
             }
             None
         }
+        Input::Look { sequence, look } => Some(look::look(programs, enrollments, *sequence, look, &mut round)),
         Input::Outcome {
             enrollment,
             step,
@@ -61,6 +63,7 @@ pub fn apply(
             None
         }
     };
+    plan_looks(programs, enrollments, &round);
     Turn {
         actions: round.actions,
         disposition,
@@ -69,7 +72,7 @@ pub fn apply(
 
 /// The program an enrollment walks by: its own revision, as long as it knows the step at which the enrollment stands. Who waits at the
 /// door will walk by the current one.
-fn program_of<'p>(programs: &'p Programs, enrollment: &Enrollment) -> Option<&'p Program> {
+pub(super) fn program_of<'p>(programs: &'p Programs, enrollment: &Enrollment) -> Option<&'p Program> {
     if enrollment.is_paced() {
         let current = programs.current.as_ref();
         return current
@@ -80,12 +83,32 @@ fn program_of<'p>(programs: &'p Programs, enrollment: &Enrollment) -> Option<&'p
     (!enrollment.is_active() || standing_at(program, enrollment).is_some()).then_some(program)
 }
 
+/// What is due by then, in its order: a wait may be over, and a condition may hold that it did not before.
+pub(super) fn pass_due(programs: &Programs, enrollments: &mut [Enrollment], by: Micros, round: &mut Round<'_>) {
+    let due = |each: &&mut Enrollment| each.due_at().is_some_and(|due| due <= by);
+    for enrollment in enrollments.iter_mut().filter(due) {
+        // A look is planned again for later than now, so the second time is the wait's end.
+        pass_time(programs, enrollment, round);
+        if enrollment.due_at().is_some_and(|due| due <= by) {
+            pass_time(programs, enrollment, round);
+        }
+    }
+}
+
 fn pass_time(programs: &Programs, enrollment: &mut Enrollment, round: &mut Round<'_>) {
     let suspended = programs.current.as_ref().is_some_and(|current| current.suspended);
     if suspended || enrollment.due_at().is_none_or(|due| due > round.now) {
         return;
     }
+    let looks = enrollment
+        .look_at
+        .is_some_and(|look| enrollment.wait_ends().is_none_or(|end| look <= end));
     match program_of(programs, enrollment) {
+        Some(program) if looks => {
+            if let Some(did) = Walk::new(program, enrollment, round).look(None) {
+                round.count(Count::Noticed(did));
+            }
+        }
         Some(program) => Walk::new(program, enrollment, round).time(),
         None => stay(enrollment, Coming::Time, round.now),
     }
@@ -124,21 +147,13 @@ fn hear(
     event: &Event,
     round: &mut Round<'_>,
 ) -> Disposition {
-    for enrollment in enrollments
-        .iter_mut()
-        .filter(|each| each.due_at().is_some_and(|due| due <= event.accepted_at))
-    {
-        pass_time(programs, enrollment, round);
-    }
+    pass_due(programs, enrollments, event.accepted_at, round);
     if event.name == LEFT {
         return leave(enrollments, round);
     }
     let mut keys = Keys::default();
     let mut did: Option<Disposition> = None;
-    let mut reached = Reached {
-        active: Vec::new(),
-        lost: false,
-    };
+    let mut reached = Reached::default();
     let mut turned_away = Vec::new();
     for enrollment in enrollments.iter_mut().filter(|each| each.ordinal != sequence) {
         if event
@@ -178,14 +193,19 @@ fn hear(
             (before, now) => before.or(now),
         };
     }
-    for ordinal in turned_away {
-        enrollments.retain(|each| each.ordinal != ordinal);
-        round.count(Count::Admitted(Disposition::Ignored(Ignored::ExitHolds)));
-    }
+    turn_away(enrollments, &turned_away, round);
     let admission = admit(programs, enrollments, sequence, event, &reached, &mut keys, round);
     match admission {
         Ok(came) => did.map_or(came, |did| did.min(came)),
         Err(why) => did.unwrap_or(Disposition::Ignored(why)),
+    }
+}
+
+/// Those at the door for whom an exit holds wait no longer.
+pub(super) fn turn_away(enrollments: &mut Vec<Enrollment>, ordinals: &[i64], round: &mut Round<'_>) {
+    for ordinal in ordinals {
+        enrollments.retain(|each| each.ordinal != *ordinal);
+        round.count(Count::Admitted(Disposition::Ignored(Ignored::ExitHolds)));
     }
 }
 
@@ -210,11 +230,12 @@ fn leave(enrollments: &mut Vec<Enrollment>, round: &mut Round<'_>) -> Dispositio
 }
 
 /// Who was there before the event, among those it reached.
-struct Reached {
+#[derive(Default)]
+pub(super) struct Reached {
     /// Keys of those that were active.
-    active: Vec<String>,
+    pub active: Vec<String>,
     /// Whether the program of one of them is not there.
-    lost: bool,
+    pub lost: bool,
 }
 
 /// Keys of one event by revision: each is evaluated once.
@@ -322,6 +343,34 @@ fn admit(
         sequence,
         event,
         key,
+    };
+    entry::admit(admission, enrollments, round)
+}
+
+/// Lets the customer in because a trigger's condition has become true. There is no event, and so no key: the compiler asks for none.
+pub(super) fn admit_by(
+    programs: &Programs,
+    enrollments: &mut Vec<Enrollment>,
+    sequence: i64,
+    event: &Event,
+    reached: &Reached,
+    round: &mut Round<'_>,
+) -> Result<Disposition, Ignored> {
+    let current = programs.current.as_ref().ok_or(Ignored::NoProgram)?;
+    if reached.lost {
+        return Err(Ignored::NoProgram);
+    }
+    if current.keyed {
+        return Err(Ignored::NoKey);
+    }
+    if !reached.active.is_empty() {
+        return Err(Ignored::AlreadyIn);
+    }
+    let admission = Admission {
+        program: current,
+        sequence,
+        event,
+        key: String::new(),
     };
     entry::admit(admission, enrollments, round)
 }

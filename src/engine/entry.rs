@@ -3,6 +3,7 @@
 use super::{
     apply::Keys,
     chance,
+    look::CHANGED,
     program::{ExitRule, Program},
     sight::Sight,
     state::{Disposition, Enrollment, Event, Ignored, JOINED, Standing},
@@ -127,10 +128,13 @@ pub(super) fn opens(program: &Program, event: &Event, round: &mut Round<'_>) -> 
     if event.name == JOINED {
         return program.joinable.then_some(()).ok_or(Ignored::NotIn);
     }
+    if event.name == CHANGED {
+        return condition_opens(program, event, round);
+    }
     let mut triggers = program
         .triggers
         .iter()
-        .filter(|trigger| trigger.event == event.name)
+        .filter(|trigger| trigger.hears(&event.name))
         .peekable();
     if triggers.peek().is_none() {
         return Err(Ignored::NotIn);
@@ -143,10 +147,26 @@ pub(super) fn opens(program: &Program, event: &Event, round: &mut Round<'_>) -> 
     holds.then_some(()).ok_or(Ignored::WhenFalse)
 }
 
+/// Who came to the door because a condition had become true may come in while one holds.
+fn condition_opens(program: &Program, event: &Event, round: &mut Round<'_>) -> Result<(), Ignored> {
+    let mut conditions = program.conditions().peekable();
+    if conditions.peek().is_none() {
+        return Err(Ignored::NotIn);
+    }
+    let sight = Sight::of_trigger(program, round.customer_id, event, round.now);
+    let holds = conditions.any(|(_, when)| {
+        let holds = sight.holds(Some(when));
+        round.judge(holds)
+    });
+    holds.then_some(()).ok_or(Ignored::WhenFalse)
+}
+
 /// Whether an exit of the program takes the event of one who is not in yet: one that takes several matches has none before the entry.
 pub(super) fn exit_holds(program: &Program, enrollment: &Enrollment, event: &Event, round: &mut Round<'_>) -> bool {
     let sight = Sight::of_signal(program, enrollment, round.customer_id, event, round.now);
-    let at_once = |rule: &&ExitRule| rule.signal.times <= 1 && rule.signal.event == event.name;
+    let at_once = |rule: &&ExitRule| {
+        rule.signal.times <= 1 && (rule.signal.hears(&event.name) || rule.signal.condition().is_some())
+    };
     let mut exits = program.exits.iter().filter(at_once);
     exits.any(|rule| {
         let holds = sight.holds(rule.signal.when.as_ref());
@@ -177,7 +197,8 @@ fn ask(asked: &Admission<'_>, enrollments: &[Enrollment], round: &mut Round<'_>)
     let last = enrollments
         .iter()
         .filter(|each| each.key.expose() == key)
-        .max_by_key(|each| each.ordinal);
+        // A look has a later number than events that came after its time.
+        .max_by_key(|each| (each.entries, each.ordinal));
     let entries = last.map_or(0, |last| last.entries);
     let left_at = last.and_then(|last| match last.standing {
         Standing::Ended { at, .. } => Some(at),

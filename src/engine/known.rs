@@ -89,6 +89,22 @@ impl Known<'_> {
         }
     }
 
+    /// When time may change a derived attribute. None: never, or it is not derived.
+    pub(super) fn next_change(&self, name: &str) -> Option<Micros> {
+        let derived = self.derived(name)?;
+        let mut made: Vec<(&str, Value)> = Vec::with_capacity(derived.stands_on.len());
+        let mut next = None;
+        let below = derived.stands_on.iter().map(String::as_str);
+        for name in below.chain([name]) {
+            let derived = self.derived(name)?;
+            let timed = derived.program.as_ref().filter(|program| program.reads_now());
+            let own = timed.and_then(|program| program.next_change(&self.record(derived, &made)));
+            next = own.into_iter().chain(next).min();
+            made.push((name, self.evaluate(name, derived, &made)));
+        }
+        next
+    }
+
     /// What the store knows, or the default.
     fn base(&self, name: &str) -> Option<&Json> {
         let attribute = self.profile.attributes.get(name)?;

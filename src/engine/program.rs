@@ -27,6 +27,11 @@ pub struct Program {
     /// Paths that the journey's expressions read, each with its slot in the record that is filled for an evaluation.
     pub layout: Layout,
     pub triggers: Vec<Signal>,
+    /// A name for the condition of each trigger that has no event, by its place: as long as the condition is the same, so is its name.
+    pub condition_names: BTreeMap<usize, String>,
+    /// What the first look at every customer is called, where a trigger has no event: it changes with the conditions and with what the
+    /// profile derives for them.
+    pub first_sight: Option<String>,
     /// By the name of an event (a signal's `event`): the CEL that gives the enrollment's key. Events without an entry have no key.
     pub keys: BTreeMap<String, expression::Program>,
     /// Whether the journey names a key at all; without one a customer has one enrollment at a time.
@@ -90,10 +95,16 @@ impl Program {
             .is_some_and(|purpose| purpose.basis == Basis::Consent)
     }
 
+    /// Conditions that let a customer in by becoming true, with their names.
+    pub fn conditions(&self) -> impl Iterator<Item = (&str, &expression::Program)> {
+        let named = self.condition_names.iter();
+        named.filter_map(|(at, name)| Some((name.as_str(), self.triggers.get(*at)?.condition()?)))
+    }
+
     /// Whether some wait ends by this event.
     pub fn awaits(&self, event: &str) -> bool {
         self.steps.iter().any(|step| match &step.action {
-            StepAction::Wait { until, .. } => until.iter().any(|until| until.signal.event == event),
+            StepAction::Wait { until, .. } => until.iter().any(|until| until.signal.hears(event)),
             StepAction::Send { .. }
             | StepAction::Split { .. }
             | StepAction::Branch { .. }
@@ -161,11 +172,24 @@ pub struct Derived {
 /// The one way to notice something: in triggers, waits, exits and goals.
 #[derive(Debug)]
 pub struct Signal {
-    pub event: String,
+    /// None: `when` alone is a condition, noticed as soon as it holds.
+    pub event: Option<String>,
     /// None: every event of the name matches.
     pub when: Option<expression::Program>,
     /// Matches that it takes, 1 or more: since the wait, of exits and goals since the entry. Of a trigger always 1.
     pub times: u32,
+}
+
+impl Signal {
+    /// Whether it is about events of this name.
+    pub fn hears(&self, event: &str) -> bool {
+        self.event.as_deref() == Some(event)
+    }
+
+    /// What must hold, where no event is named.
+    pub fn condition(&self) -> Option<&expression::Program> {
+        self.when.as_ref().filter(|_| self.event.is_none())
+    }
 }
 
 /// `None` means no limit.

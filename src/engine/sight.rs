@@ -169,6 +169,20 @@ impl<'a> Sight<'a> {
         when.map_or(Ok(true), |when| when.holds(&self.record(when)))
     }
 
+    /// When time may change the value: by itself, or through a derived attribute that it reads. None: never.
+    pub fn next_change(&self, expression: &expression::Program) -> Option<Micros> {
+        let paths = expression.reads().iter().map(|slot| self.layout.path(*slot));
+        let derived = paths
+            .filter(|path| path.segments.first().is_some_and(|root| root == "customer"))
+            .filter_map(|path| self.known.next_change(path.segments.get(1)?));
+        let own = if expression.reads_now() {
+            expression.next_change(&self.record(expression))
+        } else {
+            None
+        };
+        derived.chain(own).min()
+    }
+
     /// The value as JSON; never null.
     pub fn value(&self, expression: &expression::Program) -> Result<Json, Fault> {
         expression.eval_json(&self.record(expression))

@@ -3,7 +3,7 @@
 use crate::{clock::Micros, personal::Personal};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Attributes of a customer, or properties of an event, by name. Missing and null are the same.
 pub type Properties = Map<String, Value>;
@@ -79,6 +79,9 @@ pub struct Enrollment {
     /// Arrivals at steps that one input led to, up to where it stands: what stops a loop of sends that are skipped at once.
     #[serde(default)]
     pub arrivals: u32,
+    /// When time may change a condition that an exit, a goal or the present wait asks for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub look_at: Option<Micros>,
     /// What signals that take several matches have had so far.
     #[serde(default, skip_serializing_if = "Matches::is_empty")]
     pub matches: Matches,
@@ -143,8 +146,13 @@ impl Enrollment {
         matches!(self.standing, Standing::Paced { .. })
     }
 
-    /// When time alone moves it on.
+    /// When time alone may move it on: its wait is over, or a condition may have changed.
     pub fn due_at(&self) -> Option<Micros> {
+        self.wait_ends().into_iter().chain(self.look_at).min()
+    }
+
+    /// When its wait is over.
+    pub fn wait_ends(&self) -> Option<Micros> {
         match &self.standing {
             Standing::Waiting { until, .. } => *until,
             Standing::Sending { .. } | Standing::Ended { .. } | Standing::Paced { .. } => None,
@@ -209,10 +217,12 @@ pub struct StepResult {
 pub enum Input {
     /// An accepted event; `sequence` becomes the ordinal of an enrollment that it opens.
     Event { sequence: i64, event: Event },
-    /// The time at which a wait ends has come.
+    /// The time at which a wait ends, or a condition may change, has come.
     Due { enrollment: i64 },
     /// The turn of one who waits at the door has come.
     Admit { enrollment: i64 },
+    /// The customer is to be looked at; `sequence` becomes the ordinal of an enrollment that this opens.
+    Look { sequence: i64, look: Look },
     /// What became of a message of this enrollment.
     Outcome {
         enrollment: i64,
@@ -224,6 +234,33 @@ pub enum Input {
         /// What is kept of the provider's answer; empty where nothing is.
         response: Personal<Properties>,
     },
+}
+
+/// Why a customer is looked at.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Look {
+    /// With the attributes as they are to be seen ([`super::look::looked`], or what the store told of a change).
+    pub event: Event,
+    /// Whether attributes have changed: then enrollments are looked at too.
+    pub changed: bool,
+    /// Triggers' conditions that held at the last look.
+    pub held: BTreeSet<String>,
+}
+
+/// What was last seen of a customer by a journey's triggers that name no event.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sighting {
+    /// Names of the conditions that held: each must have been false before it can let the customer in again.
+    pub held: BTreeSet<String>,
+    /// When time may change one of them.
+    pub look_at: Option<Micros>,
+}
+
+impl Sighting {
+    /// As of a customer never looked at.
+    pub fn is_blank(&self) -> bool {
+        self.held.is_empty() && self.look_at.is_none()
+    }
 }
 
 /// What became of a message, for good.
@@ -254,6 +291,8 @@ pub enum Action {
     Set(Personal<Properties>),
     /// The enrollment arrived at a step: counted by the runner.
     Arrived { enrollment: i64, step: String },
+    /// Remember this of the customer, in place of the last sighting.
+    Sighted(Sighting),
     /// Add `n` to a count, in the hour of `at`.
     Count {
         count: crate::kpi::Count,
@@ -266,7 +305,7 @@ pub enum Action {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Turn {
     pub actions: Vec<Action>,
-    /// Of an event: what it did in this journey. None for other inputs.
+    /// Of an event and of a look: what it did in this journey. None for other inputs.
     pub disposition: Option<Disposition>,
 }
 
@@ -289,6 +328,8 @@ pub enum Disposition {
 pub enum Ignored {
     /// A signal that takes several matches (`times`) has counted it, and they are not enough yet.
     Counted,
+    /// A look: no condition that was asked for has become true.
+    Unchanged,
     /// Enrolled already, and no wait, exit or goal takes it.
     AlreadyIn,
     /// Nobody is enrolled, and no trigger takes it.
@@ -317,6 +358,7 @@ impl Ignored {
     pub fn name(self) -> &'static str {
         match self {
             Self::Counted => "Counted",
+            Self::Unchanged => "Unchanged",
             Self::AlreadyIn => "AlreadyIn",
             Self::NotIn => "NotIn",
             Self::WhenFalse => "WhenFalse",

@@ -5,6 +5,7 @@
 
 use super::{
     chance,
+    look::CHANGED,
     program::{Program, Signal, Step, StepAction},
     send::{after_send, record},
     sight::{Sight, properties},
@@ -137,6 +138,11 @@ impl Walk<'_, '_, '_> {
         self.follow(Move::Go(Some(0)), 0);
     }
 
+    /// Moves on because a condition of the present wait holds.
+    pub fn go(&mut self, moved: Move) {
+        self.follow(moved, 0);
+    }
+
     /// Takes a signal to the step that the enrollment stands at; whether it moved.
     pub fn signal(&mut self, event: &Event) -> bool {
         self.offer(Coming::Signal(event))
@@ -199,13 +205,13 @@ impl Walk<'_, '_, '_> {
                 Move::Stand(standing) => {
                     self.enrollment.standing = standing;
                     self.enrollment.arrivals = arrivals;
-                    match self.offer_kept() {
+                    match self.offer_kept().or_else(|| self.offer_conditions(None)) {
                         Some(moved) => moved,
                         None => return,
                     }
                 }
                 Move::Go(to) => match to.filter(|at| *at < self.program.steps.len()) {
-                    None => Move::End(Ending::Completed),
+                    None => Move::End(self.notice().unwrap_or(Ending::Completed)),
                     Some(at) if arrivals == MOST_STEPS => {
                         let name = &self.program.steps[at].name;
                         let result = self.enrollment.steps.entry(name.clone()).or_default();
@@ -253,7 +259,10 @@ impl Walk<'_, '_, '_> {
             enrollment: self.enrollment.ordinal,
             step: name.clone(),
         });
-        self.step(at, Coming::Arrival)
+        match self.notice() {
+            Some(outcome) => Move::End(outcome),
+            None => self.step(at, Coming::Arrival),
+        }
     }
 
     /// What the step does with what comes to it. Nobody stands in a split, a branch, a set or an exit, so nothing but an arrival comes to them.
@@ -345,7 +354,7 @@ impl Walk<'_, '_, '_> {
 
     /// Whether the event is what the signal notices.
     pub fn matches(&mut self, signal: &Signal, event: &Event) -> bool {
-        if signal.event != event.name {
+        if !signal.hears(&event.name) {
             return false;
         }
         let holds = self.signal_sight(event).holds(signal.when.as_ref());
@@ -436,8 +445,12 @@ fn end(enrollment: &mut Enrollment, outcome: Ending, round: &mut Round<'_>) {
 /// what follows from it waits for the program.
 pub(super) fn stay(enrollment: &mut Enrollment, coming: Coming<'_>, now: Micros) {
     let again = Some(now.saturating_add(NO_PROGRAM_RETRY));
+    if enrollment.look_at.is_some_and(|at| at <= now) {
+        enrollment.look_at = again;
+    }
     match (&mut enrollment.standing, coming) {
-        (Standing::Waiting { until, .. }, Coming::Time) => *until = again,
+        (Standing::Waiting { until, .. }, Coming::Time) if until.is_none_or(|end| end <= now) => *until = again,
+        (Standing::Waiting { .. }, Coming::Time) => {}
         (Standing::Sending { step, since, .. }, Coming::Outcome(told)) => {
             let (step, since) = (std::mem::take(step), *since);
             record(enrollment.steps.entry(step.clone()).or_default(), told);
@@ -479,7 +492,11 @@ pub(super) fn enroll(
         revision: program.revision.clone(),
         entered_at: now,
         entries,
-        entry: Personal::new(properties(event)),
+        entry: if event.name == CHANGED {
+            Personal::default()
+        } else {
+            Personal::new(properties(event))
+        },
         held_out,
         standing: Standing::Waiting {
             step: program.steps.first().map(|step| step.name.clone()).unwrap_or_default(),
@@ -490,6 +507,7 @@ pub(super) fn enroll(
         goals: BTreeMap::new(),
         kept: Vec::new(),
         arrivals: 0,
+        look_at: None,
         matches: Matches::default(),
         hops: event.hops,
     }

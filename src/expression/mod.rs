@@ -16,6 +16,7 @@ mod ast;
 mod call;
 mod check;
 pub mod diagnostic;
+mod outlook;
 mod program;
 pub mod record;
 mod syntax;
@@ -26,6 +27,7 @@ pub mod types;
 mod value;
 
 pub use diagnostic::{Code, Diagnostic, Span};
+pub use outlook::RECHECK;
 pub use program::{OnMissing, Place, Program, compile, compile_text};
 pub use record::{Layout, ReadPath, Record, Slot};
 pub use tree::Fault;

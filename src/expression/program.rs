@@ -4,6 +4,7 @@ use super::call::Function;
 use super::check::{Checker, made_a_condition, widen};
 use super::diagnostic::{Code, Diagnostic, Span};
 use super::limits;
+use super::outlook::next_change;
 use super::record::{Layout, Record, Slot};
 use super::syntax;
 use super::tree::{Fault, Machine, Node};
@@ -247,6 +248,17 @@ impl Program {
     /// Why there is no value; the work done until then is bounded by [`limits::FUEL`].
     pub fn eval<'a>(&'a self, record: &'a Record) -> Result<Val<'a>, Fault> {
         self.0.tree.eval(&mut Machine::new(record))
+    }
+
+    /// The earliest instant after the record's `now` at which its value may be another one while nothing but time passes, in microseconds
+    /// since 1970. None: time does not change it. Sound: until then the value is what it is now. Where it cannot be computed it is
+    /// [`super::RECHECK`] from now, and the value may change before.
+    pub fn next_change(&self, record: &Record) -> Option<i64> {
+        if self.0.reads_now {
+            next_change(&self.0.tree, record)
+        } else {
+            None
+        }
     }
 
     /// Its value as JSON, as it is stored and as content reads it: see [`Val::to_json`].

@@ -2,9 +2,9 @@
 //! tz database that is bundled with the program, so that every replica and every machine answers alike.
 
 use crate::clock::{DAY, HOUR, MINUTE, SECOND};
-use jiff::civil::{Time, Weekday};
+use jiff::civil::{Date, Time, Weekday};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
-use jiff::{Timestamp, ToSpan};
+use jiff::{Timestamp, ToSpan, Unit};
 
 /// Each unit once, the larger first, in microseconds.
 const UNITS: [(&str, i64); 5] = [("d", DAY), ("h", HOUR), ("m", MINUTE), ("s", SECOND), ("ms", 1_000)];
@@ -176,4 +176,40 @@ pub fn part(at: i64, zone: &TimeZone, part: Part) -> Option<i64> {
         Part::Minute => there.minute().into(),
         Part::Second => there.second().into(),
     })
+}
+
+/// The first instant after `at` at which this part of a wall clock in `zone` may be another one: where the part begins anew, or the zone's
+/// offset changes. None: at the calendar's end.
+pub fn next_part(at: i64, zone: &TimeZone, part: Part) -> Option<i64> {
+    let now = Timestamp::from_microsecond(at).ok()?;
+    let there = now.to_zoned(zone.clone()).datetime();
+    let of_day = there
+        .time()
+        .since(Time::midnight())
+        .ok()?
+        .total(Unit::Microsecond)
+        .ok()? as i64;
+    // By the clock as it goes until the offset changes.
+    let rest_of = |unit: i64| at.checked_add(unit - of_day.rem_euclid(unit));
+    let first_of = |date: Date| {
+        let first = date.to_zoned(zone.clone()).ok()?.timestamp().as_microsecond();
+        Some(if first > at { first } else { rest_of(DAY)? })
+    };
+    let begins = match part {
+        Part::Year => first_of(there.date().first_of_year().checked_add(1.year()).ok()?)?,
+        Part::Month => first_of(there.date().first_of_month().checked_add(1.month()).ok()?)?,
+        Part::Date | Part::Weekday => rest_of(DAY)?,
+        Part::Hour => rest_of(HOUR)?,
+        Part::Minute => rest_of(MINUTE)?,
+        Part::Second => rest_of(SECOND)?,
+    };
+    let shift = zone
+        .following(now)
+        .next()
+        .map(|shift| shift.timestamp().as_microsecond());
+    Some(
+        shift
+            .filter(|shift| *shift > at)
+            .map_or(begins, |shift| begins.min(shift)),
+    )
 }

@@ -80,7 +80,7 @@ impl Fault {
 /// One evaluation.
 pub struct Machine<'a> {
     pub record: &'a Record,
-    local: Option<&'a Value>,
+    pub local: Option<&'a Value>,
     fuel: u32,
 }
 

@@ -51,7 +51,7 @@ impl Drawing<'_> {
         } = entry;
         for (n, signal) in triggers.iter().enumerate() {
             let (title, mut lines) = self.signal_lines(signal);
-            lines.extend(self.channel_of(signal.event.as_str()));
+            lines.extend(signal.event.as_ref().and_then(|event| self.channel_of(event.as_str())));
             lines.extend(
                 pace.as_ref()
                     .map(|Pace { at_most, per }| format!("{at_most} per {per}")),
@@ -202,9 +202,12 @@ impl Drawing<'_> {
     /// What is noticed, and under which conditions.
     fn signal_lines(&self, signal: &Signal) -> (String, Vec<String>) {
         let Signal { event, when, times } = signal;
-        let mut lines: Vec<String> = when.iter().map(|when| format!("when {when}")).collect();
-        lines.extend(times.filter(|times| *times > 1).map(|times| format!("({times} times)")));
-        (event.to_string(), lines)
+        let mut said: Vec<String> = event.iter().map(ToString::to_string).collect();
+        said.extend(when.iter().map(|when| format!("when {when}")));
+        said.extend(times.filter(|times| *times > 1).map(|times| format!("({times} times)")));
+        // A condition alone is its own title.
+        let lines = said.split_off(said.len().min(1));
+        (said.pop().unwrap_or_default(), lines)
     }
 
     fn channel_of(&self, event: &str) -> Option<String> {

@@ -13,6 +13,10 @@ pub enum Count {
     Event(Disposition),
     /// What became of an event that was [`Disposition::Paced`]: entered, or ignored for a reason. paced = admitted + who waits now.
     Admitted(Disposition),
+    /// What a look at a customer whose attributes had changed did: sums to the changes told to this journey.
+    Changed(Disposition),
+    /// What a look that time or the first sight of a customer brought did, where it did something or a trigger fired in vain.
+    Noticed(Disposition),
     /// Enrollments begun.
     Entered,
     /// Enrollments ended, by outcome.
@@ -69,6 +73,8 @@ impl Count {
         match self {
             Self::Event(disposition) => format!("event:{}", disposition.name()),
             Self::Admitted(disposition) => format!("admitted:{}", disposition.name()),
+            Self::Changed(disposition) => format!("changed:{}", disposition.name()),
+            Self::Noticed(disposition) => format!("noticed:{}", disposition.name()),
             Self::Entered => "entered".into(),
             Self::Ended(ending) => format!("ended:{}", ending.name()),
             Self::Goal(name) => format!("goal:{name}"),
@@ -116,6 +122,8 @@ pub enum IntakeCount {
     Quarantined {
         reason: String,
     },
+    /// Looks at customers whose attributes changed, one for each journey whose conditions read them: nobody sent them.
+    Changed,
     /// What followed from accepted events (`consent/granted`): journeys get it, but nobody sent it.
     Followed,
 }
@@ -126,6 +134,7 @@ impl IntakeCount {
             Self::Accepted => "accepted".into(),
             Self::Duplicate => "duplicate".into(),
             Self::Quarantined { reason } => format!("quarantined:{reason}"),
+            Self::Changed => "changed".into(),
             Self::Followed => "followed".into(),
         }
     }

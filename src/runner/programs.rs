@@ -1,16 +1,23 @@
 //! The compiled revisions of one journey, and the channels they speak through, kept as the store has them.
 
-use super::{dispatch::Lanes, pump::ChannelOpener, turn::Adapters};
+use super::{
+    dispatch::Lanes,
+    pump::ChannelOpener,
+    turn::{Adapters, FIRST_SIGHT},
+};
 use crate::{
     channel::Reads,
     compile::{self, Manifests},
     engine::{Program, Programs},
-    store::{Admissions, NamespacePrograms, Result, Store, StoreError},
+    store::{Admissions, NamespacePrograms, Result, Store, StoreError, SweepRequest},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
 };
+
+/// Customers of one round that a sweep brings, at most: the rest is for those who have something to do now.
+const SWEEP: u32 = 50;
 
 /// What a runner runs by.
 #[derive(Default)]
@@ -108,4 +115,25 @@ pub fn admissions(programs: &Programs) -> Option<Admissions> {
 /// What a round knows of the lanes.
 pub fn adapters(lanes: &Lanes) -> Adapters {
     Adapters { open: lanes.state() }
+}
+
+/// Whether triggers of the current program have no event.
+pub fn looks(programs: &Programs) -> bool {
+    programs
+        .current
+        .as_ref()
+        .is_some_and(|program| program.first_sight.is_some())
+}
+
+/// Triggers without an event look at everybody once. Not while the journey is suspended: whoever they would let in would be turned away;
+/// nor when the runner is not `open` to new work.
+pub fn sweeps(programs: &Programs, open: bool) -> Vec<SweepRequest> {
+    let current = programs.current.as_ref().filter(|program| open && !program.suspended);
+    let version = current.and_then(|program| program.first_sight.clone());
+    let sweep = version.map(|version| SweepRequest {
+        sweep: FIRST_SIGHT.into(),
+        version,
+        limit: SWEEP,
+    });
+    sweep.into_iter().collect()
 }

@@ -194,6 +194,8 @@ impl Pump {
             in_flight: self.in_flight.clone(),
             stuck: self.loaded.stuck.clone(),
             admissions: programs::admissions(&self.loaded.programs).filter(|_| !self.draining),
+            looks: programs::looks(&self.loaded.programs),
+            sweeps: programs::sweeps(&self.loaded.programs, !self.draining),
         };
         let mut claims: Vec<Claim> = Vec::new();
         let mut counts = Counts::default();

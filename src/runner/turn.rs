@@ -14,13 +14,13 @@ use crate::{
     engine::{
         self,
         program::Programs,
-        state::{About, Action, Customer, Enrollment, Input, Outcome, Standing},
+        state::{About, Action, Customer, Disposition, Enrollment, Ignored, Input, Look, Outcome, Standing},
     },
     keys::{CustomerKey, Keys, MessageKey},
     kpi::{Count, Counts},
     personal::Personal,
     policy::{self, Contact},
-    store::{CustomerTurn, EndedRow, EnrollmentRow, Fate, Hold, OutboxRow, OutboxState, Round, RoundCommit},
+    store::{CustomerTurn, EndedRow, EnrollmentRow, Fate, Hold, OutboxRow, OutboxState, Round, RoundCommit, Sighting},
 };
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -30,6 +30,9 @@ pub enum TurnError {
     #[error("the content cannot be rendered")]
     Render,
 }
+
+/// The sweep that looks at every customer once, for the triggers that have no event.
+pub const FIRST_SIGHT: &str = "first-sight";
 
 /// What the process knows of its adapters when the round begins.
 #[derive(Debug, Clone, Default)]
@@ -112,6 +115,9 @@ pub(super) struct Walk<'a, 't> {
     pub(super) enrollments: Vec<Enrollment>,
     before: Vec<Enrollment>,
     pub(super) outbox: BTreeMap<MessageKey, OutboxRow>,
+    /// What the triggers last saw, and what they saw when the round began.
+    sighting: Sighting,
+    sighted_before: Sighting,
     given: CustomerTurnRest,
     pub(super) zone: Option<TimeZone>,
 }
@@ -120,6 +126,8 @@ struct CustomerTurnRest {
     inbox: VecDeque<(i64, engine::Event)>,
     outcomes: Vec<crate::store::Handed>,
     admit: Vec<i64>,
+    swept: Vec<String>,
+    look: Option<i64>,
 }
 
 impl<'a, 't> Walk<'a, 't> {
@@ -132,6 +140,9 @@ impl<'a, 't> Walk<'a, 't> {
             outbox,
             outcomes,
             admit,
+            sighting,
+            swept,
+            look,
         } = given;
         let key = customer.key;
         let opted_out = customer.has_left(&turn.hold.journey);
@@ -156,7 +167,11 @@ impl<'a, 't> Walk<'a, 't> {
                 inbox: inbox.into(),
                 outcomes,
                 admit,
+                swept,
+                look,
             },
+            sighted_before: sighting.clone(),
+            sighting,
             zone: None,
         };
         walk.see_zone();
@@ -174,9 +189,16 @@ impl<'a, 't> Walk<'a, 't> {
         while let Some((sequence, event)) = self.given.inbox.pop_front() {
             self.due_by(event.accepted_at);
             self.done.commit.consumed.push(sequence);
-            self.apply(Input::Event { sequence, event });
+            if event.name == engine::CHANGED {
+                self.look(sequence, event, true);
+            } else {
+                self.apply(Input::Event { sequence, event });
+            }
         }
         self.due_by(self.now);
+        if self.given.swept.iter().any(|sweep| sweep == FIRST_SIGHT) {
+            self.look_now();
+        }
         self.let_in();
         self.ask_again(stirred);
         self.close();
@@ -278,7 +300,21 @@ impl<'a, 't> Walk<'a, 't> {
         }
     }
 
-    /// Waits that end by `at`, the earliest first.
+    /// Looks at the customer as of now: time may have changed what the triggers ask for, or nobody has looked yet.
+    fn look_now(&mut self) {
+        if let Some(sequence) = self.given.look {
+            let event = engine::looked(&self.customer.attributes, self.now);
+            self.look(sequence, event, false);
+        }
+    }
+
+    fn look(&mut self, sequence: i64, event: engine::Event, changed: bool) {
+        let held = self.sighting.held.clone();
+        let look = Look { event, changed, held };
+        self.apply(Input::Look { sequence, look });
+    }
+
+    /// Waits that end and conditions that time may have changed by `at`, the earliest first.
     fn due_by(&mut self, at: Micros) {
         if self.suspended() {
             return;
@@ -293,8 +329,12 @@ impl<'a, 't> Walk<'a, 't> {
                 .filter_map(|e| e.due_at().map(|due| (due, e.ordinal)))
                 .filter(|(due, _)| *due <= at.min(self.now))
                 .min();
-            let Some((_, enrollment)) = due else { return };
-            self.apply(Input::Due { enrollment });
+            let look = self.given.look.and(self.sighting.look_at);
+            match (due, look.filter(|look| *look <= at.min(self.now))) {
+                (due, Some(look)) if due.is_none_or(|(due, _)| look <= due) && self.has_conditions() => self.look_now(),
+                (Some((_, enrollment)), _) => self.apply(Input::Due { enrollment }),
+                (None, _) => return,
+            }
         }
     }
 
@@ -330,13 +370,18 @@ impl<'a, 't> Walk<'a, 't> {
                 &self.customer,
                 self.now,
             );
-            if let Some(disposition) = turn.disposition {
-                let event = match &input {
-                    Input::Event { event, .. } => Some(event.name.as_str()),
-                    Input::Due { .. } | Input::Admit { .. } | Input::Outcome { .. } => None,
-                };
-                self.trace(None, &Count::Event(disposition), event);
-                self.count(Count::Event(disposition), self.now);
+            let counted = match (turn.disposition, &input) {
+                (Some(did), Input::Look { look, .. }) if look.changed => Some((Count::Changed(did), None)),
+                (None | Some(Disposition::Ignored(Ignored::Unchanged)), Input::Look { .. }) | (None, _) => None,
+                (Some(did), Input::Look { .. }) => Some((Count::Noticed(did), None)),
+                (Some(did), Input::Event { event, .. }) => Some((Count::Event(did), Some(event.name.as_str()))),
+                (Some(did), Input::Due { .. } | Input::Admit { .. } | Input::Outcome { .. }) => {
+                    Some((Count::Event(did), None))
+                }
+            };
+            if let Some((count, event)) = counted {
+                self.trace(None, &count, event);
+                self.count(count, self.now);
             }
             self.act(turn.actions, &mut inputs);
         }
@@ -365,6 +410,7 @@ impl<'a, 't> Walk<'a, 't> {
                     self.trace(None, &count, None);
                     self.done.commit.counts.add(count.name(), at, n);
                 }
+                Action::Sighted(sighting) => self.sighting = sighting,
             }
         }
     }
@@ -470,12 +516,21 @@ impl<'a, 't> Walk<'a, 't> {
                 self.done.commit.enrollments_gone.push((self.key, gone.ordinal));
             }
         }
+        if self.sighting != self.sighted_before {
+            self.done.commit.sightings.push((self.key, self.sighting.clone()));
+        }
         if self.attributes_changed {
             self.done
                 .commit
                 .attributes
                 .push((self.key, self.customer.attributes.clone()));
         }
+    }
+
+    /// Whether a trigger of the current program has no event.
+    fn has_conditions(&self) -> bool {
+        let current = self.turn.programs.current.as_ref();
+        current.is_some_and(|program| program.conditions().next().is_some())
     }
 
     pub(super) fn suspended(&self) -> bool {

@@ -138,6 +138,8 @@ struct Crew {
     held: Vec<Lease>,
     in_flight: BTreeSet<MessageKey>,
     outcomes: Vec<Handed>,
+    /// Whether everybody is still to be looked at once.
+    sweeping: bool,
 }
 
 pub struct World {
@@ -244,6 +246,7 @@ impl World {
             let longest_cap = loaded.programs.longest_cap();
             match self.crews.iter_mut().find(|crew| crew.journey == *name) {
                 Some(crew) => {
+                    crew.sweeping = programs::looks(&loaded.programs);
                     crew.programs = loaded.programs;
                     (crew.adapters, crew.limits, crew.longest_cap) = (adapters, limits, longest_cap);
                 }
@@ -255,6 +258,7 @@ impl World {
                     .map_err(|error| SimulateError::Program(error.to_string()))?;
                     self.crews.push(Crew {
                         journey: name.clone(),
+                        sweeping: programs::looks(&loaded.programs),
                         programs: loaded.programs,
                         adapters,
                         limits,
@@ -432,7 +436,7 @@ impl World {
     pub fn settle(&mut self, provider: &mut dyn Provider) -> Result<(), SimulateError> {
         for _ in 0..ROUNDS {
             self.hear_answers();
-            let asked = self.crews.iter().any(|crew| !crew.outcomes.is_empty());
+            let asked = self.crews.iter().any(|crew| !crew.outcomes.is_empty() || crew.sweeping);
             if !asked && !self.store.has_work(&self.namespace) {
                 return Ok(());
             }
@@ -471,6 +475,8 @@ impl World {
             in_flight: crew.in_flight.clone(),
             stuck: BTreeSet::new(),
             admissions: programs::admissions(&crew.programs),
+            looks: programs::looks(&crew.programs),
+            sweeps: programs::sweeps(&crew.programs, true),
         };
         let mut turn = Turn {
             programs: &crew.programs,
@@ -528,6 +534,8 @@ impl World {
         for key in heard {
             crew.in_flight.remove(&key);
         }
+        // A round that found nothing to do found nobody whom the sweep had still to come to.
+        crew.sweeping &= result != RoundResult::Idle;
         self.happenings.append(&mut happenings);
         if !counts.0.is_empty() {
             let sums = self.sums.entry(crew.journey.clone()).or_default();

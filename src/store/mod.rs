@@ -9,6 +9,7 @@ pub mod postgres;
 pub mod row;
 mod rules;
 
+pub use crate::engine::state::Sighting;
 pub use row::*;
 
 use crate::{clock::Micros, keys::MessageKey, kpi::Counts};
@@ -69,6 +70,10 @@ pub trait Store: Send + Sync + 'static {
     /// What follows from an event is committed with it: it is appended and delivered next after its event, with the profile that the event
     /// left. Nobody learns from it. It has no receipt and was not received: accepted and duplicate say nothing of it, it is counted as
     /// followed. A follower whose key is known already is left out.
+    ///
+    /// Journeys that watch an attribute which an event changed (`customer.NAME` among what they listen to; `customer.id` for a customer who
+    /// is new) are told of it next after the event, by `customer/changed` with the profile that the event left. Nobody sent that either: it
+    /// is counted as changed, once for each journey told.
     async fn accept(&self, namespace: &str, batch: &[Arrival], learn: Learn<'_>) -> Result<Vec<Receipt>>;
     /// Puts events aside with their reasons and counts them.
     async fn quarantine(&self, namespace: &str, rows: &[Quarantined]) -> Result<()>;
@@ -77,14 +82,15 @@ pub trait Store: Send + Sync + 'static {
     /// Removes a row from the quarantine, and takes it back from the count of its reason: it is about to be offered anew. (Rows that a round
     /// put aside were accepted, and stay counted so.)
     async fn release(&self, namespace: &str, id: i64) -> Result<Option<Quarantined>>;
-    /// Gateway counts (accepted, duplicate, quarantined:REASON, followed) by name and hour.
+    /// Gateway counts (accepted, duplicate, quarantined:REASON, followed, changed) by name and hour.
     async fn intake_counts(&self, namespace: &str) -> Result<Counts>;
     /// A message by its key, whether its outcome is known or not.
     async fn message(&self, namespace: &str, key: MessageKey) -> Result<Option<MessageRow>>;
 
     // ── import ──
     /// Upserts customers: each attribute replaces the one of its name, null removes it, the others stay; consents obey
-    /// [`Customer::hear_consent`], and the evidence of those that hold is kept. Remembers that `file` has been read up to `rows`.
+    /// [`Customer::hear_consent`], and the evidence of those that hold is kept. Journeys that watch what changed are told. Remembers that
+    /// `file` has been read up to `rows`.
     async fn import(&self, namespace: &str, customers: &[Imported], file: &str, rows: u64) -> Result<()>;
     /// Rows of `file` (a hash of its contents) that earlier calls have read.
     async fn import_progress(&self, namespace: &str, file: &str) -> Result<u64>;
@@ -104,7 +110,8 @@ pub trait Store: Send + Sync + 'static {
     /// To be done are: outcomes of messages that are still claimed, in held shards (others are left to whoever holds the shard now: repeating
     /// an outcome does no harm); inbox rows, in the order of acceptance; overdue waits, unless the current revision is suspended; held
     /// messages that are due; orphans: claims of an older epoch, and claims of the present one that are not in `in_flight` and older than
-    /// 5 s, because the answer to their commit was lost; and those at the door whose turn has come, in the order of acceptance: of those who
+    /// 5 s, because the answer to their commit was lost; where the request looks, sightings whose time has come, unless the current revision
+    /// is suspended; those whom a sweep of the request comes to, whose progress is written with what they bring; and those at the door whose turn has come, in the order of acceptance: of those who
     /// wait in any shard the first, as many as the pace has places for. Never more are let in than `at_most` in any stretch of time that is
     /// `per` long, whoever holds the shards (places are kept to a thousandth of the period, and come back that much late at most).
     ///

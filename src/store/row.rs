@@ -4,7 +4,7 @@ use crate::{
     clock::Micros,
     engine::{
         program::Pace,
-        state::{About, Ending, Enrollment, Event, Outcome, Properties},
+        state::{About, Ending, Enrollment, Event, Outcome, Properties, Sighting},
     },
     keys::{CustomerKey, MessageKey},
     kpi::Counts,
@@ -21,7 +21,8 @@ pub struct JourneyRow {
     pub journey: String,
     pub revision: String,
     pub suspended: bool,
-    /// Names of events that reach it: the index by which a journey that does not listen costs nothing.
+    /// Names of events that reach it, and customer.NAME for attributes whose change does (customer.id: a customer who is new): the index by
+    /// which a journey that does not listen costs nothing.
     pub listens: BTreeSet<String>,
     /// The journey and the touchpoints it uses (`compile::Manifests`), pinned with the revision.
     pub body: serde_json::Value,
@@ -169,6 +170,22 @@ pub struct RoundRequest {
     pub stuck: BTreeSet<String>,
     /// Whether those who wait at the door by entry.pace may come in; None: nobody may, the journey has no program or is suspended.
     pub admissions: Option<Admissions>,
+    /// Whether triggers without an event are looked at: then sightings are read, and those that are due are to be done.
+    pub looks: bool,
+    /// Visits of every customer that go on in this round.
+    pub sweeps: Vec<SweepRequest>,
+}
+
+/// A visit of every customer of the namespace, once each: a shard at a time in the order of keys, from where it stopped, whoever holds the
+/// shard. A customer who is made meanwhile may be visited or not.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SweepRequest {
+    /// What it is for; several may be under way in one journey.
+    pub sweep: String,
+    /// Another version than the last one begins anew, with everybody.
+    pub version: String,
+    /// Customers of one round at most, beyond the round's own limit.
+    pub limit: u32,
 }
 
 /// How fast those at the door are let in.
@@ -221,6 +238,12 @@ pub struct CustomerTurn {
     pub outcomes: Vec<Handed>,
     /// Ordinals of those at the door whose turn has come: there is a place for each, and who waits longer has one too.
     pub admit: Vec<i64>,
+    /// What triggers last saw; blank where the round does not look.
+    pub sighting: Sighting,
+    /// Names of sweeps that have come to this customer.
+    pub swept: Vec<String>,
+    /// A sequence number that no event has, for an enrollment that a look of this turn opens. None: neither time nor a sweep asks for one.
+    pub look: Option<i64>,
 }
 
 impl CustomerTurn {
@@ -234,6 +257,9 @@ impl CustomerTurn {
             outbox: Vec::new(),
             outcomes: Vec::new(),
             admit: Vec::new(),
+            sighting: Sighting::default(),
+            swept: Vec::new(),
+            look: None,
         }
     }
 }
@@ -314,7 +340,9 @@ pub struct RoundCommit {
     pub enrollments_gone: Vec<(CustomerKey, i64)>,
     /// How many of [`CustomerTurn::admit`] came in; the others' places are free again.
     pub admitted: u32,
-    /// Whole attribute sets of customers whose attributes changed.
+    /// What triggers saw, in place of the last sighting; a blank one is forgotten.
+    pub sightings: Vec<(CustomerKey, Sighting)>,
+    /// Whole attribute sets of customers whose attributes changed. Journeys that watch what changed are told.
     pub attributes: Vec<(CustomerKey, Personal<Properties>)>,
     pub outbox: Vec<OutboxRow>,
     /// Messages that leave the outbox; what is in `outbox` too leaves it.

@@ -4,13 +4,17 @@ use super::{Arrival, Customer, CustomerTurn, EndedRow, Hold, Learn, Receipt, Rou
 use crate::{
     clock::{DAY, Micros, SECOND},
     engine::{
+        self,
         program::Pace,
         state::{Enrollment, Event, Properties},
     },
     keys::{CustomerKey, MessageKey},
     kpi::{Counts, IntakeCount},
 };
-use std::{borrow::Cow, collections::BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 use uuid::Uuid;
 
 /// Inbox rows of one customer that one round takes; the rest follows in the next ones, in order.
@@ -117,8 +121,49 @@ pub fn ending(hold: &Hold, row: &EndedRow, customer: &Customer, listeners: &[Str
     (arrival, event)
 }
 
-/// What the intake counts of a batch: received events by their receipts, and what followed from them apart.
-pub fn tally(receipts: &[Receipt], followed: usize, now: Micros) -> Counts {
+/// What changed about a customer, as journeys watch it: customer.NAME for each attribute, and customer.id of one who is new (`before` is
+/// None).
+pub fn changes(before: Option<&Properties>, after: &Properties) -> BTreeSet<String> {
+    let none = Properties::new();
+    let known = before.unwrap_or(&none);
+    let value = |of: &Properties, name: &str| of.get(name).filter(|value| !value.is_null()).cloned();
+    let names = known.keys().chain(after.keys());
+    names
+        .filter(|name| value(known, name) != value(after, name))
+        .map(|name| format!("customer.{name}"))
+        .chain(before.is_none().then(|| "customer.id".to_owned()))
+        .collect()
+}
+
+/// What tells a journey that a customer is to be looked at.
+pub fn look(customer: &Customer, now: Micros) -> Event {
+    engine::looked(&customer.attributes, now)
+}
+
+/// Those who watch one of these names.
+pub fn watching<'a>(
+    watchers: &'a BTreeMap<String, BTreeSet<String>>,
+    names: &'a BTreeSet<String>,
+) -> impl Iterator<Item = &'a String> {
+    watchers
+        .iter()
+        .filter(|(_, watches)| !watches.is_disjoint(names))
+        .map(|(journey, _)| journey)
+}
+
+/// Where the keys of a shard lie: from the first on, up to the second. (The shard is the first byte modulo 64.)
+pub fn ranges(shard: u8) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let firsts = (shard..=u8::MAX).step_by(usize::from(CustomerKey::SHARDS));
+    let end = |first: u8| {
+        first
+            .checked_add(1)
+            .map_or_else(|| vec![u8::MAX; 17], |next| vec![next])
+    };
+    firsts.map(|first| (vec![first], end(first))).collect()
+}
+
+/// What the intake counts of a batch: received events by their receipts, and what followed from them and what changed apart.
+pub fn tally(receipts: &[Receipt], followed: usize, changed: usize, now: Micros) -> Counts {
     let mut counts = Counts::default();
     let mut add = |count: IntakeCount, n: usize| {
         if n > 0 {
@@ -129,6 +174,7 @@ pub fn tally(receipts: &[Receipt], followed: usize, now: Micros) -> Counts {
     add(IntakeCount::Accepted, many(Receipt::Accepted));
     add(IntakeCount::Duplicate, many(Receipt::Duplicate));
     add(IntakeCount::Followed, followed);
+    add(IntakeCount::Changed, changed);
     counts
 }
 
@@ -187,6 +233,7 @@ pub fn has_work(turn: &CustomerTurn, now: Micros) -> bool {
         || !turn.outbox.is_empty()
         || !turn.admit.is_empty()
         || turn.enrollments.iter().any(due)
+        || turn.look.is_some()
 }
 
 /// Of those whose turn has come, who still waits now that the row is locked.
@@ -234,6 +281,23 @@ mod tests {
                     mark <= pace_since(now + per + per / 1_000 + 1, pace),
                     "{now} {per}: it is over"
                 );
+            }
+        }
+    }
+
+    #[test]
+    fn the_ranges_of_a_shard_hold_its_keys_and_no_others() {
+        for first in 0..=u8::MAX {
+            for rest in [0, u8::MAX] {
+                let mut key = CustomerKey([rest; 16]);
+                key.0[0] = first;
+                let inside = |shard: u8| {
+                    ranges(shard)
+                        .iter()
+                        .any(|(low, high)| key.0.as_slice() >= low.as_slice() && key.0.as_slice() < high.as_slice())
+                };
+                let shards: Vec<u8> = (0..CustomerKey::SHARDS).filter(|shard| inside(*shard)).collect();
+                assert_eq!(shards, [key.shard()]);
             }
         }
     }

@@ -206,6 +206,8 @@ pub fn request() -> RoundRequest {
         in_flight: BTreeSet::new(),
         stuck: BTreeSet::new(),
         admissions: None,
+        looks: false,
+        sweeps: vec![],
     }
 }
 
@@ -246,6 +248,7 @@ pub fn enrollment(customer: CustomerKey, ordinal: i64, revision: &str, standing:
             goals: BTreeMap::new(),
             kept: vec![],
             arrivals: 0,
+            look_at: None,
             matches: Default::default(),
             hops: 0,
         },

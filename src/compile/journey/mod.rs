@@ -1,5 +1,6 @@
 //! A journey: its scopes, its steps, what it sends, and what the policies let it read.
 
+mod conditions;
 mod pace;
 mod sends;
 mod signals;
@@ -94,7 +95,7 @@ impl<'m> Compiler<'m> {
             .entry
             .triggers
             .iter()
-            .map(|trigger| Some(trigger.event.as_str()))
+            .map(|trigger| trigger.event.as_ref().map(|event| event.as_str()))
             .collect();
         // Who joins brings no event: all of the entry may be missing.
         let joinable = spec.choice.as_ref().is_some_and(|choice| choice.join);
@@ -110,7 +111,7 @@ impl<'m> Compiler<'m> {
             listens: BTreeSet::new(),
             reads: BTreeMap::new(),
             entry: Field {
-                may_be_missing: false,
+                may_be_missing: triggers.iter().any(Option::is_none),
                 ..world.union("entry", &triggers)
             },
             policy: policy::merge(&selecting.iter().map(|(_, policy)| *policy).collect::<Vec<_>>()),
@@ -123,6 +124,7 @@ impl<'m> Compiler<'m> {
         let manifests = self.world.manifests;
         let triggers = self.triggers();
         self.no_round(name);
+        let (condition_names, first_sight) = self.conditions(&triggers);
         let reentry = self.reentry();
         let holdout = self.holdout();
         let pace = self.pace();
@@ -142,6 +144,8 @@ impl<'m> Compiler<'m> {
             journey: name.into(),
             revision: super::revision(manifests, name),
             triggers,
+            condition_names,
+            first_sight,
             keys,
             keyed: self.spec.entry.key.is_some(),
             reentry,

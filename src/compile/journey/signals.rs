@@ -19,11 +19,11 @@ impl Compiler<'_> {
         let mut triggers = vec![];
         for (n, signal) in self.spec.entry.triggers.iter().enumerate() {
             let path = format!("spec.entry.triggers[{n}]");
-            if World::message_of(signal.event.as_str()).is_some() && self.world.event(signal.event.as_str()).is_some() {
-                let message = format!(
-                    "'{}' reaches only customers that are in the journey already",
-                    signal.event
-                );
+            if let Some(event) = &signal.event
+                && World::message_of(event.as_str()).is_some()
+                && self.world.event(event.as_str()).is_some()
+            {
+                let message = format!("'{event}' reaches only customers that are in the journey already");
                 self.report.error(
                     Code::TriggerFromInside,
                     format!("{path}.event"),
@@ -60,7 +60,7 @@ impl Compiler<'_> {
             return;
         };
         let before = round.iter().rev().nth(1).copied().unwrap_or_default();
-        let opens = |trigger: &SignalSpec| chain::ends(trigger.event.as_str()) == Some(before);
+        let opens = |trigger: &SignalSpec| chain::end_of(trigger) == Some(before);
         let n = self.spec.entry.triggers.iter().position(opens).unwrap_or(0);
         let message = format!(
             "journeys open each other without a wait: {}; after ten in a row nobody enters any more",
@@ -83,7 +83,7 @@ impl Compiler<'_> {
             .entry
             .triggers
             .iter()
-            .map(|trigger| trigger.event.as_str())
+            .filter_map(|trigger| Some(trigger.event.as_ref()?.as_str()))
             .collect();
         for name in self.listens.clone() {
             let Some(fields) = self.world.event(&name) else {
@@ -128,7 +128,7 @@ impl Compiler<'_> {
         for (n, exit) in self.spec.exits.iter().enumerate() {
             let path = format!("spec.exits[{n}]");
             if let Some(signal) = self.signal(&path, &exit.signal, &[&customer, &entry, &steps]) {
-                self.own_message(&path, &signal.event);
+                self.own_message(&path, signal.event.as_deref());
                 exits.push(ExitRule {
                     name: exit.name.to_string(),
                     signal,
@@ -151,18 +151,21 @@ impl Compiler<'_> {
             let signal = self.signal(&path, &goal.signal, &[&customer, &entry, &steps]);
             let value = match &goal.value {
                 Some(source) => {
-                    let event = self.world.event(goal.signal.event.as_str());
-                    let event = event.map(|fields| field("event", Type::object(fields), false));
-                    event.and_then(|event| {
-                        let roots = [&customer, &entry, &steps, &event];
-                        self.number(&format!("{path}.value"), source.as_str(), &roots)
-                    })
+                    // A condition has no event, and an event that is none has been reported.
+                    let event = goal.signal.event.as_ref().map(|event| self.world.event(event.as_str()));
+                    let event = event.map(|fields| fields.map(|fields| field("event", Type::object(fields), false)));
+                    let path = format!("{path}.value");
+                    match &event {
+                        Some(None) => None,
+                        Some(Some(event)) => self.number(&path, source.as_str(), &[&customer, &entry, &steps, event]),
+                        None => self.number(&path, source.as_str(), &[&customer, &entry, &steps]),
+                    }
                 }
                 None => None,
             };
             let within = span(&mut self.report, &format!("{path}.within"), &goal.within);
             if let (Some(signal), Some(within)) = (signal, within) {
-                self.own_message(&path, &signal.event);
+                self.own_message(&path, signal.event.as_deref());
                 goals.push(Goal {
                     name: goal.name.to_string(),
                     signal,
@@ -188,7 +191,10 @@ impl Compiler<'_> {
 
     /// None: it cannot be made, and the report says why.
     pub(super) fn signal(&mut self, path: &str, signal: &SignalSpec, roots: &[&Field]) -> Option<Signal> {
-        let name = signal.event.as_str();
+        let Some(event) = &signal.event else {
+            return self.lone(path, signal, roots);
+        };
+        let name = event.as_str();
         let Some(fields) = self.world.event(name) else {
             let (message, help) = self.world.no_event(name);
             self.report
@@ -204,7 +210,7 @@ impl Compiler<'_> {
             None => None,
         };
         Some(Signal {
-            event: name.into(),
+            event: Some(name.into()),
             when,
             times: self.times(path, signal)?,
         })
@@ -221,8 +227,9 @@ impl Compiler<'_> {
     }
 
     /// What becomes of a message reaches only the enrollment that sent it.
-    pub(super) fn own_message(&mut self, path: &str, event: &str) {
-        if let Some(touchpoint) = World::message_of(event)
+    pub(super) fn own_message(&mut self, path: &str, event: Option<&str>) {
+        if let Some(event) = event
+            && let Some(touchpoint) = World::message_of(event)
             && !self.sends().any(|(_, sent)| sent == touchpoint)
         {
             let message = format!("'{event}' never comes: no step of this journey sends '{touchpoint}'");

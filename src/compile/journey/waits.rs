@@ -47,7 +47,7 @@ impl Compiler<'_> {
             let signal = self.signal(&path, &of.signal, roots);
             let next = self.index(&format!("{path}.next"), &of.next);
             if let (Some(signal), Some(next)) = (signal, next) {
-                self.own_message(&path, &signal.event);
+                self.own_message(&path, signal.event.as_deref());
                 until.push(Until { signal, next });
             }
         }

@@ -1,6 +1,7 @@
 //! One sound shop; each test changes one thing and looks at what is said of it.
 
 mod codes;
+mod conditions;
 mod content;
 mod derived;
 mod mistakes;

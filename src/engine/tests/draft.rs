@@ -146,7 +146,7 @@ fn profile() -> Arc<Profile> {
 fn signal(event: &str, when: &str, cel: &mut impl FnMut(&str, OnMissing) -> Option<expression::Program>) -> Signal {
     let (times, event) = event.split_once(" x ").unwrap_or(("1", event));
     Signal {
-        event: event.into(),
+        event: (!event.is_empty()).then(|| event.into()),
         when: cel(when, OnMissing::False),
         times: times.parse().unwrap(),
     }
@@ -263,6 +263,12 @@ impl Draft {
             .iter()
             .map(|(event, when)| signal(event, when, &mut cel))
             .collect();
+        let lone = self
+            .triggers
+            .iter()
+            .enumerate()
+            .filter(|(_, (event, _))| event.is_empty());
+        let condition_names = lone.map(|(at, (_, when))| (at, (*when).to_owned())).collect();
         let keys: BTreeMap<_, _> = self
             .keys
             .iter()
@@ -310,6 +316,8 @@ impl Draft {
             },
             triggers,
             keyed: !keys.is_empty(),
+            condition_names,
+            first_sight: None,
             keys,
             reentry: self.reentry,
             holdout: self.holdout,

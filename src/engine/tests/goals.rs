@@ -17,7 +17,11 @@ fn world(goal: &'static str) -> World {
 fn figures(world: &World) -> Vec<(String, i64, Micros)> {
     let counted = world.actions.iter().filter_map(|action| match action {
         Action::Count { count, n, at } => Some((count.name(), *n, *at - START.div_euclid(DAY) * DAY)),
-        Action::Send { .. } | Action::Withdraw { .. } | Action::Set(_) | Action::Arrived { .. } => None,
+        Action::Send { .. }
+        | Action::Withdraw { .. }
+        | Action::Set(_)
+        | Action::Arrived { .. }
+        | Action::Sighted(_) => None,
     });
     counted
         .filter(|(name, ..)| name.starts_with("goal") || name == "fault")

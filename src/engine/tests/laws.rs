@@ -11,6 +11,14 @@ use proptest::prelude::*;
 
 const NAMES: [&str; 5] = ["s0", "s1", "s2", "s3", "s4"];
 const EVENTS: [&str; 4] = ["go", "ping", "mail/clicked", "order-placed"];
+/// Signals without an event: what they read changes by `set`, by lessons and by time.
+const LONE: [&str; 5] = [
+    "customer.points > 3",
+    "customer.points < 1",
+    "now - customer.seen > duration('2h')",
+    "steps.s0.count > 2",
+    "1 / customer.points > 0",
+];
 const CONDITIONS: [&str; 6] = [
     "",
     "event.items > 1",
@@ -65,6 +73,12 @@ fn condition() -> impl Strategy<Value = &'static str> {
     prop::sample::select(CONDITIONS.to_vec())
 }
 
+/// What a signal notices, and under which condition: one in four is a condition alone.
+fn signal() -> impl Strategy<Value = (&'static str, &'static str)> {
+    let lone = prop::sample::select(LONE.to_vec()).prop_map(|when| ("", when));
+    prop_oneof![3 => (noticed(), condition()), 1 => lone]
+}
+
 fn ending() -> impl Strategy<Value = Ending> {
     prop::sample::select(ENDINGS.to_vec())
 }
@@ -72,7 +86,9 @@ fn ending() -> impl Strategy<Value = Ending> {
 fn action() -> impl Strategy<Value = Do> {
     let otherwise = prop_oneof![Just(""), name()];
     prop_oneof![
-        3 => (prop::option::of(1..3i64), prop::collection::vec((noticed(), condition(), name()), 0..3)).prop_map(|(hours, until)| Do::Wait(hours.map(|n| n * HOUR), until)),
+        3 => (prop::option::of(1..3i64), prop::collection::vec((signal(), name()), 0..3)).prop_map(|(hours, until)| {
+            Do::Wait(hours.map(|n| n * HOUR), until.into_iter().map(|((event, when), next)| (event, when, next)).collect())
+        }),
         1 => (prop::sample::select(INSTANTS.to_vec()), prop::option::of(windows()), prop::collection::vec((noticed(), condition(), name()), 0..2))
             .prop_map(|(at, windows, until)| Do::At(at, windows, until)),
         1 => (1..5i64, windows()).prop_map(|(hours, windows)| Do::During(hours * HOUR, windows, vec![])),
@@ -91,14 +107,21 @@ fn draft() -> impl Strategy<Value = Draft> {
         (action(), prop_oneof![2 => Just(""), 1 => name()]),
         NAMES.len()..=NAMES.len(),
     );
-    let exits = prop::collection::vec((noticed(), condition(), ending()), 0..2);
+    let exits = prop::collection::vec((signal(), ending()), 0..2);
     let reentry = (prop::option::of(1..3i64), prop::option::of(1..4u32));
-    let goal = prop::sample::select(vec!["order-placed", "2 x order-placed"]);
+    let goal = prop_oneof![
+        2 => prop::sample::select(vec!["order-placed", "2 x order-placed"]).prop_map(|event| (event, "")),
+        1 => prop::sample::select(LONE.to_vec()).prop_map(|when| ("", when)),
+    ];
     let open = (prop::bool::weighted(0.1), prop::bool::ANY, prop::bool::weighted(0.3));
     (steps, exits, prop::bool::ANY, reentry, open, goal).prop_map(
         |(steps, exits, keyed, (cooldown, max), (suspended, joinable, paced), goal)| Draft {
             pace: paced.then_some(Pace { at_most: 1, per: HOUR }),
-            triggers: vec![("go", "event.items >= 0")],
+            triggers: if keyed {
+                vec![("go", "event.items >= 0")]
+            } else {
+                vec![("go", "event.items >= 0"), ("", LONE[0]), ("", LONE[2])]
+            },
             keys: if keyed {
                 vec![("go", "event.cart"), ("order-placed", "event.cart")]
             } else {
@@ -113,8 +136,11 @@ fn draft() -> impl Strategy<Value = Draft> {
                 .zip(steps)
                 .map(|(name, (action, next))| (name, action, next))
                 .collect(),
-            exits,
-            goals: vec![("bought", goal, "", 5 * HOUR)],
+            exits: exits
+                .into_iter()
+                .map(|((event, when), ending)| (event, when, ending))
+                .collect(),
+            goals: vec![("bought", goal.0, goal.1, 5 * HOUR)],
             suspended,
             holdout: Some(Holdout {
                 salt: "x".into(),
@@ -141,6 +167,10 @@ enum Happening {
     Outcome(usize, Outcome),
     /// The customer joins or leaves by their own hand.
     Choice(&'static str),
+    /// Attributes change: points, and whether the customer was seen just now.
+    Learn(i64, bool),
+    /// Time, or the first sight, has the customer looked at.
+    Glance,
     /// The program goes away or comes back.
     Away(bool),
 }
@@ -159,6 +189,8 @@ fn happening() -> impl Strategy<Value = Happening> {
         3 => (0..4usize).prop_map(Happening::Admit),
         5 => (0..4usize, outcome).prop_map(|(which, outcome)| Happening::Outcome(which, outcome)),
         1 => prop::sample::select(vec![JOINED, LEFT]).prop_map(Happening::Choice),
+        3 => (0..6i64, prop::bool::ANY).prop_map(|(points, seen)| Happening::Learn(points, seen)),
+        2 => Just(Happening::Glance),
         1 => prop::bool::weighted(0.4).prop_map(Happening::Away),
     ]
 }
@@ -218,6 +250,16 @@ fn input_of(world: &mut World, happening: &Happening, program: &Arc<Program>) ->
                 response: object(json!({"ticket": "T1"})).into(),
             })
         }
+        Happening::Learn(points, seen) => {
+            let attributes = world.customer.attributes.expose_mut();
+            attributes.insert("points".into(), json!(points));
+            if *seen {
+                let now = expression::Val::Instant(world.now).to_json(&Type::Instant).unwrap();
+                attributes.insert("seen".into(), now);
+            }
+            Some(look(world, true))
+        }
+        Happening::Glance => Some(look(world, false)),
         Happening::Away(away) => {
             world.programs.revisions = if *away {
                 BTreeMap::new()
@@ -227,6 +269,61 @@ fn input_of(world: &mut World, happening: &Happening, program: &Arc<Program>) ->
             None
         }
     }
+}
+
+fn look(world: &mut World, changed: bool) -> Input {
+    world.sequence += 1;
+    Input::Look {
+        sequence: world.sequence,
+        look: Look {
+            event: looked(&world.customer.attributes, world.now),
+            changed,
+            held: world.sighting.held.clone(),
+        },
+    }
+}
+
+/// After a look at a change nothing that it asked for holds unnoticed, and what time may change is planned for later.
+fn check_look(world: &World, turn: &Turn, before: &Sighting) -> Result<(), TestCaseError> {
+    if turn.disposition == Some(Disposition::Entered) {
+        prop_assert!(
+            !world.sighting.held.is_subset(&before.held),
+            "something has become true"
+        );
+    }
+    // What a step sets is told by the next look.
+    if turn.actions.iter().any(|action| matches!(action, Action::Set(_))) {
+        return Ok(());
+    }
+    let attributes = world.customer.attributes.expose();
+    for enrollment in world.enrollments.iter().filter(|each| each.is_active()) {
+        let Some(program) = world.programs.revisions.get(&enrollment.revision) else {
+            continue;
+        };
+        let sight = super::super::sight::Sight::of_step(program, enrollment, "u1", attributes, world.now);
+        let holds = |signal: &Signal| {
+            signal
+                .condition()
+                .is_some_and(|when| sight.holds(Some(when)) == Ok(true))
+        };
+        prop_assert!(
+            !program.exits.iter().any(|rule| holds(&rule.signal)),
+            "an exit holds unnoticed"
+        );
+        if let Standing::Waiting { step, .. } = &enrollment.standing
+            && let Some(StepAction::Wait { until, .. }) = program.step(step).map(|step| &step.action)
+        {
+            prop_assert!(
+                !until.iter().any(|until| holds(&until.signal)),
+                "a wait's condition holds unnoticed"
+            );
+        }
+        prop_assert!(
+            enrollment.look_at.is_none_or(|at| at > world.now),
+            "time is looked ahead of"
+        );
+    }
+    Ok(())
 }
 
 /// What must be true of a customer's enrollments at any time.
@@ -341,8 +438,12 @@ proptest! {
         for happening in &happenings {
             let Some(input) = input_of(&mut world, happening, &program) else { continue };
             let (before, customer) = (world.enrollments.clone(), world.customer.clone());
+            let sighted = world.sighting.clone();
             let turn = world.apply(&input);
-            prop_assert_eq!(turn.disposition.is_some(), matches!(input, Input::Event { .. }));
+            prop_assert_eq!(turn.disposition.is_some(), matches!(input, Input::Event { .. } | Input::Look { .. }));
+            if matches!(&input, Input::Look { look, .. } if look.changed) {
+                check_look(&world, &turn, &sighted)?;
+            }
 
             let mut again = before.clone();
             let replay = apply(&world.programs, &mut again, &input, &customer, world.now);

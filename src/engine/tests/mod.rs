@@ -3,6 +3,7 @@
 mod candidates;
 mod chain;
 mod choice;
+mod conditions;
 mod draft;
 mod entry;
 mod goals;
@@ -18,13 +19,14 @@ mod window;
 use draft::{Do, Draft, cart};
 
 use super::{
-    Customer, Event, Outcome, Program, Programs, apply,
+    Customer, Event, Outcome, Program, Programs, Sighting, apply, looked,
     program::{
         Arm, Attribute, Candidate, ExitRule, Goal, Holdout, OfCustomer, Outbound, Pace, Profile, Reentry, Signal, Step,
         StepAction, Until, WaitEnd,
     },
     state::{
-        About, Action, Disposition, Ending, Enrollment, Ignored, Input, Matches, Properties, Standing, StepResult, Turn,
+        About, Action, Disposition, Ending, Enrollment, Ignored, Input, Look, Matches, Properties, Standing,
+        StepResult, Turn,
     },
 };
 use crate::{
@@ -46,6 +48,7 @@ struct World {
     customer: Customer,
     now: Micros,
     sequence: i64,
+    sighting: Sighting,
     actions: Vec<Action>,
 }
 
@@ -78,6 +81,7 @@ impl World {
             },
             now: START,
             sequence: 0,
+            sighting: Sighting::default(),
             actions: Vec::new(),
         }
     }
@@ -126,20 +130,45 @@ impl World {
         turn.disposition.expect("an event has a disposition")
     }
 
-    /// Time passes; waits that are over by then end in their order.
+    /// Attributes change, and the journey is told as the store tells it.
+    fn learn(&mut self, attributes: Json) -> Disposition {
+        self.customer.attributes.expose_mut().extend(object(attributes));
+        self.look(true)
+    }
+
+    fn look(&mut self, changed: bool) -> Disposition {
+        self.sequence += 1;
+        let look = Look {
+            event: looked(&self.customer.attributes, self.now),
+            changed,
+            held: self.sighting.held.clone(),
+        };
+        let turn = self.apply(&Input::Look {
+            sequence: self.sequence,
+            look,
+        });
+        turn.disposition.expect("a look has a disposition")
+    }
+
+    /// Time passes; waits that are over by then end in their order, and conditions are looked at when time may change them.
     fn pass(&mut self, time: Micros) {
         let until = self.now + time;
-        while let Some((due, enrollment)) = self
-            .enrollments
-            .iter()
-            .filter_map(|each| Some((each.due_at()?, each.ordinal)))
-            .filter(|(due, _)| *due <= until)
-            .min()
-        {
+        loop {
+            let due = self
+                .enrollments
+                .iter()
+                .filter_map(|each| Some((each.due_at()?, Some(each.ordinal))));
+            let looks = self.sighting.look_at.map(|at| (at, None));
+            let Some((due, which)) = due.chain(looks).filter(|(due, _)| *due <= until).min() else {
+                break;
+            };
             self.now = self.now.max(due);
-            let before = self.enrollments.clone();
-            self.apply(&Input::Due { enrollment });
-            if before == self.enrollments {
+            let before = (self.enrollments.clone(), self.sighting.clone());
+            match which {
+                Some(enrollment) => drop(self.apply(&Input::Due { enrollment })),
+                None => drop(self.look(false)),
+            }
+            if before == (self.enrollments.clone(), self.sighting.clone()) {
                 break;
             }
         }
@@ -166,8 +195,10 @@ impl World {
     fn apply(&mut self, input: &Input) -> Turn {
         let turn = apply(&self.programs, &mut self.enrollments, input, &self.customer, self.now);
         for action in &turn.actions {
-            if let Action::Set(changes) = action {
-                self.customer.attributes.expose_mut().extend(changes.expose().clone());
+            match action {
+                Action::Set(changes) => self.customer.attributes.expose_mut().extend(changes.expose().clone()),
+                Action::Sighted(sighting) => self.sighting = sighting.clone(),
+                Action::Send { .. } | Action::Withdraw { .. } | Action::Arrived { .. } | Action::Count { .. } => {}
             }
         }
         self.actions.extend(turn.actions.iter().cloned());
@@ -185,7 +216,7 @@ impl World {
             .filter(|action| match action {
                 Action::Count { count: this, .. } => this == count,
                 Action::Arrived { step, .. } => *count == Count::Step(step.clone()),
-                Action::Send { .. } | Action::Withdraw { .. } | Action::Set(_) => false,
+                Action::Send { .. } | Action::Withdraw { .. } | Action::Set(_) | Action::Sighted(_) => false,
             })
             .count()
     }
@@ -194,7 +225,11 @@ impl World {
     fn sends(&self) -> Vec<(&str, Json)> {
         let sends = self.actions.iter().filter_map(|action| match action {
             Action::Send { step, with, .. } => Some((step.as_str(), Json::Object(with.expose().clone()))),
-            Action::Withdraw { .. } | Action::Set(_) | Action::Count { .. } | Action::Arrived { .. } => None,
+            Action::Withdraw { .. }
+            | Action::Set(_)
+            | Action::Sighted(_)
+            | Action::Count { .. }
+            | Action::Arrived { .. } => None,
         });
         sends.collect()
     }

@@ -3,6 +3,7 @@
 use crate::{
     channel::Reply,
     clock::Micros,
+    engine::state::{Disposition, Ignored},
     expression::time::{show_duration, show_instant},
     keys::CustomerKey,
     kpi::Count,
@@ -56,6 +57,9 @@ fn words(what: &What) -> Option<String> {
                 format!("event {}: {}", event.as_deref().unwrap_or_default(), disposition.name())
             }
             Count::Admitted(disposition) => format!("  at the door: {}", disposition.name()),
+            Count::Changed(Disposition::Ignored(Ignored::Unchanged)) => return None,
+            Count::Changed(disposition) => format!("attributes changed: {}", disposition.name()),
+            Count::Noticed(disposition) => format!("a condition became true: {}", disposition.name()),
             Count::Step(step) => format!("  at {step}"),
             Count::Entered
             | Count::HeldOutGoal(_)

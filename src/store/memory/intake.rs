@@ -1,8 +1,10 @@
 //! What the gateway and the import write.
 
-use super::{Namespace, State};
+use super::{Journey, Namespace, State};
 use crate::{
     clock::Micros,
+    engine::state::{Event, Properties},
+    keys::CustomerKey,
     kpi::IntakeCount,
     store::{Arrival, Customer, Imported, Learn, Quarantined, Receipt, rules},
 };
@@ -21,7 +23,8 @@ pub(super) fn accept(
     let mut customers: BTreeMap<_, Customer> = BTreeMap::new();
     let mut seen = HashSet::new();
     let (mut receipts, mut events, mut woken) = (Vec::with_capacity(batch.len()), Vec::new(), BTreeSet::new());
-    let mut followed = 0;
+    let (mut followed, mut changed) = (0, 0);
+    let watchers = watchers(space);
 
     for arrival in batch {
         let arrival = rules::capped(arrival, now);
@@ -29,6 +32,7 @@ pub(super) fn accept(
             .get(&arrival.customer)
             .or_else(|| space.customers.get(&arrival.customer))
             .cloned();
+        let before = known.as_ref().map(|known| known.attributes.clone());
         let met = arrival.customer_id.clone().map(|id| Customer {
             key: arrival.customer,
             id,
@@ -50,7 +54,11 @@ pub(super) fn accept(
         let mut followers = rules::teach(learn, &arrival, &mut customer, now);
         followers.retain(is_new);
         followed += followers.len();
-        for arrival in std::iter::once(&*arrival).chain(&followers) {
+        let changes = rules::changes(
+            before.as_ref().map(|before| before.expose()),
+            customer.attributes.expose(),
+        );
+        for (at, arrival) in std::iter::once(&*arrival).chain(&followers).enumerate() {
             let event = rules::event(arrival, &customer, now);
             let live: BTreeSet<&String> = arrival
                 .listeners
@@ -62,12 +70,20 @@ pub(super) fn accept(
                 events.push((journey.clone(), sequence, arrival.customer, event.clone()));
                 woken.insert(journey.clone());
             }
+            if at == 0 {
+                for journey in rules::watching(&watchers, &changes) {
+                    sequence += 1;
+                    changed += 1;
+                    events.push((journey.clone(), sequence, arrival.customer, rules::look(&customer, now)));
+                    woken.insert(journey.clone());
+                }
+            }
         }
         customers.insert(arrival.customer, customer);
         receipts.push(Receipt::Accepted);
     }
 
-    let counts = rules::tally(&receipts, followed, now);
+    let counts = rules::tally(&receipts, followed, changed, now);
     for ((name, hour), n) in counts.0 {
         *space.intake.0.entry((name, hour)).or_default() += n;
     }
@@ -75,12 +91,55 @@ pub(super) fn accept(
     space.customers.extend(customers);
     for (journey, sequence, customer, event) in events {
         if let Some(journey) = space.journeys.get_mut(&journey) {
-            journey.inbox.insert(sequence, customer);
-            journey.inbox_of.entry(customer).or_default().insert(sequence, event);
+            journey.deliver(sequence, customer, event);
         }
     }
     state.sequence = sequence;
     (receipts, woken)
+}
+
+impl Journey {
+    fn deliver(&mut self, sequence: i64, customer: CustomerKey, event: Event) {
+        self.inbox.insert(sequence, customer);
+        self.inbox_of.entry(customer).or_default().insert(sequence, event);
+    }
+}
+
+/// Journeys that exist and are not stopped, with what they listen to.
+fn watchers(space: &Namespace) -> BTreeMap<String, BTreeSet<String>> {
+    let live = space.journeys.iter().filter(|(_, journey)| !journey.stopped);
+    live.map(|(name, journey)| {
+        let rows = journey.revisions.values();
+        let listens = rows.flat_map(|row| row.listens.iter().filter(|name| name.starts_with("customer.")));
+        (name.clone(), listens.cloned().collect())
+    })
+    .collect()
+}
+
+/// Tells those who watch what changed of a customer, and gives them.
+pub(super) fn tell(
+    state: &mut State,
+    namespace: &str,
+    customer: CustomerKey,
+    before: Option<&Properties>,
+    now: Micros,
+) -> BTreeSet<String> {
+    let mut sequence = state.sequence;
+    let space = state.space(namespace);
+    let Some(known) = space.customers.get(&customer).cloned() else {
+        return BTreeSet::new();
+    };
+    let changes = rules::changes(before, known.attributes.expose());
+    let told: BTreeSet<String> = rules::watching(&watchers(space), &changes).cloned().collect();
+    for name in &told {
+        sequence += 1;
+        if let Some(journey) = space.journeys.get_mut(name) {
+            journey.deliver(sequence, customer, rules::look(&known, now));
+        }
+        space.intake.add(IntakeCount::Changed.name(), now, 1);
+    }
+    state.sequence = sequence;
+    told
 }
 
 pub(super) fn quarantine(state: &mut State, namespace: &str, rows: &[Quarantined]) {
@@ -117,8 +176,18 @@ pub(super) fn release(state: &mut State, namespace: &str, id: i64) -> Option<Qua
     Some(row)
 }
 
-pub(super) fn import(space: &mut Namespace, customers: &[Imported], file: &str, rows: u64) {
+pub(super) fn import(
+    state: &mut State,
+    namespace: &str,
+    customers: &[Imported],
+    file: &str,
+    rows: u64,
+    now: Micros,
+) -> BTreeSet<String> {
+    let mut woken = BTreeSet::new();
     for imported in customers {
+        let space = state.space(namespace);
+        let before = space.customers.get(&imported.key).map(|known| known.attributes.clone());
         let customer = space.customers.entry(imported.key).or_insert_with(|| Customer {
             key: imported.key,
             id: imported.id.clone(),
@@ -133,7 +202,11 @@ pub(super) fn import(space: &mut Namespace, customers: &[Imported], file: &str, 
                 space.evidence.insert((imported.key, purpose.clone()), evidence.clone());
             }
         }
+        let before = before.as_ref().map(|before| before.expose());
+        woken.extend(tell(state, namespace, imported.key, before, now));
     }
+    let space = state.space(namespace);
     let read = space.imports.entry(file.to_owned()).or_default();
     *read = rows.max(*read);
+    woken
 }

@@ -8,7 +8,8 @@ mod stepping;
 
 use super::{
     Admissions, Arrival, Backlog, Customer, EnrollmentRow, Hold, Imported, JourneyRow, Learn, MessageRow,
-    NamespacePrograms, OutboxRow, Quarantined, Receipt, Result, RoundRequest, RoundResult, Store, StoredJourney, Work,
+    NamespacePrograms, OutboxRow, Quarantined, Receipt, Result, RoundRequest, RoundResult, Sighting, Store,
+    StoredJourney, Work,
 };
 use crate::{
     clock::{Clock, Micros},
@@ -49,7 +50,8 @@ struct Namespace {
     version: i64,
     settings: Option<serde_json::Value>,
     journeys: BTreeMap<String, Journey>,
-    customers: HashMap<CustomerKey, Customer>,
+    /// In the order of keys, which sweeps follow.
+    customers: BTreeMap<CustomerKey, Customer>,
     evidence: HashMap<(CustomerKey, String), Personal<String>>,
     contacts: HashMap<CustomerKey, BTreeMap<MessageKey, Contact>>,
     seen: HashSet<(i32, [u8; 16])>,
@@ -74,6 +76,10 @@ struct Journey {
     admitted: BTreeMap<Micros, u32>,
     /// How customers were let in when a round last wrote anything.
     admissions: Option<Admissions>,
+    sightings: HashMap<CustomerKey, Sighting>,
+    looks: BTreeSet<(Micros, CustomerKey)>,
+    /// By sweep and shard.
+    sweeps: BTreeMap<(String, u8), SweepRow>,
     /// In the order of acceptance; the events lie in `inbox_of`.
     inbox: BTreeMap<i64, CustomerKey>,
     inbox_of: HashMap<CustomerKey, BTreeMap<i64, Event>>,
@@ -81,6 +87,14 @@ struct Journey {
     leases: BTreeMap<u8, LeaseRow>,
     members: BTreeMap<Uuid, Micros>,
     counts: Counts,
+}
+
+/// How far a sweep has come in a shard.
+#[derive(Debug, Clone, Default)]
+struct SweepRow {
+    version: String,
+    after: Option<CustomerKey>,
+    done: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -328,7 +342,8 @@ impl Store for Memory {
     }
 
     async fn import(&self, namespace: &str, customers: &[Imported], file: &str, rows: u64) -> Result<()> {
-        intake::import(self.state().space(namespace), customers, file, rows);
+        let woken = intake::import(&mut self.state(), namespace, customers, file, rows, self.clock.now());
+        self.wake(namespace, woken);
         Ok(())
     }
 

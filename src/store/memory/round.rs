@@ -1,17 +1,17 @@
 //! One round of a runner.
 
-use super::{Journey, Namespace, State, chain, intake};
+use super::{Journey, Namespace, State, SweepRow, chain, intake};
 use crate::{
     clock::Micros,
     keys::CustomerKey,
     store::{
         Admissions, CustomerTurn, EnrollmentRow, Handed, Hold, OutboxRow, OutboxState, Round, RoundCommit,
-        RoundRequest, RoundResult, Work, rules,
+        RoundRequest, RoundResult, Sighting, SweepRequest, Work, rules,
     },
 };
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
-    ops::Bound::{Excluded, Unbounded},
+    ops::Bound::{Excluded, Included, Unbounded},
 };
 
 /// `living` is the time by which leases run. Gives the journeys, too, that have something to do because of it.
@@ -23,39 +23,48 @@ pub(super) fn round(
     now: Micros,
     living: Micros,
 ) -> (RoundResult, BTreeSet<String>) {
+    let fenced = || (RoundResult::Fenced, BTreeSet::new());
+    let mut sequence = state.sequence;
     let Some(space) = state.namespaces.get(&hold.namespace) else {
-        return (RoundResult::Fenced, BTreeSet::new());
+        return fenced();
     };
     let Some(journey) = space
         .journeys
         .get(&hold.journey)
         .filter(|journey| !journey.stopped && journey.holds(hold, living))
     else {
-        return (RoundResult::Fenced, BTreeSet::new());
+        return fenced();
     };
     let mut outcomes = journey.outcomes(hold, request);
+    let sweeps = sweep(space, journey, hold, request);
+    let first = outcomes.keys().copied();
+    let first = first.chain(sweeps.iter().flat_map(|sweep| sweep.found.iter().copied()));
     let door = journey.turns_at_door(hold, request, now);
-    let (chosen, left) = journey.choose(hold, request, outcomes.keys().copied().collect(), &door, now);
-    let mut full = left;
+    let (chosen, left) = journey.choose(hold, request, first.collect(), &door, now);
+    let mut full = left || !sweeps.is_empty();
     let mut customers = Vec::with_capacity(chosen.len());
     for key in chosen {
-        let Some(mut turn) = space.turn(
-            journey,
-            key,
-            request.contacts_since,
-            outcomes.remove(&key).unwrap_or_default(),
-            now,
-        ) else {
+        let handed = outcomes.remove(&key).unwrap_or_default();
+        let Some(mut turn) = space.turn(journey, key, request.contacts_since, handed, now) else {
             continue;
         };
         let comes = door.get(&key).into_iter().flatten().copied();
         turn.admit = rules::still_at_door(&turn.enrollments, comes);
+        let came = sweeps.iter().filter(|sweep| sweep.found.contains(&key));
+        turn.swept = came.map(|sweep| sweep.request.sweep.clone()).collect();
+        if request.looks {
+            turn.sighting = journey.sightings.get(&key).cloned().unwrap_or_default();
+        }
+        if !turn.swept.is_empty() || turn.sighting.look_at.is_some_and(|at| at <= now) {
+            sequence += 1;
+            turn.look = Some(sequence);
+        }
         if rules::has_work(&turn, now) {
             full |= rules::leaves_more(&turn);
             customers.push(turn);
         }
     }
-    if customers.is_empty() {
+    if customers.is_empty() && sweeps.is_empty() {
         return (RoundResult::Idle, BTreeSet::new());
     }
     let walked: BTreeSet<String> = customers
@@ -63,14 +72,80 @@ pub(super) fn round(
         .flat_map(|turn| &turn.enrollments)
         .map(|enrollment| enrollment.revision.clone())
         .collect();
-    let commit = work(Round { now, customers });
+    let commit = if customers.is_empty() {
+        RoundCommit::default()
+    } else {
+        work(Round { now, customers })
+    };
     let there = |revision: &String| journey.revisions.contains_key(revision) || walked.contains(revision);
     if !commit.enrollments.iter().all(|row| there(&row.enrollment.revision)) {
-        return (RoundResult::Fenced, BTreeSet::new());
+        return fenced();
     }
     full |= rules::opens_the_door(request, &commit);
+    let progress: Vec<((String, u8), SweepRow)> = sweeps.into_iter().map(Sweep::progress).collect();
+    state.sequence = sequence;
     let woken = write(state, hold, request.admissions, commit, now);
+    let journey = state.space(&hold.namespace).journeys.get_mut(&hold.journey);
+    journey
+        .into_iter()
+        .for_each(|journey| journey.sweeps.extend(progress.iter().cloned()));
     (RoundResult::Committed { full }, woken)
+}
+
+/// A step of a sweep: those it comes to in one shard.
+struct Sweep<'r> {
+    request: &'r SweepRequest,
+    shard: u8,
+    after: Option<CustomerKey>,
+    found: Vec<CustomerKey>,
+}
+
+impl Sweep<'_> {
+    fn progress(self) -> ((String, u8), SweepRow) {
+        let row = SweepRow {
+            version: self.request.version.clone(),
+            done: self.found.len() < self.request.limit as usize,
+            after: self.found.last().copied().or(self.after),
+        };
+        ((self.request.sweep.clone(), self.shard), row)
+    }
+}
+
+/// The next step of each sweep that is not done in the shards that are held.
+fn sweep<'r>(space: &Namespace, journey: &Journey, hold: &Hold, request: &'r RoundRequest) -> Vec<Sweep<'r>> {
+    let step = |request: &'r SweepRequest| {
+        let known = |shard: u8| {
+            let row = journey.sweeps.get(&(request.sweep.clone(), shard));
+            row.filter(|row| row.version == request.version)
+        };
+        let mut shards = hold.shards.iter().map(|lease| lease.shard);
+        let shard = shards.find(|shard| known(*shard).is_none_or(|row| !row.done))?;
+        let after = known(shard).and_then(|row| row.after);
+        let from = after.map_or(Unbounded, Excluded);
+        let mut found = Vec::new();
+        for first in (shard..=u8::MAX).step_by(usize::from(CustomerKey::SHARDS)) {
+            let (mut low, mut high) = (CustomerKey([0; 16]), CustomerKey([u8::MAX; 16]));
+            (low.0[0], high.0[0]) = (first, first);
+            if after.is_some_and(|after| after >= high) {
+                continue;
+            }
+            let low = if after.is_some_and(|after| after > low) {
+                from
+            } else {
+                Included(low)
+            };
+            let keys = space.customers.range((low, Included(high))).map(|(key, _)| *key);
+            let room = (request.limit as usize).saturating_sub(found.len());
+            found.extend(keys.take(room));
+        }
+        Some(Sweep {
+            request,
+            shard,
+            after,
+            found,
+        })
+    };
+    request.sweeps.iter().filter_map(step).collect()
 }
 
 impl Journey {
@@ -103,16 +178,27 @@ impl Journey {
         let epochs: BTreeMap<u8, i64> = hold.shards.iter().map(|lease| (lease.shard, lease.epoch)).collect();
         let held = |customer: &CustomerKey| epochs.contains_key(&customer.shard());
         let inbox = distinct(self.inbox.values().copied().filter(held), limit + 1);
-        let due = if self.revisions.get(&self.current).is_some_and(|row| row.suspended) {
+        let suspended = self.revisions.get(&self.current).is_some_and(|row| row.suspended);
+        let due = if suspended {
             Vec::new()
         } else {
             let overdue = self.due.range(..=(now, CustomerKey([u8::MAX; 16]), i64::MAX));
+            // Who has ended and is not watched any more is not read, and so not looked at.
             let movable = |(_, customer, ordinal): &&(Micros, CustomerKey, i64)| {
                 let row = self.enrollments.get(customer).and_then(|rows| rows.get(ordinal));
-                row.is_some_and(|row| !request.stuck.contains(&row.enrollment.revision))
+                row.is_some_and(|row| {
+                    let read = row.enrollment.is_active() || row.watch_until > now;
+                    read && !request.stuck.contains(&row.enrollment.revision)
+                })
             };
             let overdue = overdue.filter(movable).map(|(_, customer, _)| *customer);
             distinct(overdue.filter(held), limit + 1)
+        };
+        let looks = if request.looks && !suspended {
+            let overdue = self.looks.range(..=(now, CustomerKey([u8::MAX; 16])));
+            distinct(overdue.map(|(_, customer)| *customer).filter(held), limit + 1)
+        } else {
+            Vec::new()
         };
         let rows = || {
             let all = self.outbox.values().flat_map(BTreeMap::values);
@@ -139,7 +225,7 @@ impl Journey {
         let orphans = distinct(rows().filter(lost).map(|row| row.customer), limit + 1);
         let (chosen, left) = rules::choose(
             first,
-            &[inbox, due, messages, orphans, door.keys().copied().collect()],
+            &[inbox, due, looks, messages, orphans, door.keys().copied().collect()],
             limit,
         );
         (chosen, left || cut)
@@ -227,6 +313,19 @@ impl Journey {
         }
     }
 
+    fn put_sighting(&mut self, customer: CustomerKey, sighting: Sighting) {
+        let look_at = sighting.look_at;
+        let before = if sighting.is_blank() {
+            self.sightings.remove(&customer)
+        } else {
+            self.sightings.insert(customer, sighting)
+        };
+        if let Some(before) = before.and_then(|before| before.look_at) {
+            self.looks.remove(&(before, customer));
+        }
+        self.looks.extend(look_at.map(|at| (at, customer)));
+    }
+
     fn consume(&mut self, sequence: i64) {
         let Some(customer) = self.inbox.remove(&sequence) else {
             return;
@@ -291,10 +390,14 @@ impl Namespace {
                 .collect(),
             outcomes,
             admit: Vec::new(),
+            sighting: Sighting::default(),
+            swept: Vec::new(),
+            look: None,
         })
     }
 }
 
+/// Gives the journeys that were told of what followed from it.
 fn write(
     state: &mut State,
     hold: &Hold,
@@ -308,6 +411,7 @@ fn write(
         ended,
         enrollments_gone,
         admitted,
+        sightings,
         attributes,
         outbox,
         outbox_gone,
@@ -318,9 +422,10 @@ fn write(
         quarantined,
     } = commit;
     let space = state.space(&hold.namespace);
+    let mut before = Vec::new();
     for (customer, attributes) in attributes {
         if let Some(row) = space.customers.get_mut(&customer) {
-            row.attributes = attributes;
+            before.push((customer, std::mem::replace(&mut row.attributes, attributes)));
         }
     }
     for (customer, key) in contacts_gone {
@@ -339,6 +444,9 @@ fn write(
         journey.remove_enrollment(customer, ordinal);
     }
     journey.admit(admissions, admitted, now);
+    for (customer, sighting) in sightings {
+        journey.put_sighting(customer, sighting);
+    }
     for row in outbox {
         journey.outbox.entry(row.customer).or_default().insert(row.key, row);
     }
@@ -356,8 +464,24 @@ fn write(
     for row in quarantined {
         intake::put_aside(state, &hold.namespace, row, false);
     }
+    let mut woken: BTreeSet<String> = BTreeSet::new();
+    for (customer, before) in before {
+        woken.extend(intake::tell(
+            state,
+            &hold.namespace,
+            customer,
+            Some(before.expose()),
+            now,
+        ));
+    }
     let mut sequence = state.sequence;
-    let woken = chain::tell(state.space(&hold.namespace), &mut sequence, hold, &ended, now);
+    woken.extend(chain::tell(
+        state.space(&hold.namespace),
+        &mut sequence,
+        hold,
+        &ended,
+        now,
+    ));
     state.sequence = sequence;
     woken
 }

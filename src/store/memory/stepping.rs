@@ -32,7 +32,9 @@ impl Memory {
 
     /// [`super::Store::import`] without a runtime.
     pub fn import_at_once(&self, namespace: &str, customers: &[Imported]) {
-        super::intake::import(self.state().space(namespace), customers, "", 0);
+        let now = self.clock.now();
+        let woken = super::intake::import(&mut self.state(), namespace, customers, "", 0, now);
+        self.wake(namespace, woken);
     }
 
     /// Whether a round of some journey would find something to do as of now. Messages under way are waited for, not worked on.
@@ -46,7 +48,8 @@ impl Memory {
         .unwrap_or(false)
     }
 
-    /// The first instant after now at which there is something to do: a wait ends, a held message asks again, there is a place at the door.
+    /// The first instant after now at which there is something to do: a wait ends, a condition may change, a held message asks again, there is
+    /// a place at the door.
     pub fn next_due(&self, namespace: &str) -> Option<Micros> {
         let now = self.clock.now();
         self.of(namespace, |space| {
@@ -172,6 +175,9 @@ impl Memory {
                 door,
                 admitted,
                 admissions: _,
+                sightings,
+                looks,
+                sweeps,
                 inbox,
                 inbox_of,
                 outbox,
@@ -183,6 +189,9 @@ impl Memory {
             due.clear();
             door.clear();
             admitted.clear();
+            sightings.clear();
+            looks.clear();
+            sweeps.clear();
             inbox.clear();
             inbox_of.clear();
             outbox.clear();
@@ -211,6 +220,8 @@ impl Journey {
         let suspended = self.revisions.get(&self.current).is_some_and(|row| row.suspended);
         let last = (now, CustomerKey([u8::MAX; 16]), i64::MAX);
         let wait = self.due.range(last..).map(|(due, _, _)| *due).find(|due| *due > now);
+        let after = (now, CustomerKey([u8::MAX; 16]));
+        let look = self.looks.range(after..).map(|(due, _)| *due).find(|due| *due > now);
         let held = self
             .outbox
             .values()
@@ -222,6 +233,7 @@ impl Journey {
         // Micros::MIN is now as well, where everything is asked for.
         let place = self.place_at().filter(|at| *at > now || now == Micros::MIN);
         wait.into_iter()
+            .chain(look)
             .chain(place)
             .filter(move |_| !suspended)
             .chain(held.filter(move |due| *due > now).min())

@@ -3,17 +3,21 @@
 use super::{
     customers, door,
     intake::{self, Customers},
+    look::{self, Changed},
     seal::{self, Place},
     sql,
 };
 use crate::{
+    clock::Micros,
     engine::state::Outcome,
     keys::{CustomerKey, Keys, MessageKey},
     policy::Contact,
-    store::{Admissions, EnrollmentRow, Hold, MessageRow, OutboxRow, OutboxState, Result, RoundCommit},
+    store::{
+        Admissions, Customer, EnrollmentRow, Hold, MessageRow, OutboxRow, OutboxState, Result, RoundCommit, rules,
+    },
 };
 use deadpool_postgres::Transaction;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub(super) async fn write(
     tx: &Transaction<'_>,
@@ -22,7 +26,8 @@ pub(super) async fn write(
     known: &Customers,
     admissions: Option<Admissions>,
     commit: &RoundCommit,
-) -> Result<()> {
+    now: Micros,
+) -> Result<BTreeSet<String>> {
     let RoundCommit {
         consumed,
         enrollments,
@@ -30,6 +35,7 @@ pub(super) async fn write(
         ended: _,
         enrollments_gone,
         admitted,
+        sightings,
         attributes,
         outbox,
         outbox_gone,
@@ -44,6 +50,29 @@ pub(super) async fn write(
         .iter()
         .filter_map(|(key, set)| known.get(key).map(|customer| (customer, *set)));
     customers::write_attributes(tx, keys, &hold.namespace, sets.collect()).await?;
+    let changed: Vec<Customer> = attributes
+        .iter()
+        .filter_map(|(key, set)| {
+            let customer = known.get(key)?.clone();
+            Some(Customer {
+                attributes: (*set).clone(),
+                ..customer
+            })
+        })
+        .collect();
+    let changed = changed.iter().map(|customer| Changed {
+        customer,
+        names: rules::changes(
+            known.get(&customer.key).map(|before| before.attributes.expose()),
+            customer.attributes.expose(),
+        ),
+    });
+    let changed: Vec<Changed<'_>> = changed.filter(|changed| !changed.names.is_empty()).collect();
+    let told = if changed.is_empty() {
+        BTreeSet::new()
+    } else {
+        look::tell(tx, keys, &hold.namespace, &changed, now).await?
+    };
     if !consumed.is_empty() {
         let done = "DELETE FROM inbox WHERE namespace = $1 AND journey = $2 AND seq = ANY($3)";
         sql::run(tx, done, &[&hold.namespace, &hold.journey, consumed]).await?;
@@ -61,6 +90,7 @@ pub(super) async fn write(
         .await?;
     }
     door::book(tx, hold, admissions, *admitted).await?;
+    look::put_sightings(tx, hold, sightings).await?;
     put_outbox(tx, keys, hold, outbox).await?;
     if !outbox_gone.is_empty() {
         let (customers, gone) = split(outbox_gone);
@@ -85,7 +115,8 @@ pub(super) async fn write(
     }
     put_contacts(tx, hold, contacts).await?;
     intake::put_aside(tx, keys, &hold.namespace, quarantined, false).await?;
-    sql::count(tx, &hold.namespace, &hold.journey, counts).await
+    sql::count(tx, &hold.namespace, &hold.journey, counts).await?;
+    Ok(told)
 }
 
 fn split(rows: &[(CustomerKey, MessageKey)]) -> (Vec<&[u8]>, Vec<&[u8]>) {

@@ -5,7 +5,7 @@
 
 use super::{
     intake::Customers,
-    program,
+    look, program,
     seal::{self, Place, SealedCustomer},
     sql,
 };
@@ -18,15 +18,15 @@ use crate::{
 use deadpool_postgres::{Object, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Makes rows for customers never seen before.
+/// Makes rows for customers never seen before, and gives those it made.
 pub(super) async fn meet(
     tx: &Transaction<'_>,
     keys: &Keys,
     namespace: &str,
     met: BTreeMap<CustomerKey, &Personal<String>>,
-) -> Result<()> {
+) -> Result<BTreeSet<CustomerKey>> {
     if met.is_empty() {
-        return Ok(());
+        return Ok(BTreeSet::new());
     }
     let customers: Vec<&[u8]> = met.keys().map(|key| key.0.as_slice()).collect();
     let sealed = met.iter().map(|(key, id)| {
@@ -37,16 +37,16 @@ pub(super) async fn meet(
         seal::seal(keys, &seal::customer(&[namespace.as_bytes(), &key.0]), &fresh)
     });
     let sealed: Vec<Vec<u8>> = sealed.collect::<Result<_>>()?;
-    sql::run(
+    let made = sql::rows(
         tx,
         "INSERT INTO customer (namespace, customer, sealed) SELECT $1, u.customer, u.sealed \
          FROM unnest($2::bytea[], $3::bytea[]) u (customer, sealed) \
          WHERE NOT EXISTS (SELECT FROM customer c WHERE c.namespace = $1 AND c.customer = u.customer) \
-         ORDER BY u.customer ON CONFLICT (namespace, customer) DO NOTHING",
+         ORDER BY u.customer ON CONFLICT (namespace, customer) DO NOTHING RETURNING customer",
         &[&namespace, &customers, &sealed],
     )
-    .await
-    .map(drop)
+    .await?;
+    made.iter().map(|row| seal::customer_key(row.get(0))).collect()
 }
 
 /// Locks those that are known, and reads them with their consents.
@@ -208,10 +208,10 @@ pub(super) async fn import(
     imported: &[Imported],
     file: &str,
     rows: u64,
-) -> Result<()> {
+) -> Result<BTreeSet<String>> {
     let tx = client.transaction().await?;
     program::shared(&tx, namespace).await?;
-    meet(
+    let made = meet(
         &tx,
         keys,
         namespace,
@@ -246,6 +246,18 @@ pub(super) async fn import(
         })
         .collect();
     write(&tx, keys, namespace, &changes).await?;
+    let changed = after.values().map(|customer| {
+        let before = before.get(&customer.key).filter(|_| !made.contains(&customer.key));
+        look::Changed {
+            customer,
+            names: rules::changes(
+                before.map(|before| before.attributes.expose()),
+                customer.attributes.expose(),
+            ),
+        }
+    });
+    let changed: Vec<look::Changed<'_>> = changed.filter(|changed| !changed.names.is_empty()).collect();
+    let told = look::tell(&tx, keys, namespace, &changed, sql::now(&tx).await?).await?;
     sql::run(
         &tx,
         "INSERT INTO import AS i (namespace, file, rows) VALUES ($1, $2, $3) \
@@ -254,7 +266,7 @@ pub(super) async fn import(
     )
     .await?;
     tx.commit().await?;
-    Ok(())
+    Ok(told)
 }
 
 pub(super) async fn import_progress(client: &mut Object, namespace: &str, file: &str) -> Result<u64> {

@@ -3,7 +3,7 @@
 
 use super::{
     customers::{self, Change},
-    program,
+    look, program,
     seal::{self, Place},
     sql,
 };
@@ -35,6 +35,8 @@ struct Taken<'a> {
     event: Event,
     /// Not of the batch: it follows from the one before.
     follows: bool,
+    /// What it changed about the customer, and the look that this asks for.
+    changed: Option<(BTreeSet<String>, Event)>,
 }
 
 /// An inbox row before it has its number.
@@ -57,7 +59,7 @@ pub(super) async fn accept(
     let met = batch
         .iter()
         .filter_map(|arrival| arrival.customer_id.as_ref().map(|id| (arrival.customer, id)));
-    customers::meet(&tx, keys, namespace, met.collect()).await?;
+    let mut made = customers::meet(&tx, keys, namespace, met.collect()).await?;
     let named = batch.iter().map(|arrival| arrival.customer).collect();
     let before = customers::lock(&tx, keys, namespace, &named).await?;
     let now = sql::now(&tx).await?;
@@ -84,17 +86,21 @@ pub(super) async fn accept(
             receipts.push(Receipt::Duplicate);
             continue;
         }
+        let known = (!made.remove(&arrival.customer)).then(|| customer.attributes.clone());
         let followers = rules::teach(learn, arrival, customer, now);
+        let changes = rules::changes(known.as_ref().map(|known| known.expose()), customer.attributes.expose());
         let event = |arrival: &Arrival| rules::event(arrival, customer, now);
         taken.push(Taken {
             event: event(arrival),
             arrival: Cow::Borrowed(&**arrival),
             follows: false,
+            changed: (!changes.is_empty()).then(|| (changes, rules::look(customer, now))),
         });
         taken.extend(followers.into_iter().map(|arrival| Taken {
             event: event(&arrival),
             arrival: Cow::Owned(arrival),
             follows: true,
+            changed: None,
         }));
         receipts.push(Receipt::Accepted);
     }
@@ -114,9 +120,12 @@ pub(super) async fn accept(
         .filter_map(|new| Change::between(&before[&new.key], new))
         .collect();
     customers::write(&tx, keys, namespace, &changed).await?;
-    let deliveries = deliveries(&tx, namespace, &taken).await?;
+    let names = taken.iter().filter_map(|taken| taken.changed.as_ref());
+    let names = names.flat_map(|(names, _)| names.iter().cloned()).collect();
+    let watchers = look::watchers(&tx, namespace, &names).await?;
+    let (deliveries, changed) = deliveries(&tx, namespace, &taken, &watchers).await?;
     deliver(&tx, keys, namespace, &deliveries).await?;
-    sql::count(&tx, namespace, "", &rules::tally(&receipts, followed, now)).await?;
+    sql::count(&tx, namespace, "", &rules::tally(&receipts, followed, changed, now)).await?;
     tx.commit().await?;
     let woken = deliveries.into_iter().map(|delivery| delivery.journey.clone());
     Ok((receipts, woken.collect()))
@@ -173,14 +182,20 @@ pub(super) async fn append(
 }
 
 /// Who gets what, in the order of acceptance: those who listen, exist and are not stopped, which stays so until the transaction ends.
-async fn deliveries<'a>(tx: &Transaction<'_>, namespace: &str, taken: &'a [Taken<'_>]) -> Result<Vec<Delivery<'a>>> {
+/// Those who watch what an event changed get a look next after it; how many, is given too.
+async fn deliveries<'a>(
+    tx: &Transaction<'_>,
+    namespace: &str,
+    taken: &'a [Taken<'_>],
+    watchers: &'a BTreeMap<String, BTreeSet<String>>,
+) -> Result<(Vec<Delivery<'a>>, usize)> {
     let listeners: BTreeSet<&str> = taken
         .iter()
         .flat_map(|taken| &taken.arrival.listeners)
         .map(String::as_str)
         .collect();
-    if listeners.is_empty() {
-        return Ok(vec![]);
+    if listeners.is_empty() && watchers.is_empty() {
+        return Ok((vec![], 0));
     }
     let listeners: Vec<&str> = listeners.into_iter().collect();
     let live = "SELECT journey FROM journey WHERE namespace = $1 AND journey = ANY($2) AND NOT stopped";
@@ -189,16 +204,27 @@ async fn deliveries<'a>(tx: &Transaction<'_>, namespace: &str, taken: &'a [Taken
         .iter()
         .map(|row| row.get(0))
         .collect();
-    let of_one = |taken: &'a Taken<'_>| {
+    let (mut all, mut changed) = (Vec::new(), 0);
+    for taken in taken {
+        let customer = taken.arrival.customer;
         let journeys: BTreeSet<&String> = taken.arrival.listeners.iter().collect();
-        journeys.into_iter().map(move |journey| Delivery {
+        let heard = journeys.into_iter().filter(|journey| live.contains(*journey));
+        all.extend(heard.map(|journey| Delivery {
             journey,
-            customer: taken.arrival.customer,
+            customer,
             event: &taken.event,
-        })
-    };
-    let all = taken.iter().flat_map(of_one);
-    Ok(all.filter(|delivery| live.contains(delivery.journey)).collect())
+        }));
+        if let Some((names, event)) = &taken.changed {
+            let before = all.len();
+            all.extend(rules::watching(watchers, names).map(|journey| Delivery {
+                journey,
+                customer,
+                event,
+            }));
+            changed += all.len() - before;
+        }
+    }
+    Ok((all, changed))
 }
 
 pub(super) async fn deliver(

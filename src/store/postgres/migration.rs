@@ -21,6 +21,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "pace",
         sql: include_str!("../migrations/0002_pace.sql"),
     },
+    Migration {
+        version: 3,
+        name: "look",
+        sql: include_str!("../migrations/0003_look.sql"),
+    },
 ];
 
 /// The role of gateways and runners: it reads and writes rows, and cannot change the schema.

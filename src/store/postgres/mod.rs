@@ -11,6 +11,7 @@ mod customers;
 mod door;
 mod intake;
 mod lease;
+mod look;
 mod migration;
 mod program;
 mod round;
@@ -162,7 +163,10 @@ impl Store for Postgres {
     }
 
     async fn import(&self, namespace: &str, customers: &[Imported], file: &str, rows: u64) -> Result<()> {
-        on!(self, PATIENCE, client => customers::import(client, &self.keys, namespace, customers, file, rows))
+        let told =
+            on!(self, PATIENCE, client => customers::import(client, &self.keys, namespace, customers, file, rows));
+        self.wake.tell(namespace, told?);
+        Ok(())
     }
 
     async fn import_progress(&self, namespace: &str, file: &str) -> Result<u64> {

@@ -6,6 +6,7 @@
 use super::{
     chain, commit, customers, door,
     intake::Customers,
+    look::{self, Progress},
     program,
     seal::{self, Place},
     sql,
@@ -14,7 +15,9 @@ use crate::{
     clock::Micros,
     keys::{CustomerKey, Keys},
     policy::Contact,
-    store::{CustomerTurn, Hold, OutboxRow, OutboxState, Result, Round, RoundRequest, RoundResult, Work, rules},
+    store::{
+        CustomerTurn, Hold, OutboxRow, OutboxState, Result, Round, RoundCommit, RoundRequest, RoundResult, Work, rules,
+    },
 };
 use deadpool_postgres::{Object, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,26 +31,28 @@ pub(super) async fn round(
     request: &RoundRequest,
     work: Work<'_>,
 ) -> Result<(RoundResult, BTreeSet<String>)> {
+    let nobody = BTreeSet::new();
     let tx = client.transaction().await?;
     let look = Look::new(&tx, keys, hold);
     program::shared(&tx, &hold.namespace).await?;
     if !look.fence().await? {
-        return Ok((RoundResult::Fenced, BTreeSet::new()));
+        return Ok((RoundResult::Fenced, nobody));
     }
     let Some(standing) = look.standing().await? else {
-        return Ok((RoundResult::Fenced, BTreeSet::new()));
+        return Ok((RoundResult::Fenced, nobody));
     };
-    let (chosen, left, door) = look.choose(request, standing.suspended).await?;
-    if chosen.is_empty() {
-        return Ok((RoundResult::Idle, BTreeSet::new()));
+    let sweeps = look.sweep(request).await?;
+    let (chosen, left, door) = look.choose(request, standing.suspended, &sweeps.came).await?;
+    if chosen.is_empty() && sweeps.progress.is_empty() {
+        return Ok((RoundResult::Idle, nobody));
     }
     let locked = customers::lock(&tx, keys, &hold.namespace, &chosen).await?;
     let now = sql::now(&tx).await?;
-    let turns = look.turns(locked, request, &door, now).await?;
-    if turns.is_empty() {
-        return Ok((RoundResult::Idle, BTreeSet::new()));
+    let turns = look.turns(locked, request, &sweeps.came, &door, now).await?;
+    if turns.is_empty() && sweeps.progress.is_empty() {
+        return Ok((RoundResult::Idle, nobody));
     }
-    let full = left || turns.iter().any(rules::leaves_more);
+    let full = left || !sweeps.progress.is_empty() || turns.iter().any(rules::leaves_more);
     let walked: BTreeSet<String> = turns
         .iter()
         .flat_map(|turn| &turn.enrollments)
@@ -58,16 +63,29 @@ pub(super) async fn round(
         .iter()
         .map(|turn| (turn.customer.key, turn.customer.clone()))
         .collect();
-    let commit = work(Round { now, customers: turns });
+    let commit = if turns.is_empty() {
+        RoundCommit::default()
+    } else {
+        work(Round { now, customers: turns })
+    };
     let there = |revision: &String| standing.revisions.contains(revision) || walked.contains(revision);
     if !commit.enrollments.iter().all(|row| there(&row.enrollment.revision)) {
-        return Ok((RoundResult::Fenced, BTreeSet::new()));
+        return Ok((RoundResult::Fenced, nobody));
     }
     let full = full || rules::opens_the_door(request, &commit);
-    commit::write(&tx, keys, hold, &known, request.admissions, &commit).await?;
-    let woken = chain::tell(&tx, keys, hold, &known, &commit, now).await?;
+    let mut woken = commit::write(&tx, keys, hold, &known, request.admissions, &commit, now).await?;
+    look::keep_progress(&tx, hold, &sweeps.progress).await?;
+    woken.extend(chain::tell(&tx, keys, hold, &known, &commit, now).await?);
     tx.commit().await?;
     Ok((RoundResult::Committed { full }, woken))
+}
+
+/// Where the round's sweeps have come.
+#[derive(Default)]
+struct Sweeps {
+    /// Names of the sweeps that come to each.
+    came: BTreeMap<CustomerKey, Vec<String>>,
+    progress: Vec<Progress>,
 }
 
 /// How the journey stands; that stays so until the transaction ends.
@@ -129,11 +147,39 @@ impl<'a> Look<'a> {
         }))
     }
 
+    /// The next step of each sweep that is not done in the shards that are held.
+    async fn sweep(&self, request: &RoundRequest) -> Result<Sweeps> {
+        let mut sweeps = Sweeps::default();
+        for request in &request.sweeps {
+            if let Some((found, progress)) = look::sweep(self.tx, self.hold, &self.shards, request).await? {
+                for customer in found {
+                    sweeps.came.entry(customer).or_default().push(request.sweep.clone());
+                }
+                sweeps.progress.push(progress);
+            }
+        }
+        Ok(sweeps)
+    }
+
+    /// Those whose sighting is due.
+    async fn looks(&self, request: &RoundRequest, values: sql::Values<'_>) -> Result<Vec<CustomerKey>> {
+        if !request.looks {
+            return Ok(Vec::new());
+        }
+        self.customers(
+            "SELECT customer FROM sighting WHERE namespace = $1 AND journey = $2 AND shard = ANY($3) \
+             AND look_at <= $5 AND look_at IS NOT NULL ORDER BY look_at LIMIT $4",
+            values,
+        )
+        .await
+    }
+
     /// Who is to be looked at, whether somebody was left out, and whose turn at the door has come.
     async fn choose(
         &self,
         request: &RoundRequest,
         suspended: bool,
+        swept: &BTreeMap<CustomerKey, Vec<String>>,
     ) -> Result<(BTreeSet<CustomerKey>, bool, door::Turns)> {
         let (namespace, journey) = (&self.hold.namespace, &self.hold.journey);
         let limit = i64::from(request.limit) + 1;
@@ -144,12 +190,14 @@ impl<'a> Look<'a> {
             .iter()
             .map(|handed| handed.customer)
             .filter(|key| held.contains(&key.shard()))
+            .chain(swept.keys().copied())
             .collect();
         let in_flight: Vec<&[u8]> = request.in_flight.iter().map(|key| key.0.as_slice()).collect();
         let stale = now - rules::ORPHAN_AFTER;
         let at_hand: [&(dyn ToSql + Sync); 4] = [namespace, journey, &self.shards, &limit];
         let stuck: Vec<&str> = request.stuck.iter().map(String::as_str).collect();
         let timed: [&(dyn ToSql + Sync); 6] = [namespace, journey, &self.shards, &limit, &now, &stuck];
+        let sighted: [&(dyn ToSql + Sync); 5] = [namespace, journey, &self.shards, &limit, &now];
         let messages = i64::from(request.messages.unwrap_or(u32::MAX)).min(limit);
         let due: [&(dyn ToSql + Sync); 5] = [namespace, journey, &self.shards, &messages, &now];
         let lost: [&(dyn ToSql + Sync); 7] = [
@@ -161,14 +209,14 @@ impl<'a> Look<'a> {
             &in_flight,
             &stale,
         ];
-        let (inbox, waits, holds, orphans, at_door) = tokio::try_join!(
+        let (inbox, waits, holds, orphans, looks, at_door) = tokio::try_join!(
             self.customers(
                 "SELECT customer FROM inbox WHERE namespace = $1 AND journey = $2 AND shard = ANY($3) ORDER BY seq LIMIT $4",
                 &at_hand,
             ),
             self.customers(
                 "SELECT customer FROM enrollment WHERE namespace = $1 AND journey = $2 AND shard = ANY($3) \
-                 AND due_at <= $5 AND due_at IS NOT NULL AND NOT revision = ANY($6) ORDER BY due_at LIMIT $4",
+                 AND due_at <= $5 AND due_at IS NOT NULL AND (active OR watch_until > $5) AND NOT revision = ANY($6) ORDER BY due_at LIMIT $4",
                 &timed,
             ),
             self.customers(
@@ -182,12 +230,17 @@ impl<'a> Look<'a> {
                  AND (o.epoch < l.epoch OR (o.epoch = l.epoch AND o.claimed_at <= $7 AND NOT o.key = ANY($6::bytea[]))) LIMIT $4",
                 &lost,
             ),
+            self.looks(request, &sighted),
             self.at_door(&at_hand),
         )?;
         let admissions = request.admissions.filter(|_| !suspended);
         let door = door::turns(self.tx, self.hold, admissions, at_door, now).await?;
-        let waits = if suspended { Vec::new() } else { waits };
-        let sources = [inbox, waits, holds, orphans, door.keys().copied().collect()];
+        let (waits, looks) = if suspended {
+            (Vec::new(), Vec::new())
+        } else {
+            (waits, looks)
+        };
+        let sources = [inbox, waits, holds, orphans, looks, door.keys().copied().collect()];
         // A source that gave all it may give may have more, though what it gave was all of a few customers.
         let cut = sources.iter().any(|source| source.len() > request.limit as usize)
             || request
@@ -221,6 +274,7 @@ impl<'a> Look<'a> {
         &self,
         locked: Customers,
         request: &RoundRequest,
+        swept: &BTreeMap<CustomerKey, Vec<String>>,
         door: &door::Turns,
         now: Micros,
     ) -> Result<Vec<CustomerTurn>> {
@@ -282,6 +336,27 @@ impl<'a> Look<'a> {
             let (customer, key): (&[u8], &[u8]) = (row.get(0), row.get(1));
             let message: OutboxRow = self.open("outbox", &[customer, key], row.get(2))?;
             turn(&mut turns, customer, |turn| turn.outbox.push(message))?;
+        }
+        for (customer, names) in swept {
+            if let Some(turn) = turns.get_mut(customer) {
+                turn.swept = names.clone();
+            }
+        }
+        if request.looks {
+            for (customer, sighting) in look::sightings(self.tx, self.hold, &which).await? {
+                if let Some(turn) = turns.get_mut(&customer) {
+                    turn.sighting = sighting;
+                }
+            }
+        }
+        let is_due = |turn: &CustomerTurn| turn.sighting.look_at.is_some_and(|at| at <= now);
+        let asked: Vec<&mut CustomerTurn> = turns
+            .values_mut()
+            .filter(|turn| !turn.swept.is_empty() || is_due(turn))
+            .collect();
+        let numbers = look::numbers(self.tx, asked.len()).await?;
+        for (turn, number) in asked.into_iter().zip(numbers) {
+            turn.look = Some(number);
         }
         for handed in &request.outcomes {
             if let Some(turn) = turns.get_mut(&handed.customer) {
