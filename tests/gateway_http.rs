@@ -167,6 +167,75 @@ async fn cloud_events_come_in_all_three_modes() {
 }
 
 #[tokio::test]
+async fn news_is_accepted_once_comes_to_everybody_and_is_not_brought_by_a_key_that_everyone_knows() {
+    let shop = Shop::open().await;
+    let fair = |id: &str, data: Value| json!({"specversion": "1.0", "id": id, "source": "/fairs", "type": "fair.opened", "data": data});
+    let batch = json!([
+        viewed("1", json!({"userId": "ada"})),
+        fair("f1", json!({"country": "AT"})),
+        viewed("2", json!({"userId": "bob"})),
+        fair("f1", json!({"country": "AT"})),
+        fair("f2", json!({"country": 7})),
+    ]);
+    let (status, answer) = shop
+        .post(
+            "/v1/events",
+            "core-write-key",
+            "application/cloudevents-batch+json",
+            &batch,
+        )
+        .await;
+    let results = answer["results"].as_array().unwrap();
+    let results: Vec<_> = results.iter().map(|one| one["result"].as_str().unwrap()).collect();
+    assert_eq!(
+        (status, results.as_slice()),
+        (
+            202,
+            ["accepted", "accepted", "accepted", "duplicate", "quarantined"].as_slice()
+        )
+    );
+    assert_eq!(count(&shop, IntakeCount::Accepted).await, 3);
+    let (_, answer) = shop.event("web-write-key", fair("f3", json!({}))).await;
+    assert_eq!(answer["results"][0]["reason"], "NotFrom");
+
+    let hold = shop
+        .store
+        .join(
+            NAMESPACE,
+            "readers",
+            uuid::Uuid::new_v4(),
+            std::time::Duration::from_secs(60),
+        )
+        .await
+        .unwrap();
+    let request = journey::store::RoundRequest {
+        limit: 100,
+        news: 100,
+        ..Default::default()
+    };
+    let mut heard = vec![];
+    for _ in 0..70 {
+        let mut hear = |round: journey::store::Round| {
+            for turn in round.customers {
+                heard.extend(turn.news.map(|(_, event)| {
+                    (
+                        turn.customer.id.expose().clone(),
+                        event.data.expose()["country"].clone(),
+                    )
+                }));
+            }
+            journey::store::RoundCommit::default()
+        };
+        shop.store.round(&hold, &request, &mut hear).await.unwrap();
+    }
+    heard.sort_by_key(|(customer, _)| customer.clone());
+    assert_eq!(
+        heard,
+        [("ada".to_owned(), json!("AT")), ("bob".to_owned(), json!("AT"))]
+    );
+}
+
+#[tokio::test]
 async fn what_cannot_be_taken_is_put_aside_with_its_reason_and_the_books_balance() {
     let shop = Shop::open().await;
     let order =

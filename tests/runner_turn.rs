@@ -265,6 +265,7 @@ impl World {
             admissions: programs::admissions(&loaded.programs),
             looks: programs::looks(&loaded.programs),
             sweeps: programs::sweeps(&loaded.programs, true),
+            news: programs::news(&loaded.programs, true),
         };
         let in_flight = self.in_flight.clone();
         let mut turn = Turn {

@@ -16,6 +16,8 @@ mod leases;
 mod look;
 #[path = "store/messages.rs"]
 mod messages;
+#[path = "store/news.rs"]
+mod news;
 #[path = "store/programs.rs"]
 mod programs;
 #[path = "store/rounds.rs"]
@@ -77,6 +79,11 @@ contract! {
         a_sweep_comes_to_everybody_once_and_goes_on_where_it_stopped
         a_sweep_keeps_to_the_shards_that_are_held_and_is_fenced
         who_has_ended_and_is_watched_no_more_holds_nobody_up;
+    news:
+        news_comes_to_everybody_once_in_the_order_of_acceptance_and_is_forgotten
+        runners_bring_news_to_their_own_shards_and_the_last_one_forgets_it
+        a_round_that_is_not_committed_has_told_nobody
+        a_journey_that_is_stopped_hears_no_news_and_one_put_again_none_of_before;
     messages:
         only_as_many_held_messages_are_looked_at_as_there_is_room_for
         held_messages_come_when_they_are_due

@@ -35,15 +35,16 @@ pub struct TouchpointSpec {
     /// Where it takes place, any word the owner uses: Web Mobile Email Sms Push InApp Chat Voice Social Ad Store Service
     /// Device. Caps count by it.
     pub channel: Word,
-    /// Something a customer does, or that happens to them.
+    /// Something a customer does, or that happens in the world.
     pub inbound: Option<Inbound>,
     /// Something we say.
     pub outbound: Option<Outbound>,
 }
 
-/// Something a customer does, or that happens to them.
+/// Something a customer does, or that happens in the world.
 #[skip_serializing_none]
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[x_kube(validation = Rule::new("has(self.customer) || !(has(self.attributes) || has(self.consent))").message("attributes and consent need customer"))]
 pub struct Inbound {
     /// The CloudEvents type, or the name of a track call.
     #[schemars(length(min = 1, max = 256))]
@@ -52,8 +53,8 @@ pub struct Inbound {
     #[schemars(length(min = 1, max = 32))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub from: Option<Vec<Name>>,
-    /// CEL over event: whose it is.
-    pub customer: Expr,
+    /// CEL over event: whose it is. Left out: news, it concerns every customer for whom the listener's `when` holds.
+    pub customer: Option<Expr>,
     /// JSON Schema of the data; an event that breaks it goes to quarantine with the reason. Left out: no data can be read.
     #[serde(default)]
     #[schemars(schema_with = "object")]

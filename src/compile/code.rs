@@ -675,6 +675,10 @@ codes! {
         "A wait for a condition is over at once where the condition holds. If it leads back to itself and nothing on the way changes what the condition reads, customers go round until they have Failed: TooManySteps. Lead on to another step, change in the loop what the condition reads, or name an event."
         bad "{name: listen, wait: {until: [{when: customer.tier == 'gold', next: listen}]}}"
         good "{name: listen, wait: {until: [{when: customer.tier == 'gold', next: thank}]}}";
+    JNY354 NewsOfNobody Value Error "news teaches of nobody"
+        "A touchpoint without customer is news: it concerns every customer for whom a listener's `when` holds, and tells of none. So it cannot teach attributes or consent."
+        bad "inbound: {event: fair.opened, attributes: {lastSeenAt: \"${event.time}\"}}"
+        good "inbound: {event: fair.visited, customer: event.userId, attributes: {lastSeenAt: \"${event.time}\"}}";
 }
 
 impl Code {

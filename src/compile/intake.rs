@@ -40,9 +40,9 @@ pub struct Inbound {
     /// Adapters that may bring it; None: any authenticated one.
     pub from: Option<BTreeSet<String>>,
     pub layout: Layout,
-    /// CEL over event that gives the identifier's value.
-    pub customer: expression::Program,
-    /// Kind of the identifier: userId, anonymousId, or the last name of the path that `customer` reads.
+    /// CEL over event that gives the identifier's value. None: news, which concerns every customer.
+    pub customer: Option<expression::Program>,
+    /// Kind of the identifier: userId, anonymousId, or the last name of the path that `customer` reads. Empty of news.
     pub identifier: String,
     /// None: any object.
     pub schema: Option<jsonschema::Validator>,

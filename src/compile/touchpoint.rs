@@ -88,16 +88,14 @@ pub fn inbound(report: &mut Report, world: &World<'_>, name: &str, spec: &Inboun
         wants: Some(Type::TEXT),
         missing: OnMissing::Missing,
     };
-    let customer = cel(
-        report,
-        "spec.inbound.customer",
-        spec.customer.as_str(),
-        &place,
-        &mut layout,
-    );
-    let identifier = customer
-        .as_ref()
-        .and_then(|program| identifier(report, spec.customer.as_str(), program, &layout));
+    let customer = spec.customer.as_ref().and_then(|source| {
+        let program = cel(report, "spec.inbound.customer", source.as_str(), &place, &mut layout)?;
+        let kind = identifier(report, source.as_str(), &program, &layout)?;
+        Some((program, kind))
+    });
+    if spec.customer.is_none() {
+        news(report, spec);
+    }
 
     let attributes = spec.attributes.iter().flatten().filter_map(|(attribute, value)| {
         let path = format!("spec.inbound.attributes.{attribute}");
@@ -141,6 +139,7 @@ pub fn inbound(report: &mut Report, world: &World<'_>, name: &str, spec: &Inboun
         }));
     }
     (!report.failed()).then_some(())?;
+    let (customer, identifier) = customer.unzip();
     Some(Inbound {
         touchpoint: name.into(),
         event: spec.event.clone(),
@@ -149,12 +148,29 @@ pub fn inbound(report: &mut Report, world: &World<'_>, name: &str, spec: &Inboun
             .as_ref()
             .map(|from| from.iter().map(ToString::to_string).collect()),
         layout,
-        customer: customer?,
-        identifier: identifier?,
+        customer,
+        identifier: identifier.unwrap_or_default(),
         schema: validator,
         attributes,
         consent,
     })
+}
+
+/// News is about nobody, so it teaches nothing of anybody.
+fn news(report: &mut Report, spec: &InboundSpec) {
+    for (field, is_there) in [
+        ("attributes", spec.attributes.is_some()),
+        ("consent", spec.consent.is_some()),
+    ] {
+        if is_there {
+            report.error(
+                Code::NewsOfNobody,
+                format!("spec.inbound.{field}"),
+                format!("without customer it is news: it tells of no customer, and so teaches no {field}"),
+                "say whose event it is: customer, or leave this out".to_owned(),
+            );
+        }
+    }
 }
 
 /// A value for an attribute of the profile, by its type: used by `attributes` and `set`.

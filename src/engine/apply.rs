@@ -30,7 +30,9 @@ pub fn apply(
 ) -> Turn {
     let mut round = Round::new(customer, now);
     let disposition = match input {
-        Input::Event { sequence, event } => Some(hear(programs, enrollments, *sequence, event, &mut round)),
+        Input::Event { sequence, event } | Input::News { sequence, event } => {
+            Some(hear(programs, enrollments, *sequence, event, &mut round))
+        }
         Input::Due { enrollment } => {
             if let Some(enrollment) = enrollments.iter_mut().find(|each| each.ordinal == *enrollment) {
                 pass_time(programs, enrollment, &mut round);

@@ -217,6 +217,8 @@ pub struct StepResult {
 pub enum Input {
     /// An accepted event; `sequence` becomes the ordinal of an enrollment that it opens.
     Event { sequence: i64, event: Event },
+    /// News that has come to this customer: it does what an event does, and is counted apart.
+    News { sequence: i64, event: Event },
     /// The time at which a wait ends, or a condition may change, has come.
     Due { enrollment: i64 },
     /// The turn of one who waits at the door has come.

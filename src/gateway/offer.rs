@@ -9,10 +9,10 @@ use super::{
 use crate::{
     clock::Micros,
     compile::Inbound,
-    expression::Val,
+    expression::{self, Val},
     keys::Keys,
     personal::Personal,
-    store::{Arrival, Quarantined},
+    store::{Arrival, News, Quarantined},
 };
 use jsonschema::error::ValidationErrorKind;
 
@@ -53,6 +53,8 @@ impl Reason {
 #[derive(Debug)]
 pub enum Offer {
     Arrival(Box<Arrival>),
+    /// It concerns every customer.
+    News(Box<News>),
     Aside(Reason, Box<Quarantined>),
 }
 
@@ -69,7 +71,7 @@ pub fn offer(
         Err(Broken { detail, event }) => aside(adapter, Reason::Malformed, detail, event, now),
         Ok(incoming) if incoming.name == receipt::TYPE => receipt::offer(view, keys, adapter, incoming, messages, now),
         Ok(incoming) => match judge(view, keys, adapter, &incoming, now) {
-            Ok(arrival) => Offer::Arrival(Box::new(arrival)),
+            Ok(offer) => offer,
             Err((reason, detail)) => aside(adapter, reason, detail, incoming.cloud_event(now).into(), now),
         },
     }
@@ -93,13 +95,7 @@ pub(super) fn aside(
     Offer::Aside(reason, Box::new(row))
 }
 
-fn judge(
-    view: &View,
-    keys: &Keys,
-    adapter: &str,
-    incoming: &Incoming,
-    now: Micros,
-) -> Result<Arrival, (Reason, String)> {
+fn judge(view: &View, keys: &Keys, adapter: &str, incoming: &Incoming, now: Micros) -> Result<Offer, (Reason, String)> {
     let intake = &view.intake;
     let inbound = intake.inbound.get(&incoming.name).ok_or_else(|| {
         (
@@ -115,10 +111,30 @@ fn judge(
         );
         return Err((Reason::NotFrom, detail));
     }
+    let public = intake.sources.get(adapter).is_some_and(|source| source.public);
+    if inbound.customer.is_none() && public && inbound.from.is_none() {
+        let detail = format!(
+            "Touchpoint {} is news for every customer, and this adapter's key is public: it may bring it only where spec.inbound.from names it",
+            inbound.touchpoint
+        );
+        return Err((Reason::NotFrom, detail));
+    }
     if let Some(detail) = violation(inbound, incoming) {
         return Err((Reason::SchemaViolation, detail));
     }
     let time = incoming.time.unwrap_or(now).min(now);
+    let source = format!("{adapter}/{}", incoming.source.expose());
+    let key = keys.event(&intake.namespace, &source, incoming.id.expose());
+    let Some(customer) = &inbound.customer else {
+        return Ok(Offer::News(Box::new(News {
+            key,
+            id: incoming.id.clone(),
+            name: inbound.touchpoint.clone(),
+            time,
+            data: incoming.data.clone(),
+            listeners: view.listening(&inbound.touchpoint),
+        })));
+    };
     let no_customer = || {
         let detail = format!(
             "spec.inbound.customer of Touchpoint {} has no value in this event",
@@ -126,10 +142,9 @@ fn judge(
         );
         (Reason::NoCustomer, detail)
     };
-    let identifier = identifier(inbound, incoming, time, now).ok_or_else(no_customer)?;
-    let source = format!("{adapter}/{}", incoming.source.expose());
-    Ok(Arrival {
-        key: keys.event(&intake.namespace, &source, incoming.id.expose()),
+    let identifier = identifier(inbound, customer, incoming, time, now).ok_or_else(no_customer)?;
+    Ok(Offer::Arrival(Box::new(Arrival {
+        key,
         id: incoming.id.clone(),
         name: inbound.touchpoint.clone(),
         customer: keys.customer(&intake.namespace, &inbound.identifier, &identifier),
@@ -138,19 +153,25 @@ fn judge(
         data: incoming.data.clone(),
         about: None,
         listeners: view.listening(&inbound.touchpoint),
-    })
+    })))
 }
 
-fn identifier(inbound: &Inbound, incoming: &Incoming, time: Micros, now: Micros) -> Option<String> {
+fn identifier(
+    inbound: &Inbound,
+    customer: &expression::Program,
+    incoming: &Incoming,
+    time: Micros,
+    now: Micros,
+) -> Option<String> {
     let record = learn::record_of_event(
         inbound,
-        &inbound.customer,
+        customer,
         incoming.id.expose(),
         time,
         incoming.data.expose(),
         now,
     );
-    let value = match inbound.customer.eval(&record).ok()? {
+    let value = match customer.eval(&record).ok()? {
         Val::Text(text) => text.into_owned(),
         Val::Int(number) => number.to_string(),
         Val::Bool(_) | Val::Number(_) | Val::Instant(_) | Val::Duration(_) | Val::List(_) | Val::Object(_) => {

@@ -9,7 +9,7 @@ use super::{
     segment::{self, Call},
     write_key,
 };
-use crate::store::{Arrival, Quarantined, Receipt, StoreError};
+use crate::store::{Arrival, News, Quarantined, Receipt, StoreError};
 use axum::{
     Json,
     body::Body,
@@ -161,7 +161,7 @@ pub async fn take(gateway: &Gateway, adapter: &str, events: Vec<Offered>) -> Res
     let view = gateway.view();
     let now = gateway.clock.now();
     let (mut arrivals, mut aside): (Vec<Arrival>, Vec<Quarantined>) = (vec![], vec![]);
-    // None: the event is on its way, and its result is the next receipt.
+    let mut news: Vec<News> = vec![];
     let mut outlook = Vec::with_capacity(events.len());
     let messages = receipt::messages(&*gateway.store, &gateway.namespace, &events)
         .await
@@ -175,39 +175,68 @@ pub async fn take(gateway: &Gateway, adapter: &str, events: Vec<Offered>) -> Res
     for event in events {
         match offer(&view, &gateway.keys, adapter, event, &messages, now) {
             Offer::Arrival(arrival) => {
-                outlook.push(None);
+                outlook.push(Outlook::Arrival);
                 arrivals.push(*arrival);
             }
+            Offer::News(one) => {
+                outlook.push(Outlook::News);
+                news.push(*one);
+            }
             Offer::Aside(reason, row) => {
-                outlook.push(Some((reason, row.detail.clone())));
+                outlook.push(Outlook::Aside(reason, row.detail.clone()));
                 aside.push(*row);
             }
         }
     }
-    let receipts = if outlook.is_empty() {
+    let receipts = if arrivals.is_empty() && aside.is_empty() {
         vec![]
     } else {
         gateway.queue.commit(arrivals, aside).await?
     };
-    Ok(tell(gateway, adapter, outlook, receipts))
+    let told = if news.is_empty() {
+        vec![]
+    } else {
+        announce(gateway, &news).await?
+    };
+    Ok(tell(gateway, adapter, outlook, receipts, told))
 }
 
-fn tell(
-    gateway: &Gateway,
-    adapter: &str,
-    outlook: Vec<Option<(super::offer::Reason, String)>>,
-    receipts: Vec<Receipt>,
-) -> Taken {
+/// News is rare, and so has a transaction of its own: after that of the request's other events, so that a request that is sent again finds
+/// all that was committed to be duplicates.
+async fn announce(gateway: &Gateway, news: &[News]) -> Result<Vec<Receipt>, Refusal> {
+    let announced = gateway.store.announce(&gateway.namespace, news).await;
+    announced.map_err(|error| match error {
+        StoreError::Unavailable(error) => {
+            tracing::warn!("news was not committed: {error}");
+            Refusal::Unavailable
+        }
+        StoreError::Unreadable(error) => {
+            tracing::error!("news cannot be kept: {error}");
+            Refusal::Broken
+        }
+    })
+}
+
+/// What is to become of an event: its result is the next receipt of its kind, or known already.
+enum Outlook {
+    Arrival,
+    News,
+    Aside(super::offer::Reason, String),
+}
+
+fn tell(gateway: &Gateway, adapter: &str, outlook: Vec<Outlook>, receipts: Vec<Receipt>, told: Vec<Receipt>) -> Taken {
     let mut taken = Taken::default();
-    let mut receipts = receipts.into_iter();
+    let (mut receipts, mut told) = (receipts.into_iter(), told.into_iter());
+    let became = |receipt: Option<Receipt>| match receipt {
+        Some(Receipt::Duplicate) => "duplicate",
+        // An arrival that names its customer makes one; the store has no other word for it.
+        Some(Receipt::Accepted | Receipt::UnknownCustomer) | None => "accepted",
+    };
     for expected in outlook {
         let (result, reason, detail) = match expected {
-            Some((reason, detail)) => ("quarantined", reason.name(), Some(detail)),
-            None => match receipts.next() {
-                Some(Receipt::Duplicate) => ("duplicate", "", None),
-                // An arrival that names its customer makes one; the store has no other word for it.
-                Some(Receipt::Accepted | Receipt::UnknownCustomer) | None => ("accepted", "", None),
-            },
+            Outlook::Aside(reason, detail) => ("quarantined", reason.name(), Some(detail)),
+            Outlook::Arrival => (became(receipts.next()), "", None),
+            Outlook::News => (became(told.next()), "", None),
         };
         match result {
             "quarantined" => taken.quarantined += 1,

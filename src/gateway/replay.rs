@@ -70,10 +70,11 @@ async fn offer_again(
                     learning.learn(arrival, customer)
                 })
                 .await?;
-            Ok(match receipts.first() {
-                Some(Receipt::Duplicate) => Replayed::Duplicate,
-                Some(Receipt::Accepted | Receipt::UnknownCustomer) | None => Replayed::Accepted,
-            })
+            Ok(replayed(receipts.first()))
+        }
+        Offer::News(news) => {
+            let receipts = store.announce(namespace, std::slice::from_ref(&news)).await?;
+            Ok(replayed(receipts.first()))
         }
         Offer::Aside(_, aside) => {
             store.quarantine(namespace, std::slice::from_ref(&aside)).await?;
@@ -82,5 +83,12 @@ async fn offer_again(
                 detail: aside.detail,
             })
         }
+    }
+}
+
+fn replayed(receipt: Option<&Receipt>) -> Replayed {
+    match receipt {
+        Some(Receipt::Duplicate) => Replayed::Duplicate,
+        Some(Receipt::Accepted | Receipt::UnknownCustomer) | None => Replayed::Accepted,
     }
 }

@@ -17,6 +17,8 @@ pub enum Count {
     Changed(Disposition),
     /// What a look that time or the first sight of a customer brought did, where it did something or a trigger fired in vain.
     Noticed(Disposition),
+    /// What news did when it came to a customer: sums to those it has come to.
+    News(Disposition),
     /// Enrollments begun.
     Entered,
     /// Enrollments ended, by outcome.
@@ -75,6 +77,7 @@ impl Count {
             Self::Admitted(disposition) => format!("admitted:{}", disposition.name()),
             Self::Changed(disposition) => format!("changed:{}", disposition.name()),
             Self::Noticed(disposition) => format!("noticed:{}", disposition.name()),
+            Self::News(disposition) => format!("news:{}", disposition.name()),
             Self::Entered => "entered".into(),
             Self::Ended(ending) => format!("ended:{}", ending.name()),
             Self::Goal(name) => format!("goal:{name}"),

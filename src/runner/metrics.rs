@@ -27,7 +27,7 @@ impl Metrics {
         let counts = Family::default();
         registry.register(
             "journey_runner",
-            "What committed rounds counted: event (reason), changed (reason), noticed (reason), admitted (reason), entered, ended (reason), step, arm (of a split, in reason), goal, held-out, held-out-goal, requested, sent, skipped, failed; \
+            "What committed rounds counted: event (reason), changed (reason), noticed (reason), news (reason), admitted (reason), entered, ended (reason), step, arm (of a split, in reason), goal, held-out, held-out-goal, requested, sent, skipped, failed; \
              requested = sent + skipped + failed + on their way",
             counts.clone(),
         );
@@ -53,7 +53,7 @@ impl Metrics {
 fn labels(journey: &str, count: &str) -> Labels {
     let (kind, rest) = count.split_once(':').unwrap_or((count, ""));
     let (name, reason) = match kind {
-        "event" | "changed" | "noticed" | "ended" | "admitted" => ("", rest),
+        "event" | "changed" | "noticed" | "news" | "ended" | "admitted" => ("", rest),
         _ => rest.split_once(':').unwrap_or((rest, "")),
     };
     Labels {

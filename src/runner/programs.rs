@@ -125,6 +125,12 @@ pub fn looks(programs: &Programs) -> bool {
         .is_some_and(|program| program.first_sight.is_some())
 }
 
+/// Customers of a round to whom news comes: entries, exits and goals hear it while the journey is suspended, as they do of events. Not when
+/// the runner is not `open` to new work, nor without a program.
+pub fn news(programs: &Programs, open: bool) -> u32 {
+    if open && programs.current.is_some() { SWEEP } else { 0 }
+}
+
 /// Triggers without an event look at everybody once. Not while the journey is suspended: whoever they would let in would be turned away;
 /// nor when the runner is not `open` to new work.
 pub fn sweeps(programs: &Programs, open: bool) -> Vec<SweepRequest> {

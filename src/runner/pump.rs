@@ -196,6 +196,7 @@ impl Pump {
             admissions: programs::admissions(&self.loaded.programs).filter(|_| !self.draining),
             looks: programs::looks(&self.loaded.programs),
             sweeps: programs::sweeps(&self.loaded.programs, !self.draining),
+            news: programs::news(&self.loaded.programs, !self.draining),
         };
         let mut claims: Vec<Claim> = Vec::new();
         let mut counts = Counts::default();

@@ -128,6 +128,7 @@ struct CustomerTurnRest {
     admit: Vec<i64>,
     swept: Vec<String>,
     look: Option<i64>,
+    news: Option<(i64, engine::Event)>,
 }
 
 impl<'a, 't> Walk<'a, 't> {
@@ -143,6 +144,7 @@ impl<'a, 't> Walk<'a, 't> {
             sighting,
             swept,
             look,
+            news,
         } = given;
         let key = customer.key;
         let opted_out = customer.has_left(&turn.hold.journey);
@@ -169,6 +171,7 @@ impl<'a, 't> Walk<'a, 't> {
                 admit,
                 swept,
                 look,
+                news,
             },
             sighted_before: sighting.clone(),
             sighting,
@@ -185,7 +188,7 @@ impl<'a, 't> Walk<'a, 't> {
             self.hear(handed.key, handed.fate);
         }
         // A customer's next event asks every message that quiet holds back once more.
-        let stirred = !self.given.inbox.is_empty();
+        let stirred = !self.given.inbox.is_empty() || self.given.news.is_some();
         while let Some((sequence, event)) = self.given.inbox.pop_front() {
             self.due_by(event.accepted_at);
             self.done.commit.consumed.push(sequence);
@@ -198,6 +201,9 @@ impl<'a, 't> Walk<'a, 't> {
         self.due_by(self.now);
         if self.given.swept.iter().any(|sweep| sweep == FIRST_SIGHT) {
             self.look_now();
+        }
+        if let Some((sequence, event)) = self.given.news.take() {
+            self.apply(Input::News { sequence, event });
         }
         self.let_in();
         self.ask_again(stirred);
@@ -375,6 +381,7 @@ impl<'a, 't> Walk<'a, 't> {
                 (None | Some(Disposition::Ignored(Ignored::Unchanged)), Input::Look { .. }) | (None, _) => None,
                 (Some(did), Input::Look { .. }) => Some((Count::Noticed(did), None)),
                 (Some(did), Input::Event { event, .. }) => Some((Count::Event(did), Some(event.name.as_str()))),
+                (Some(did), Input::News { event, .. }) => Some((Count::News(did), Some(event.name.as_str()))),
                 (Some(did), Input::Due { .. } | Input::Admit { .. } | Input::Outcome { .. }) => {
                     Some((Count::Event(did), None))
                 }

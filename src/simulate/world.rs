@@ -371,6 +371,11 @@ impl World {
                     });
                 came(receipts.first())
             }
+            Offer::News(news) => came(
+                self.store
+                    .announce_at_once(&self.namespace, std::slice::from_ref(&news))
+                    .first(),
+            ),
             Offer::Aside(reason, row) => {
                 let came = Came::Quarantined {
                     reason: reason.name().to_owned(),
@@ -477,6 +482,7 @@ impl World {
             admissions: programs::admissions(&crew.programs),
             looks: programs::looks(&crew.programs),
             sweeps: programs::sweeps(&crew.programs, true),
+            news: programs::news(&crew.programs, true),
         };
         let mut turn = Turn {
             programs: &crew.programs,

@@ -75,6 +75,9 @@ pub trait Store: Send + Sync + 'static {
     /// is new) are told of it next after the event, by `customer/changed` with the profile that the event left. Nobody sent that either: it
     /// is counted as changed, once for each journey told.
     async fn accept(&self, namespace: &str, batch: &[Arrival], learn: Learn<'_>) -> Result<Vec<Receipt>>;
+    /// One transaction: finds duplicates as [`Store::accept`] does, appends the news, gives each listening journey that exists and is not
+    /// stopped a row from which [`Store::round`] brings it to every customer, counts accepted and duplicate. Receipts in the order of `news`.
+    async fn announce(&self, namespace: &str, news: &[News]) -> Result<Vec<Receipt>>;
     /// Puts events aside with their reasons and counts them.
     async fn quarantine(&self, namespace: &str, rows: &[Quarantined]) -> Result<()>;
     /// Oldest first, after the id `after` (0: from the start), at most `limit`.
@@ -111,7 +114,9 @@ pub trait Store: Send + Sync + 'static {
     /// an outcome does no harm); inbox rows, in the order of acceptance; overdue waits, unless the current revision is suspended; held
     /// messages that are due; orphans: claims of an older epoch, and claims of the present one that are not in `in_flight` and older than
     /// 5 s, because the answer to their commit was lost; where the request looks, sightings whose time has come, unless the current revision
-    /// is suspended; those whom a sweep of the request comes to, whose progress is written with what they bring; and those at the door whose turn has come, in the order of acceptance: of those who
+    /// is suspended; those whom a sweep of the request comes to, whose progress is written with what they bring; those to
+    /// whom news comes next, the same way: a customer hears all news once, in the order of its acceptance, whoever holds the shard, and who
+    /// is made while it goes round hears it or not; it is forgotten when all shards have it; and those at the door whose turn has come, in the order of acceptance: of those who
     /// wait in any shard the first, as many as the pace has places for. Never more are let in than `at_most` in any stretch of time that is
     /// `per` long, whoever holds the shards (places are kept to a thousandth of the period, and come back that much late at most).
     ///

@@ -174,6 +174,23 @@ pub struct RoundRequest {
     pub looks: bool,
     /// Visits of every customer that go on in this round.
     pub sweeps: Vec<SweepRequest>,
+    /// Customers of one round at most to whom news comes, beyond the round's own limit; 0: news waits.
+    pub news: u32,
+}
+
+/// Something that happened to no customer in particular. It comes to everybody in each journey that listens.
+#[derive(Debug, Clone, PartialEq)]
+pub struct News {
+    /// What duplicates are found by, of events and news together.
+    pub key: [u8; 16],
+    pub id: Personal<String>,
+    /// What signals call it: the inbound touchpoint.
+    pub name: String,
+    /// When it happened by its own word.
+    pub time: Micros,
+    pub data: Personal<Properties>,
+    /// Journeys that listen.
+    pub listeners: Vec<String>,
 }
 
 /// A visit of every customer of the namespace, once each: a shard at a time in the order of keys, from where it stopped, whoever holds the
@@ -244,6 +261,8 @@ pub struct CustomerTurn {
     pub swept: Vec<String>,
     /// A sequence number that no event has, for an enrollment that a look of this turn opens. None: neither time nor a sweep asks for one.
     pub look: Option<i64>,
+    /// News that has come to this customer, accepted now as far as they are concerned, with the number of an enrollment that it opens.
+    pub news: Option<(i64, Event)>,
 }
 
 impl CustomerTurn {
@@ -260,6 +279,7 @@ impl CustomerTurn {
             sighting: Sighting::default(),
             swept: Vec::new(),
             look: None,
+            news: None,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The rules that both stores follow to the letter. Pure: whoever keeps the rows calls them with rows in hand.
 
-use super::{Arrival, Customer, CustomerTurn, EndedRow, Hold, Learn, Receipt, RoundCommit, RoundRequest};
+use super::{Arrival, Customer, CustomerTurn, EndedRow, Hold, Learn, News, Receipt, RoundCommit, RoundRequest};
 use crate::{
     clock::{DAY, Micros, SECOND},
     engine::{
@@ -10,6 +10,7 @@ use crate::{
     },
     keys::{CustomerKey, MessageKey},
     kpi::{Counts, IntakeCount},
+    personal::Personal,
 };
 use std::{
     borrow::Cow,
@@ -135,6 +136,34 @@ pub fn changes(before: Option<&Properties>, after: &Properties) -> BTreeSet<Stri
         .collect()
 }
 
+/// News as it is kept: nobody's profile is in it.
+pub fn news(news: &News, accepted_at: Micros) -> Event {
+    Event {
+        name: news.name.clone(),
+        id: news.id.clone(),
+        time: news.time.min(accepted_at),
+        accepted_at,
+        data: news.data.clone(),
+        profile: Personal::default(),
+        about: None,
+        hops: 0,
+    }
+}
+
+/// News as it comes to a customer: as if it were accepted now, of the customer as they are now.
+pub fn told(news: &Event, customer: &Customer, now: Micros) -> Event {
+    Event {
+        accepted_at: now,
+        profile: customer.attributes.clone(),
+        ..news.clone()
+    }
+}
+
+/// What the visit that brings this news to everybody is called.
+pub fn news_sweep(sequence: i64) -> String {
+    format!("news/{sequence}")
+}
+
 /// What tells a journey that a customer is to be looked at.
 pub fn look(customer: &Customer, now: Micros) -> Event {
     engine::looked(&customer.attributes, now)
@@ -234,6 +263,7 @@ pub fn has_work(turn: &CustomerTurn, now: Micros) -> bool {
         || !turn.admit.is_empty()
         || turn.enrollments.iter().any(due)
         || turn.look.is_some()
+        || turn.news.is_some()
 }
 
 /// Of those whose turn has come, who still waits now that the row is locked.

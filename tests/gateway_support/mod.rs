@@ -110,6 +110,11 @@ spec:
 ---
 apiVersion: journey.dev/v1alpha1
 kind: Touchpoint
+metadata: {name: fair-opened}
+spec: {channel: Store, inbound: {event: fair.opened, schema: {type: object, properties: {country: {type: string}}}}}
+---
+apiVersion: journey.dev/v1alpha1
+kind: Touchpoint
 metadata: {name: newsletter}
 spec:
   channel: Email
@@ -144,6 +149,7 @@ spec:
   - {name: done, exit: {outcome: Completed}}
   exits:
   - {name: bought, event: order-placed, outcome: Converted}
+  - {name: fair, event: fair-opened, outcome: Disqualified}
   - {name: left, event: consent/withdrawn, outcome: Disqualified}
 ---
 apiVersion: journey.dev/v1alpha1

@@ -208,6 +208,7 @@ pub fn request() -> RoundRequest {
         admissions: None,
         looks: false,
         sweeps: vec![],
+        news: 0,
     }
 }
 

@@ -490,6 +490,15 @@ fn a_touchpoint_is_judged_by_itself() {
         let said = said_of("Touchpoint", name, &changed(from, to));
         assert!(said.iter().any(|line| line.starts_with(expected)), "{to}\n{said:#?}");
     }
+    let news = read(&SHOP.replacen("    customer: event.userId\n", "", 1));
+    let said = said_of("Touchpoint", "cart-updated", &news);
+    assert_eq!(
+        said,
+        [
+            "Value Error spec.inbound.attributes: without customer it is news: it tells of no customer, and so teaches no attributes; say whose event it is: customer, or leave this out",
+            "Value Error spec.inbound.consent: without customer it is news: it tells of no customer, and so teaches no consent; say whose event it is: customer, or leave this out",
+        ]
+    );
     let computed = read(&SHOP.replacen(
         "customer: event.userId",
         "customer: \"has(event.note) ? event.note : event.cartId\"",

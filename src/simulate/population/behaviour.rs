@@ -117,11 +117,12 @@ pub struct Plan {
     pub messages: BTreeMap<String, Fates>,
 }
 
-/// An event that customers bring.
+/// An event that customers bring, or news.
 pub struct Act {
     pub event: String,
     pub adapter: String,
-    pub identifier: String,
+    /// The kind of identifier by which it names its customer; None: news.
+    pub identifier: Option<String>,
     pub when: When,
     pub data: Vec<(String, Draw)>,
     /// Indices of the acts that follow it.
@@ -327,14 +328,15 @@ fn act(path: &str, event: &Event, manifests: &Manifests, view: &View, length: Mi
         data.push((name.clone(), Draw::read(&format!("{path}.data.{name}"), value, false)?));
     }
     for (name, draw) in made_up_data(manifests, inbound) {
-        if name != inbound.identifier && !data.iter().any(|(known, _)| *known == name) {
+        let is_whose = inbound.customer.is_some() && name == inbound.identifier;
+        if !is_whose && !data.iter().any(|(known, _)| *known == name) {
             data.push((name, draw));
         }
     }
     Ok(Act {
         event: event.event.clone(),
         adapter,
-        identifier: inbound.identifier.clone(),
+        identifier: inbound.customer.is_some().then(|| inbound.identifier.clone()),
         when,
         data,
         followed_by: Vec::new(),

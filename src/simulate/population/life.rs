@@ -221,11 +221,19 @@ fn tell_lives(grown: &mut [Life], happenings: &[crate::simulate::Happening], pla
 /// Makes the customer known, and plans what it does first. Gives its keys, one for each kind of identifier that events know it by.
 fn be_born(world: &World, players: &mut Players<'_>, order: &Order, place: usize, n: u64) -> Vec<CustomerKey> {
     let id = format!("c-{n}");
-    let identifiers: BTreeSet<&str> = players.plan.acts.iter().map(|act| act.identifier.as_str()).collect();
-    let keys: Vec<CustomerKey> = identifiers
+    let identifiers: BTreeSet<&str> = players
+        .plan
+        .acts
         .iter()
-        .map(|identifier| world.key(identifier, &id))
+        .filter_map(|act| act.identifier.as_deref())
         .collect();
+    // Where all that happens is news, a condition or a schedule, somebody must be there all the same.
+    let named = if identifiers.is_empty() {
+        BTreeSet::from(["userId"])
+    } else {
+        identifiers
+    };
+    let keys: Vec<CustomerKey> = named.iter().map(|identifier| world.key(identifier, &id)).collect();
     let mut chance = players.chances[place].fork(u64::MAX, 0);
     let mut attributes = Properties::new();
     for (name, ty, draw) in &players.plan.attributes {
@@ -262,6 +270,10 @@ fn be_born(world: &World, players: &mut Players<'_>, order: &Order, place: usize
         players.places.insert(*key, place);
     }
     for (act, of) in players.plan.acts.iter().enumerate() {
+        // News is nobody's act: it happens once, by the chance of the first.
+        if of.identifier.is_none() && place > 0 {
+            continue;
+        }
         let mut chance = players.chances[place].fork(act as u64, 0);
         let first = match of.when {
             When::Once => i64::try_from(chance.below(order.length.unsigned_abs())).unwrap_or_default(),
@@ -277,26 +289,39 @@ fn be_born(world: &World, players: &mut Players<'_>, order: &Order, place: usize
 fn incoming(players: &mut Players<'_>, place: usize, n: u64, act: usize, occurrence: u64, now: Micros) -> Incoming {
     let of = &players.plan.acts[act];
     let mut data = Properties::new();
-    data.insert(of.identifier.clone(), Value::String(format!("c-{n}")));
+    let whose = of
+        .identifier
+        .clone()
+        .map(|name| (name, Value::String(format!("c-{n}"))));
+    data.extend(whose);
     let mut chance = players.chances[place].fork(act as u64, occurrence);
     for (name, draw) in &of.data {
         data.insert(name.clone(), draw.value(&mut chance, n, occurrence));
     }
     let mut next = Vec::new();
     if let When::Every(mean) = of.when {
-        next.push((act, chance.delay(mean)));
+        next.push((place, act, chance.delay(mean)));
     }
-    for follower in &of.followed_by {
-        if let When::After {
-            chance: probability,
-            delay,
-        } = players.plan.acts[*follower].when
-            && chance.happens(probability)
-        {
-            next.push((*follower, chance.delay(delay)));
+    // What follows from news is everybody's own.
+    let followers = match of.identifier {
+        Some(_) => place..place + 1,
+        None => 0..players.chances.len(),
+    };
+    for other in followers {
+        let mut own = players.chances[other].fork(act as u64, occurrence);
+        let chance = if other == place { &mut chance } else { &mut own };
+        for follower in &of.followed_by {
+            if let When::After {
+                chance: probability,
+                delay,
+            } = players.plan.acts[*follower].when
+                && chance.happens(probability)
+            {
+                next.push((other, *follower, chance.delay(delay)));
+            }
         }
     }
-    for (act, after) in next {
+    for (place, act, after) in next {
         players.plan(now.saturating_add(after), What::Act(place, act));
     }
     Incoming {

@@ -404,6 +404,12 @@ impl<'f> Stage<'f> {
         self.events += 1;
         let mut data = moment.data.clone();
         if let Some(customer) = &moment.customer {
+            if let Some(inbound) = inbound.filter(|inbound| inbound.customer.is_none()) {
+                let message = format!("'{name}' is news: touchpoint {} has no customer", inbound.touchpoint);
+                return Err(
+                    Wrong::new(format!("{path}.customer"), message).help("leave customer out: it comes to everybody")
+                );
+            }
             let identifier = inbound.map_or("userId", |inbound| inbound.identifier.as_str());
             let key = self.world.key(identifier, customer);
             self.names.entry(key).or_insert_with(|| customer.clone());

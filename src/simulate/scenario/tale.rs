@@ -59,6 +59,11 @@ fn words(what: &What) -> Option<String> {
             Count::Admitted(disposition) => format!("  at the door: {}", disposition.name()),
             Count::Changed(Disposition::Ignored(Ignored::Unchanged)) => return None,
             Count::Changed(disposition) => format!("attributes changed: {}", disposition.name()),
+            // News comes to everybody: only where it did something is there something to tell.
+            Count::News(Disposition::Ignored(Ignored::NotIn | Ignored::WhenFalse)) => return None,
+            Count::News(disposition) => {
+                format!("news {}: {}", event.as_deref().unwrap_or_default(), disposition.name())
+            }
             Count::Noticed(disposition) => format!("a condition became true: {}", disposition.name()),
             Count::Step(step) => format!("  at {step}"),
             Count::Entered

@@ -6,7 +6,7 @@ use crate::{
     engine::state::{Event, Properties},
     keys::CustomerKey,
     kpi::IntakeCount,
-    store::{Arrival, Customer, Imported, Learn, Quarantined, Receipt, rules},
+    store::{Arrival, Customer, Imported, Learn, News, Quarantined, Receipt, rules},
 };
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -93,6 +93,38 @@ pub(super) fn accept(
         if let Some(journey) = space.journeys.get_mut(&journey) {
             journey.deliver(sequence, customer, event);
         }
+    }
+    state.sequence = sequence;
+    (receipts, woken)
+}
+
+/// Gives the receipts, and the journeys that have something to do now.
+pub(super) fn announce(
+    state: &mut State,
+    namespace: &str,
+    all: &[News],
+    now: Micros,
+) -> (Vec<Receipt>, BTreeSet<String>) {
+    let mut sequence = state.sequence;
+    let space = state.space(namespace);
+    let (mut receipts, mut woken) = (Vec::with_capacity(all.len()), BTreeSet::new());
+    for news in all {
+        let event = rules::news(news, now);
+        if !space.seen.insert((rules::day(event.time), news.key)) {
+            receipts.push(Receipt::Duplicate);
+            continue;
+        }
+        for name in news.listeners.iter().collect::<BTreeSet<_>>() {
+            if let Some(journey) = space.journeys.get_mut(name).filter(|journey| !journey.stopped) {
+                sequence += 1;
+                journey.news.insert(sequence, event.clone());
+                woken.insert(name.clone());
+            }
+        }
+        receipts.push(Receipt::Accepted);
+    }
+    for ((name, hour), n) in rules::tally(&receipts, 0, 0, now).0 {
+        *space.intake.0.entry((name, hour)).or_default() += n;
     }
     state.sequence = sequence;
     (receipts, woken)

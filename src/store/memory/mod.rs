@@ -8,7 +8,7 @@ mod stepping;
 
 use super::{
     Admissions, Arrival, Backlog, Customer, EnrollmentRow, Hold, Imported, JourneyRow, Learn, MessageRow,
-    NamespacePrograms, OutboxRow, Quarantined, Receipt, Result, RoundRequest, RoundResult, Sighting, Store,
+    NamespacePrograms, News, OutboxRow, Quarantined, Receipt, Result, RoundRequest, RoundResult, Sighting, Store,
     StoredJourney, Work,
 };
 use crate::{
@@ -80,6 +80,8 @@ struct Journey {
     looks: BTreeSet<(Micros, CustomerKey)>,
     /// By sweep and shard.
     sweeps: BTreeMap<(String, u8), SweepRow>,
+    /// In the order of acceptance, until it has come to everybody.
+    news: BTreeMap<i64, Event>,
     /// In the order of acceptance; the events lie in `inbox_of`.
     inbox: BTreeMap<i64, CustomerKey>,
     inbox_of: HashMap<CustomerKey, BTreeMap<i64, Event>>,
@@ -304,6 +306,10 @@ impl Store for Memory {
 
     async fn accept(&self, namespace: &str, batch: &[Arrival], learn: Learn<'_>) -> Result<Vec<Receipt>> {
         Ok(self.accept_at_once(namespace, batch, learn))
+    }
+
+    async fn announce(&self, namespace: &str, news: &[News]) -> Result<Vec<Receipt>> {
+        Ok(self.announce_at_once(namespace, news))
     }
 
     async fn quarantine(&self, namespace: &str, rows: &[Quarantined]) -> Result<()> {

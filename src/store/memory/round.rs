@@ -3,6 +3,7 @@
 use super::{Journey, Namespace, State, SweepRow, chain, intake};
 use crate::{
     clock::Micros,
+    engine::state::Event,
     keys::CustomerKey,
     store::{
         Admissions, CustomerTurn, EnrollmentRow, Handed, Hold, OutboxRow, OutboxState, Round, RoundCommit,
@@ -37,11 +38,13 @@ pub(super) fn round(
     };
     let mut outcomes = journey.outcomes(hold, request);
     let sweeps = sweep(space, journey, hold, request);
+    let news = news(space, journey, hold, request);
+    let steps = || sweeps.iter().chain(news.iter().map(|(_, step)| step));
     let first = outcomes.keys().copied();
-    let first = first.chain(sweeps.iter().flat_map(|sweep| sweep.found.iter().copied()));
+    let first = first.chain(steps().flat_map(|sweep| sweep.found.iter().copied()));
     let door = journey.turns_at_door(hold, request, now);
     let (chosen, left) = journey.choose(hold, request, first.collect(), &door, now);
-    let mut full = left || !sweeps.is_empty();
+    let mut full = left || steps().next().is_some();
     let mut customers = Vec::with_capacity(chosen.len());
     for key in chosen {
         let handed = outcomes.remove(&key).unwrap_or_default();
@@ -59,12 +62,16 @@ pub(super) fn round(
             sequence += 1;
             turn.look = Some(sequence);
         }
+        if let Some((event, _)) = news.as_ref().filter(|(_, step)| step.found.contains(&key)) {
+            sequence += 1;
+            turn.news = Some((sequence, rules::told(event, &turn.customer, now)));
+        }
         if rules::has_work(&turn, now) {
             full |= rules::leaves_more(&turn);
             customers.push(turn);
         }
     }
-    if customers.is_empty() && sweeps.is_empty() {
+    if customers.is_empty() && steps().next().is_none() {
         return (RoundResult::Idle, BTreeSet::new());
     }
     let walked: BTreeSet<String> = customers
@@ -82,38 +89,58 @@ pub(super) fn round(
         return fenced();
     }
     full |= rules::opens_the_door(request, &commit);
-    let progress: Vec<((String, u8), SweepRow)> = sweeps.into_iter().map(Sweep::progress).collect();
+    let steps = sweeps.into_iter().chain(news.map(|(_, step)| step));
+    let progress: Vec<((String, u8), SweepRow)> = steps.map(Sweep::progress).collect();
     state.sequence = sequence;
     let woken = write(state, hold, request.admissions, commit, now);
     let journey = state.space(&hold.namespace).journeys.get_mut(&hold.journey);
-    journey
-        .into_iter()
-        .for_each(|journey| journey.sweeps.extend(progress.iter().cloned()));
+    if let Some(journey) = journey {
+        journey.sweeps.extend(progress);
+        journey.forget_news();
+    }
     (RoundResult::Committed { full }, woken)
 }
 
 /// A step of a sweep: those it comes to in one shard.
-struct Sweep<'r> {
-    request: &'r SweepRequest,
+struct Sweep {
+    request: SweepRequest,
     shard: u8,
     after: Option<CustomerKey>,
     found: Vec<CustomerKey>,
 }
 
-impl Sweep<'_> {
+impl Sweep {
     fn progress(self) -> ((String, u8), SweepRow) {
         let row = SweepRow {
             version: self.request.version.clone(),
             done: self.found.len() < self.request.limit as usize,
             after: self.found.last().copied().or(self.after),
         };
-        ((self.request.sweep.clone(), self.shard), row)
+        ((self.request.sweep, self.shard), row)
     }
 }
 
 /// The next step of each sweep that is not done in the shards that are held.
-fn sweep<'r>(space: &Namespace, journey: &Journey, hold: &Hold, request: &'r RoundRequest) -> Vec<Sweep<'r>> {
-    let step = |request: &'r SweepRequest| {
+fn sweep(space: &Namespace, journey: &Journey, hold: &Hold, request: &RoundRequest) -> Vec<Sweep> {
+    let step = |request: &SweepRequest| step(space, journey, hold, request);
+    request.sweeps.iter().filter_map(step).collect()
+}
+
+/// The first news that has not come to everybody in the shards that are held, and to whom it comes next.
+fn news(space: &Namespace, journey: &Journey, hold: &Hold, request: &RoundRequest) -> Option<(Event, Sweep)> {
+    let mut all = journey.news.iter().filter(|_| request.news > 0);
+    all.find_map(|(sequence, event)| {
+        let request = SweepRequest {
+            sweep: rules::news_sweep(*sequence),
+            version: String::new(),
+            limit: request.news,
+        };
+        Some((event.clone(), step(space, journey, hold, &request)?))
+    })
+}
+
+fn step(space: &Namespace, journey: &Journey, hold: &Hold, request: &SweepRequest) -> Option<Sweep> {
+    {
         let known = |shard: u8| {
             let row = journey.sweeps.get(&(request.sweep.clone(), shard));
             row.filter(|row| row.version == request.version)
@@ -139,13 +166,12 @@ fn sweep<'r>(space: &Namespace, journey: &Journey, hold: &Hold, request: &'r Rou
             found.extend(keys.take(room));
         }
         Some(Sweep {
-            request,
+            request: request.clone(),
             shard,
             after,
             found,
         })
-    };
-    request.sweeps.iter().filter_map(step).collect()
+    }
 }
 
 impl Journey {
@@ -313,6 +339,26 @@ impl Journey {
         }
     }
 
+    /// What has come to everybody.
+    fn forget_news(&mut self) {
+        let told = |sweeps: &BTreeMap<(String, u8), SweepRow>, sequence: i64| {
+            let name = rules::news_sweep(sequence);
+            (0..CustomerKey::SHARDS).all(|shard| sweeps.get(&(name.clone(), shard)).is_some_and(|row| row.done))
+        };
+        let Some(first) = self
+            .news
+            .keys()
+            .next()
+            .copied()
+            .filter(|first| told(&self.sweeps, *first))
+        else {
+            return;
+        };
+        self.news.remove(&first);
+        let name = rules::news_sweep(first);
+        self.sweeps.retain(|(sweep, _), _| *sweep != name);
+    }
+
     fn put_sighting(&mut self, customer: CustomerKey, sighting: Sighting) {
         let look_at = sighting.look_at;
         let before = if sighting.is_blank() {
@@ -393,6 +439,7 @@ impl Namespace {
             sighting: Sighting::default(),
             swept: Vec::new(),
             look: None,
+            news: None,
         })
     }
 }

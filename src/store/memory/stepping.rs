@@ -8,7 +8,7 @@ use crate::{
     keys::{CustomerKey, MessageKey},
     kpi::Counts,
     store::{
-        Arrival, Customer, Hold, Imported, Learn, MessageRow, OutboxRow, OutboxState, Receipt, RoundRequest,
+        Arrival, Customer, Hold, Imported, Learn, MessageRow, News, OutboxRow, OutboxState, Receipt, RoundRequest,
         RoundResult, Work,
     },
 };
@@ -18,6 +18,13 @@ impl Memory {
     /// [`super::Store::accept`] without a runtime.
     pub fn accept_at_once(&self, namespace: &str, batch: &[Arrival], learn: Learn<'_>) -> Vec<Receipt> {
         let (receipts, woken) = super::intake::accept(&mut self.state(), namespace, batch, learn, self.clock.now());
+        self.wake(namespace, woken);
+        receipts
+    }
+
+    /// [`super::Store::announce`] without a runtime.
+    pub fn announce_at_once(&self, namespace: &str, news: &[News]) -> Vec<Receipt> {
+        let (receipts, woken) = super::intake::announce(&mut self.state(), namespace, news, self.clock.now());
         self.wake(namespace, woken);
         receipts
     }
@@ -42,7 +49,8 @@ impl Memory {
         let now = self.clock.now();
         self.of(namespace, |space| {
             space.journeys.values().any(|journey| {
-                !journey.stopped && (!journey.inbox.is_empty() || journey.instants().any(|due| due <= now))
+                let waits = !journey.inbox.is_empty() || !journey.news.is_empty();
+                !journey.stopped && (waits || journey.instants().any(|due| due <= now))
             })
         })
         .unwrap_or(false)
@@ -178,6 +186,7 @@ impl Memory {
                 sightings,
                 looks,
                 sweeps,
+                news,
                 inbox,
                 inbox_of,
                 outbox,
@@ -192,6 +201,7 @@ impl Memory {
             sightings.clear();
             looks.clear();
             sweeps.clear();
+            news.clear();
             inbox.clear();
             inbox_of.clear();
             outbox.clear();

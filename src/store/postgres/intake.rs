@@ -24,9 +24,9 @@ use std::{
 
 /// What the column of an event says.
 #[derive(Serialize)]
-struct SealedEvent<'a> {
-    id: &'a Personal<String>,
-    data: &'a Personal<Properties>,
+pub(super) struct SealedEvent<'a> {
+    pub(super) id: &'a Personal<String>,
+    pub(super) data: &'a Personal<Properties>,
 }
 
 /// An event that is new, as journeys see it.

@@ -26,6 +26,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "look",
         sql: include_str!("../migrations/0003_look.sql"),
     },
+    Migration {
+        version: 4,
+        name: "news",
+        sql: include_str!("../migrations/0004_news.sql"),
+    },
 ];
 
 /// The role of gateways and runners: it reads and writes rows, and cannot change the schema.

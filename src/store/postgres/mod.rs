@@ -13,6 +13,7 @@ mod intake;
 mod lease;
 mod look;
 mod migration;
+mod news;
 mod program;
 mod round;
 mod seal;
@@ -20,8 +21,8 @@ mod sql;
 mod wake;
 
 use super::{
-    Arrival, Backlog, Hold, Imported, JourneyRow, Learn, MessageRow, NamespacePrograms, Quarantined, Receipt, Result,
-    RoundRequest, RoundResult, Store, StoreError, Work,
+    Arrival, Backlog, Hold, Imported, JourneyRow, Learn, MessageRow, NamespacePrograms, News, Quarantined, Receipt,
+    Result, RoundRequest, RoundResult, Store, StoreError, Work,
 };
 use crate::{
     clock::Micros,
@@ -138,6 +139,13 @@ impl Store for Postgres {
     async fn accept(&self, namespace: &str, batch: &[Arrival], learn: Learn<'_>) -> Result<Vec<Receipt>> {
         let accepted = on!(self, PATIENCE, client => intake::accept(client, &self.keys, namespace, batch, learn));
         let (receipts, journeys) = accepted?;
+        self.wake.tell(namespace, journeys);
+        Ok(receipts)
+    }
+
+    async fn announce(&self, namespace: &str, news: &[News]) -> Result<Vec<Receipt>> {
+        let announced = on!(self, PATIENCE, client => news::announce(client, &self.keys, namespace, news));
+        let (receipts, journeys) = announced?;
         self.wake.tell(namespace, journeys);
         Ok(receipts)
     }

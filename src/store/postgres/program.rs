@@ -11,12 +11,13 @@ use std::collections::BTreeSet;
 use tokio_postgres::{IsolationLevel, types::ToSql};
 
 /// Tables with rows of one journey, the bulk first; `journey` itself last, so that a removal that broke off is seen and done again.
-const OF_A_JOURNEY: [&str; 12] = [
+const OF_A_JOURNEY: [&str; 13] = [
     "inbox",
     "outbox",
     "enrollment",
     "sighting",
     "sweep",
+    "news",
     "message",
     "kpi",
     "pace",

@@ -7,7 +7,7 @@ use super::{
     chain, commit, customers, door,
     intake::Customers,
     look::{self, Progress},
-    program,
+    news, program,
     seal::{self, Place},
     sql,
 };
@@ -42,17 +42,17 @@ pub(super) async fn round(
         return Ok((RoundResult::Fenced, nobody));
     };
     let sweeps = look.sweep(request).await?;
-    let (chosen, left, door) = look.choose(request, standing.suspended, &sweeps.came).await?;
-    if chosen.is_empty() && sweeps.progress.is_empty() {
+    let (chosen, left, door) = look.choose(request, standing.suspended, &sweeps).await?;
+    if chosen.is_empty() && sweeps.rest() {
         return Ok((RoundResult::Idle, nobody));
     }
     let locked = customers::lock(&tx, keys, &hold.namespace, &chosen).await?;
     let now = sql::now(&tx).await?;
-    let turns = look.turns(locked, request, &sweeps.came, &door, now).await?;
-    if turns.is_empty() && sweeps.progress.is_empty() {
+    let turns = look.turns(locked, request, &sweeps, &door, now).await?;
+    if turns.is_empty() && sweeps.rest() {
         return Ok((RoundResult::Idle, nobody));
     }
-    let full = left || !sweeps.progress.is_empty() || turns.iter().any(rules::leaves_more);
+    let full = left || !sweeps.rest() || turns.iter().any(rules::leaves_more);
     let walked: BTreeSet<String> = turns
         .iter()
         .flat_map(|turn| &turn.enrollments)
@@ -75,6 +75,9 @@ pub(super) async fn round(
     let full = full || rules::opens_the_door(request, &commit);
     let mut woken = commit::write(&tx, keys, hold, &known, request.admissions, &commit, now).await?;
     look::keep_progress(&tx, hold, &sweeps.progress).await?;
+    if let Some((told, progress)) = &sweeps.news {
+        told.keep(&tx, hold, progress).await?;
+    }
     woken.extend(chain::tell(&tx, keys, hold, &known, &commit, now).await?);
     tx.commit().await?;
     Ok((RoundResult::Committed { full }, woken))
@@ -86,6 +89,20 @@ struct Sweeps {
     /// Names of the sweeps that come to each.
     came: BTreeMap<CustomerKey, Vec<String>>,
     progress: Vec<Progress>,
+    /// Whom news comes to.
+    news: Option<(news::Told, Progress)>,
+}
+
+impl Sweeps {
+    /// Whether nobody is visited.
+    fn rest(&self) -> bool {
+        self.progress.is_empty() && self.news.is_none()
+    }
+
+    fn customers(&self) -> impl Iterator<Item = CustomerKey> {
+        let told = self.news.iter().flat_map(|(told, _)| &told.customers);
+        self.came.keys().chain(told).copied()
+    }
 }
 
 /// How the journey stands; that stays so until the transaction ends.
@@ -158,6 +175,9 @@ impl<'a> Look<'a> {
                 sweeps.progress.push(progress);
             }
         }
+        if request.news > 0 {
+            sweeps.news = news::next(self.tx, self.keys, self.hold, &self.shards, request.news).await?;
+        }
         Ok(sweeps)
     }
 
@@ -179,7 +199,7 @@ impl<'a> Look<'a> {
         &self,
         request: &RoundRequest,
         suspended: bool,
-        swept: &BTreeMap<CustomerKey, Vec<String>>,
+        swept: &Sweeps,
     ) -> Result<(BTreeSet<CustomerKey>, bool, door::Turns)> {
         let (namespace, journey) = (&self.hold.namespace, &self.hold.journey);
         let limit = i64::from(request.limit) + 1;
@@ -190,7 +210,7 @@ impl<'a> Look<'a> {
             .iter()
             .map(|handed| handed.customer)
             .filter(|key| held.contains(&key.shard()))
-            .chain(swept.keys().copied())
+            .chain(swept.customers())
             .collect();
         let in_flight: Vec<&[u8]> = request.in_flight.iter().map(|key| key.0.as_slice()).collect();
         let stale = now - rules::ORPHAN_AFTER;
@@ -274,7 +294,7 @@ impl<'a> Look<'a> {
         &self,
         locked: Customers,
         request: &RoundRequest,
-        swept: &BTreeMap<CustomerKey, Vec<String>>,
+        swept: &Sweeps,
         door: &door::Turns,
         now: Micros,
     ) -> Result<Vec<CustomerTurn>> {
@@ -337,7 +357,7 @@ impl<'a> Look<'a> {
             let message: OutboxRow = self.open("outbox", &[customer, key], row.get(2))?;
             turn(&mut turns, customer, |turn| turn.outbox.push(message))?;
         }
-        for (customer, names) in swept {
+        for (customer, names) in &swept.came {
             if let Some(turn) = turns.get_mut(customer) {
                 turn.swept = names.clone();
             }
@@ -357,6 +377,14 @@ impl<'a> Look<'a> {
         let numbers = look::numbers(self.tx, asked.len()).await?;
         for (turn, number) in asked.into_iter().zip(numbers) {
             turn.look = Some(number);
+        }
+        if let Some((told, _)) = &swept.news {
+            let numbers = look::numbers(self.tx, told.customers.len()).await?;
+            for (customer, number) in told.customers.iter().zip(numbers) {
+                if let Some(turn) = turns.get_mut(customer) {
+                    turn.news = Some((number, rules::told(&told.event, &turn.customer, now)));
+                }
+            }
         }
         for handed in &request.outcomes {
             if let Some(turn) = turns.get_mut(&handed.customer) {
