@@ -503,6 +503,50 @@ codes! {
         "The end of each is the beginning of the next, round in a circle, and a customer can pass all of them without waiting. After ten in a row nobody enters any more."
         bad "triggers: [{event: journey/b}]  # in a, and journey/a in b; neither waits"
         good "steps: [{name: pause, wait: {for: 30d}}]  # in one of them";
+    JNY147 NeverHolds Flow Warning "a condition that can never hold"
+        "Its parts contradict each other for every customer and every event: a way that nobody goes, an exit or a goal that nobody reaches. Only what is certain is told."
+        bad "when: customer.tier == 'gold' && customer.tier == 'none'"
+        good "when: customer.tier == 'gold' || customer.tier == 'none'";
+    JNY148 AlwaysTaken Flow Warning "a case that everybody takes"
+        "The condition holds for every customer, so what stands below it and otherwise are never taken."
+        bad "cases: [{when: customer.points >= 10 || customer.points < 10, next: a}]\notherwise: b"
+        good "cases: [{when: customer.points >= 10, next: a}]\notherwise: b";
+    JNY149 Shadowed Flow Warning "a case or signal that one above takes away"
+        "Cases are tried in order and signals noticed in order, exits before waits: whoever this one would take is taken before."
+        bad "cases: [{when: customer.points > 5, next: a}, {when: customer.points > 10, next: b}]"
+        good "cases: [{when: customer.points > 10, next: b}, {when: customer.points > 5, next: a}]";
+    JNY150 UnboundedSends Flow Warning "a loop of sends that nothing bounds"
+        "Every event that ends the wait in this loop sends another message. A cap of the purpose, a branch on steps.NAME.count, or a wait with `for` bounds how many a customer gets."
+        bad "- {name: say, send: {touchpoint: offer}}\n- {name: listen, wait: {until: [{event: page-viewed, next: say}]}}"
+        good "- {name: say, send: {touchpoint: offer}}\n- {name: rest, wait: {for: 7d}}\n- {name: listen, wait: {until: [{event: page-viewed, next: say}]}}";
+    JNY151 NothingBringsIt Flow Warning "an event that no adapter brings"
+        "Events come in through a ChannelAdapter with http, and the namespace has none: this signal is never noticed."
+        bad "until: [{event: order-placed, next: thank}]  # and no adapter with http"
+        good "kind: ChannelAdapter\nspec: {http: {auth: {secretRef: {name: web-key}}}}";
+    JNY152 NoLinkToClick Flow Warning "a click on a message without a link"
+        "Clicks are of links that the content makes with link(); this content makes none."
+        bad "text: \"Your cart: https://shop.example/cart\""
+        good "text: \"Your cart: {{ link('https://shop.example/cart') }}\"";
+    JNY153 WaitsBeforeSending Flow Warning "a wait for what was not sent yet"
+        "What becomes of a message is noticed in waits that come after its step; no way leads from there to this wait."
+        bad "- {name: listen, wait: {until: [{event: offer/clicked, next: thank}], for: 1d}}\n- {name: say, send: {touchpoint: offer}}"
+        good "- {name: say, send: {touchpoint: offer}}\n- {name: listen, wait: {until: [{event: offer/clicked, next: thank}], for: 1d}}";
+    JNY154 NoUnsubscribe Flow Warning "a message by consent that tells no way out"
+        "Withdrawing consent must be as easy as giving it (GDPR article 7(3)). A mail carries an unsubscribe header by itself; what goes out by a webhook must carry unsubscribe_link() in its content or in the adapter's body."
+        bad "content: {text: \"New shoes!\"}  # purpose of basis Consent, by a webhook"
+        good "content: {text: \"New shoes! {{ unsubscribe_link() }}\"}";
+    JNY155 QuietOutlives Flow Warning "a message that does not outlive the quiet hours"
+        "What is asked for when the quiet begins is held until it ends, and by then its timeToLive is over: such messages are never sent."
+        bad "quiet: [{hours: {from: \"21:00\", to: \"08:00\"}, then: Delay}]  # timeToLive: 2h"
+        good "timeToLive: 12h";
+    JNY156 MapEndsAtPurchase Flow Warning "the journeys of the namespace end at Purchase"
+        "There are journeys for those who may buy and none for those who did: onboarding, retention and advocacy are where customers stay or leave."
+        bad "stage: Purchase  # of the last journey of the map"
+        good "stage: Onboarding  # of one more journey";
+    JNY157 EntriesOverlap Flow Note "two journeys that the same customers enter"
+        "The same event opens both, their conditions do not exclude each other, and both send for the same purpose of basis Consent: one customer may get both."
+        bad "entry: {triggers: [{event: cart-updated}]}  # in two journeys"
+        good "entry: {triggers: [{event: cart-updated, when: event.items > 10}]}  # and items <= 10 in the other";
 
     // 200 to 229: sends, splits and holdouts.
     JNY200 SameArmName Value Error "two arms have the same name"

@@ -13,13 +13,13 @@ use std::collections::BTreeSet;
 
 /// A way from one step to another.
 #[derive(Debug)]
-struct Edge<'a> {
+pub struct Edge<'a> {
     /// The number of steps: the end of the list.
-    to: usize,
+    pub to: usize,
     /// The event that led here.
-    event: Option<&'a str>,
+    pub event: Option<&'a str>,
     /// Whether who comes this way was sent the message.
-    sent: bool,
+    pub sent: bool,
 }
 
 #[derive(Debug)]
@@ -38,8 +38,13 @@ impl<'a> Flow<'a> {
         Self { steps, graph }
     }
 
+    /// The ways on from a step.
+    pub fn edges(&self, at: usize) -> &[Edge<'a>] {
+        &self.graph[at]
+    }
+
     /// Whether one can come from `from` to `to` without passing `never`.
-    fn reaches(&self, from: usize, to: usize, never: usize) -> bool {
+    pub fn reaches(&self, from: usize, to: usize, never: usize) -> bool {
         let (mut seen, mut open) = (vec![false; self.graph.len()], vec![from]);
         while let Some(at) = open.pop() {
             if at == to {
@@ -216,11 +221,15 @@ impl<'a> Flow<'a> {
         false
     }
 
-    /// Whether a way leads from this step back to it on which nobody waits.
+    /// Whether a way leads from this step back to it on which nobody waits and nothing counts.
     fn spins(&self, start: usize) -> bool {
         let (mut seen, mut open) = (BTreeSet::new(), vec![start]);
         while let Some(at) = open.pop() {
-            if at >= self.steps.len() || self.steps[at].wait.is_some() || !seen.insert(at) {
+            if at >= self.steps.len()
+                || self.steps[at].wait.is_some()
+                || super::lint::counts(self, self.steps, at)
+                || !seen.insert(at)
+            {
                 continue;
             }
             if self.graph[at].iter().any(|edge| edge.to == start) {

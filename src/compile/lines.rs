@@ -63,6 +63,18 @@ impl Lines {
         }
     }
 
+    /// Where the name of the field at this path stands: what is wrong is the name.
+    pub fn name(&self, path: &str) -> Spot {
+        let spot = self
+            .by_path
+            .get(path)
+            .map_or_else(|| self.around(path), |place| place.name);
+        Spot {
+            line: self.before + spot.line,
+            ..spot
+        }
+    }
+
     /// The line of [`Lines::spot`].
     pub fn at(&self, path: &str) -> usize {
         self.spot(path, None).line

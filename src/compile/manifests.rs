@@ -51,6 +51,8 @@ pub struct ParseError {
     pub line: usize,
     /// From 1, in characters.
     pub column: usize,
+    /// Characters, at least 1.
+    pub length: usize,
     pub code: Code,
     /// None: it has no kind or no name.
     pub object: Option<Object>,

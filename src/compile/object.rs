@@ -18,18 +18,28 @@ use std::collections::BTreeSet;
 /// The diagnostics of one object. An object that is not there has none. A Journey's are those of [`super::journey()`], without what is
 /// wrong with the touchpoints it sends.
 pub fn object(manifests: &Manifests, object: &Object) -> Vec<Diagnostic> {
+    let world = World::of(manifests);
+    if object.kind != "Journey" {
+        return definition(&world, object);
+    }
+    if !manifests.journeys.contains_key(&object.name) {
+        return vec![];
+    }
+    let found = match journey::compile_in(&world, &object.name) {
+        Ok(compiled) => compiled.warnings,
+        Err(found) => found,
+    };
+    found.into_iter().filter(|one| one.object == *object).collect()
+}
+
+/// The same of an object of another kind.
+pub fn definition(world: &World<'_>, object: &Object) -> Vec<Diagnostic> {
+    let manifests = world.manifests;
     let mut report = Report::new(&object.kind, &object.name);
     match object.kind.as_str() {
-        "Journey" if manifests.journeys.contains_key(&object.name) => {
-            let found = match journey::compile(manifests, &object.name) {
-                Ok(compiled) => compiled.warnings,
-                Err(found) => found,
-            };
-            return found.into_iter().filter(|one| one.object == *object).collect();
-        }
         "Touchpoint" => {
             if let Some(spec) = manifests.touchpoints.get(&object.name) {
-                check_touchpoint(&mut report, manifests, &object.name, spec);
+                check_touchpoint(&mut report, world, &object.name, spec);
             }
         }
         "ChannelAdapter" => {
@@ -39,14 +49,15 @@ pub fn object(manifests: &Manifests, object: &Object) -> Vec<Diagnostic> {
         }
         "PrivacyPolicy" => {
             if let Some(spec) = manifests.policies.get(&object.name) {
-                policy(&mut report, &World::of(manifests), spec);
+                policy(&mut report, world, spec);
             }
         }
         "CustomerProfile" => {
-            return World::of(manifests)
+            return world
                 .found
-                .into_iter()
+                .iter()
                 .filter(|one| one.object == *object)
+                .cloned()
                 .collect();
         }
         _ => {}
@@ -54,19 +65,19 @@ pub fn object(manifests: &Manifests, object: &Object) -> Vec<Diagnostic> {
     report.found
 }
 
-fn check_touchpoint(report: &mut Report, manifests: &Manifests, name: &str, spec: &TouchpointSpec) {
-    let world = World::of(manifests);
+fn check_touchpoint(report: &mut Report, world: &World<'_>, name: &str, spec: &TouchpointSpec) {
+    let manifests = world.manifests;
     match (&spec.inbound, &spec.outbound) {
         (Some(inbound), None) => {
             intake::same_event(report, manifests, name, &inbound.event);
-            touchpoint::inbound(report, &world, name, inbound);
+            touchpoint::inbound(report, world, name, inbound);
         }
         (None, Some(outbound)) => {
             let purpose = anybodys_purpose(manifests, outbound.purpose.as_str());
             if purpose.is_none() {
                 let help = super::report::instead(
                     outbound.purpose.as_str(),
-                    touchpoint::purposes(&world),
+                    touchpoint::purposes(world),
                     "name it in the purposes of a PrivacyPolicy",
                 );
                 report.error(
@@ -91,7 +102,7 @@ fn check_touchpoint(report: &mut Report, manifests: &Manifests, name: &str, spec
             };
             touchpoint::outbound(
                 report,
-                &world,
+                world,
                 name,
                 spec.channel.as_str(),
                 outbound,

@@ -105,12 +105,17 @@ fn objects_judged<'t>(text: &'t str, origin: &str, judge: Judge) -> (Vec<Documen
 pub fn given_twice(document: &Document<'_>, origin: &str, before: Option<&str>) -> ParseError {
     let Object { kind, name } = &document.object;
     let elsewhere = before.map(|file| format!(", first in {file}")).unwrap_or_default();
-    let line = line_of(document.text, "metadata");
-    mistake(
+    let spot = Lines::of(document.text, 1).spot("metadata.name", None);
+    let mistake = mistake(
         Code::GivenTwice,
-        line,
+        spot.line,
         format!("{kind} {name} is given twice{elsewhere}"),
-    )
+    );
+    Mistake {
+        column: spot.column,
+        length: spot.length,
+        ..mistake
+    }
     .in_file(origin, document.first)
 }
 
@@ -133,6 +138,7 @@ struct Mistake {
     code: Code,
     line: usize,
     column: usize,
+    length: usize,
     /// Boxed: it is seldom there, and errors travel.
     object: Option<Box<Object>>,
     path: String,
@@ -145,6 +151,7 @@ fn mistake(code: Code, line: usize, message: String) -> Mistake {
         code,
         line,
         column: 1,
+        length: 1,
         object: None,
         path: String::new(),
         message,
@@ -158,6 +165,7 @@ impl Mistake {
             code,
             line,
             column,
+            length,
             object,
             path,
             message,
@@ -167,6 +175,7 @@ impl Mistake {
             origin: origin.into(),
             line: first + line - 1,
             column,
+            length,
             code,
             object: object.map(|object| *object),
             path,
@@ -230,11 +239,15 @@ fn one(document: &str, first: usize, judge: Judge) -> Result<Option<Document<'_>
     if !faults.is_empty() {
         let lines = Lines::of(document, 1);
         let told = |fault: Fault| {
-            let spot = lines.spot(&fault.path, None);
+            let spot = match fault.kind {
+                FaultKind::UnknownField => lines.name(&fault.path),
+                FaultKind::WrongType | FaultKind::Missing | FaultKind::Rule => lines.spot(&fault.path, None),
+            };
             Mistake {
                 code: shape(fault.kind),
                 line: spot.line,
                 column: spot.column,
+                length: spot.length,
                 object: Some(Box::new(of.clone())),
                 path: fault.path,
                 message: fault.message,
@@ -374,15 +387,16 @@ fn traps(document: &str, strict: &Value, loose: &Value) -> Result<(), Mistake> {
         }
     };
     if let Some((path, word)) = trap(strict, loose, String::new()) {
-        let line = line_where(document, |line| words(line).any(|one| one == word));
-        return Err(mistake(
-            Code::WordIsBoolean,
-            line,
-            format!(
-                "{path}: kubectl reads an unquoted {word} as {}; quote it",
-                read_as(&word)
-            ),
-        ));
+        let spot = Lines::of(document, 1).spot(&path, None);
+        let message = format!(
+            "{path}: kubectl reads an unquoted {word} as {}; quote it",
+            read_as(&word)
+        );
+        return Err(Mistake {
+            column: spot.column,
+            length: spot.length,
+            ..mistake(Code::WordIsBoolean, spot.line, message)
+        });
     }
     for (n, line) in document.lines().enumerate() {
         let line = line.split(" #").next().unwrap_or_default();
@@ -465,10 +479,6 @@ fn loses(value: &Value) -> bool {
         Value::Array(items) => items.iter().any(loses),
         Value::Bool(_) | Value::Number(_) => false,
     }
-}
-
-fn words(line: &str) -> impl Iterator<Item = &str> {
-    line.split([' ', ',', '[', ']', '{', '}', ':']).map(str::trim)
 }
 
 /// The line at which a top-level field stands.

@@ -48,6 +48,17 @@ impl Report {
         self.add(code, Severity::Warning, path.into(), None, message.into(), help.into());
     }
 
+    /// What is worth a thought.
+    pub fn note(
+        &mut self,
+        code: Code,
+        path: impl Into<String>,
+        message: impl Into<String>,
+        help: impl Into<Option<String>>,
+    ) {
+        self.add(code, Severity::Note, path.into(), None, message.into(), help.into());
+    }
+
     fn add(
         &mut self,
         code: Code,

@@ -309,6 +309,9 @@ pub fn outbound(
     if let Some(adapter) = adapter {
         adapter::fits(report, &spec.adapter.0, adapter, spec);
         let consent = around.purpose.is_some_and(|purpose| purpose.basis == Basis::Consent);
+        if consent {
+            super::lint::unsubscribe(report, adapter, spec.purpose.as_str(), unsubscribes);
+        }
         if super::public_url(world.manifests).is_none() {
             let why = if adapter.smtp.is_some() && consent {
                 Some(format!(

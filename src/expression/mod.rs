@@ -18,6 +18,7 @@ mod check;
 pub mod diagnostic;
 mod outlook;
 mod program;
+mod prove;
 pub mod record;
 mod syntax;
 pub mod time;

@@ -45,6 +45,8 @@ struct Inner {
     reads: Vec<Slot>,
     reads_now: bool,
     reads_zone: bool,
+    /// Nothing that it reads without asking has() may be missing.
+    total: bool,
 }
 
 /// A field that is CEL as a whole: when, while, at, key, customer, alsoKnownAs, score, value, is.
@@ -128,6 +130,7 @@ fn constant(value: Value) -> Node {
 /// Fits the result to its place, and decides about what may be missing.
 fn finish(mut c: Checker, checked: Option<(Node, Type)>, span: &Span) -> Result<Program, Vec<Diagnostic>> {
     let path_alone = checked.as_ref().is_some_and(|(node, _)| is_path(node));
+    let total = c.unguarded.is_empty();
     let fitted = checked.and_then(|(node, ty)| fit(&mut c, node, ty, span));
     let may_be_missing = match c.place.missing {
         OnMissing::False => true,
@@ -152,6 +155,7 @@ fn finish(mut c: Checker, checked: Option<(Node, Type)>, span: &Span) -> Result<
             reads: c.reads.into_iter().collect(),
             reads_now: c.reads_now,
             reads_zone: c.reads_zone,
+            total,
         }))),
         _ => Err(c.errors),
     }
@@ -240,6 +244,14 @@ impl Program {
     /// Whether nextTime() or daysBetween() read the customer's zone, and so the attributes that the profile's CEL for it reads.
     pub fn reads_zone(&self) -> bool {
         self.0.reads_zone
+    }
+
+    pub(super) fn tree(&self) -> &Node {
+        &self.0.tree
+    }
+
+    pub(super) fn is_total(&self) -> bool {
+        self.0.total
     }
 
     /// Its value. Pure: the record is all it depends on. The record must be of the layout that the program was compiled with.

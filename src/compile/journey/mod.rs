@@ -14,7 +14,7 @@ use super::{
     Code, Compiled, Diagnostic, Manifests, Severity, adapter,
     flow::Flow,
     kpi::kpis,
-    quiet,
+    lint, quiet,
     report::{Report, instead},
     selector,
     touchpoint::{attributes_read, scope},
@@ -25,7 +25,7 @@ use crate::{
     api::{PrivacyPolicySpec, journey::JourneySpec, measure::Side},
     engine::{
         Program,
-        program::{Holdout, Reentry},
+        program::{Holdout, Outbound, Reentry},
     },
     expression::{self, Field, Layout, OnMissing, Place, Type},
     policy::{self, EffectivePolicy},
@@ -34,6 +34,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// Compiles one journey.
 pub fn compile(manifests: &Manifests, name: &str) -> Result<Compiled, Vec<Diagnostic>> {
+    compile_in(&World::of(manifests), name)
+}
+
+/// One of several journeys of the same namespace.
+pub fn compile_in(world: &World<'_>, name: &str) -> Result<Compiled, Vec<Diagnostic>> {
+    let manifests = world.manifests;
     let mut report = Report::new("Journey", name);
     let Some(manifest) = manifests.journeys.get(name) else {
         let help = instead(name, manifests.journeys.keys().map(String::as_str), "make it");
@@ -45,14 +51,13 @@ pub fn compile(manifests: &Manifests, name: &str) -> Result<Compiled, Vec<Diagno
         );
         return Err(report.found);
     };
-    let world = World::of(manifests);
     let selecting: Vec<(&str, &PrivacyPolicySpec)> = manifests
         .policies
         .iter()
         .filter(|(_, policy)| selector::selects(policy.journey_selector.as_ref(), &manifest.labels))
         .map(|(name, policy)| (name.as_str(), policy))
         .collect();
-    let mut compiler = Compiler::new(&world, name, &manifest.spec, report, selecting);
+    let mut compiler = Compiler::new(world, name, &manifest.spec, report, selecting);
     let program = compiler.program();
     let mut found = compiler.report.found;
     found.append(&mut compiler.elsewhere);
@@ -78,6 +83,8 @@ struct Compiler<'m> {
     /// Attributes that the journey's own expressions read, with the first place that does.
     reads: BTreeMap<String, String>,
     entry: Field,
+    /// Conditions by their path.
+    conditions: BTreeMap<String, expression::Program>,
     /// The policies that select the journey, by name, and what they say together.
     selecting: Vec<(&'m str, &'m PrivacyPolicySpec)>,
     policy: EffectivePolicy,
@@ -114,6 +121,7 @@ impl<'m> Compiler<'m> {
                 may_be_missing: triggers.iter().any(Option::is_none),
                 ..world.union("entry", &triggers)
             },
+            conditions: BTreeMap::new(),
             policy: policy::merge(&selecting.iter().map(|(_, policy)| *policy).collect::<Vec<_>>()),
             selecting,
         }
@@ -135,7 +143,7 @@ impl<'m> Compiler<'m> {
         let outbound = self.outbound();
         let quiet_while = quiet::conditions(self.world, &self.selecting, &mut self.layout, &mut self.elsewhere);
         self.allowed();
-        self.lint();
+        self.lint(&outbound);
         let adapters = outbound
             .values()
             .filter_map(|of| manifests.adapters.get_key_value(&of.adapter));
@@ -178,6 +186,7 @@ impl<'m> Compiler<'m> {
         };
         let program = cel(&mut self.report, path, source, &place, &mut self.layout)?;
         self.note(path, &program);
+        self.conditions.insert(path.to_owned(), program.clone());
         Some(program)
     }
 
@@ -303,9 +312,19 @@ impl<'m> Compiler<'m> {
         }
     }
 
-    fn lint(&mut self) {
+    fn lint(&mut self, outbound: &BTreeMap<String, Outbound>) {
         self.flow.lint(&mut self.report);
         self.choice();
+        let subject = lint::Subject {
+            spec: self.spec,
+            world: self.world,
+            flow: &self.flow,
+            policy: &self.policy,
+            conditions: &self.conditions,
+            layout: &self.layout,
+            outbound,
+        };
+        lint::journey(&mut self.report, &mut self.elsewhere, &subject);
         if !self.spec.goals.is_empty() && self.spec.goals.iter().all(|goal| goal.side != Side::Customer) {
             let help = "add a goal with side: Customer: what do they gain?".to_owned();
             self.report

@@ -4,6 +4,7 @@ mod codes;
 mod conditions;
 mod content;
 mod derived;
+mod lints;
 mod mistakes;
 mod reading;
 mod sends;

@@ -159,7 +159,7 @@ fn answered(steps: &str) -> Manifests {
 fn an_answer_is_read_with_the_types_of_its_schema_where_every_way_was_sent() {
     let steps = |otherwise: &str, set: &str| {
         format!(
-            "  - name: help\n    send: {{touchpoint: service-desk, with: {{reason: x}}{otherwise}}}\n  - name: note\n    branch: {{cases: [{{when: \"true\", next: done}}], otherwise: more}}\n  - name: more\n    send: {{touchpoint: service-desk, with: {{reason: {set}}}}}\n"
+            "  - name: help\n    send: {{touchpoint: service-desk, with: {{reason: x}}{otherwise}}}\n  - name: note\n    branch: {{cases: [{{when: entry.items > 3, next: done}}], otherwise: more}}\n  - name: more\n    send: {{touchpoint: service-desk, with: {{reason: {set}}}}}\n"
         )
     };
     let sent = steps(", otherwise: done", "\"${steps.help.response.ticket}\"");
