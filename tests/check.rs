@@ -74,12 +74,13 @@ fn a_mistake_is_told_with_file_object_path_and_what_to_do() {
     assert_eq!(
         within(folder.path(), said(&[folder.path().to_owned()])),
         [format!(
-            "journey.yaml:{line}: error[JNY021]: Journey abandoned-cart: spec.steps[6].send.touchpoint: there is no touchpoint 'servce-desk'; did you mean service-desk?"
+            "journey.yaml:{line}:19: error[JNY021]: Journey abandoned-cart: spec.steps[6].send.touchpoint: there is no touchpoint 'servce-desk'; did you mean service-desk?"
         )]
     );
     let args = |format| Args {
         paths: vec![folder.path().to_owned()],
         format,
+        deny: None,
     };
     assert_eq!(run(&args(Format::Text)).unwrap(), ExitCode::FAILURE);
     assert_eq!(run(&args(Format::Json)).unwrap(), ExitCode::FAILURE);
@@ -99,7 +100,8 @@ fn folders_are_looked_into_and_what_is_no_object_of_ours_is_passed_over() {
     assert_eq!(
         run(&Args {
             paths: vec![sound.path().to_owned()],
-            format: Format::Text
+            format: Format::Text,
+            deny: None,
         })
         .unwrap(),
         ExitCode::SUCCESS
@@ -109,7 +111,7 @@ fn folders_are_looked_into_and_what_is_no_object_of_ours_is_passed_over() {
     let lines = within(twice.path(), said(&[twice.path().to_owned()]));
     assert_eq!(lines.len(), 1);
     assert!(
-        lines[0].starts_with("b.yaml:3: error[JNY015]: CustomerProfile p is given twice, first in "),
+        lines[0].starts_with("b.yaml:3:18: error[JNY015]: CustomerProfile p is given twice, first in "),
         "{lines:?}"
     );
 }
@@ -122,7 +124,7 @@ fn what_the_api_server_would_refuse_is_told_with_the_line() {
     assert_eq!(
         lines,
         [
-            "j.yaml:8: error[JNY014]: Journey j: spec.steps[0].wait.for: a duration is written like 90s, 15m, 36h, 14d or 1d12h, and is not zero"
+            "j.yaml:8:17: error[JNY014]: Journey j: spec.steps[0].wait.for: a duration is written like 90s, 15m, 36h, 14d or 1d12h, and is not zero"
         ]
     );
 }
@@ -134,12 +136,12 @@ fn a_shape_that_is_refused_comes_with_what_to_write() {
     assert_eq!(
         within(folder.path(), said(&[folder.path().to_owned()])),
         [
-            "j.yaml:6: error[JNY011]: Journey j: spec.owner: unknown field \"spec.owner\"; did you mean owners?",
-            "j.yaml:9: error[JNY011]: Journey j: spec.steps[0].wiat: unknown field \"spec.steps[0].wiat\"; did you mean wait?",
-            "j.yaml:11: error[JNY012]: Journey j: spec.steps[1].wait.for: Invalid value: \"integer\": must be of type string; \
+            "j.yaml:6:3: error[JNY011]: Journey j: spec.owner: unknown field \"spec.owner\"; did you mean owners?",
+            "j.yaml:9:5: error[JNY011]: Journey j: spec.steps[0].wiat: unknown field \"spec.steps[0].wiat\"; did you mean wait?",
+            "j.yaml:11:17: error[JNY012]: Journey j: spec.steps[1].wait.for: Invalid value: \"integer\": must be of type string; \
              a duration is written like 90s, 15m, 36h, 14d or 1d12h, and is not zero",
-            "j.yaml:13: error[JNY012]: Journey j: spec.steps[2].exit: Invalid value: \"string\": must be of type object; its fields are outcome",
-            "j.yaml:14: error[JNY012]: Journey j: spec.kpis: Invalid value: \"object\": must be of type array; \
+            "j.yaml:13:11: error[JNY012]: Journey j: spec.steps[2].exit: Invalid value: \"string\": must be of type object; its fields are outcome",
+            "j.yaml:14:3: error[JNY012]: Journey j: spec.kpis: Invalid value: \"object\": must be of type array; \
              write a list: [...], or lines that begin with -",
         ]
     );
@@ -150,6 +152,12 @@ fn a_path_that_is_not_there_is_a_wrong_call() {
     let args = Args {
         paths: vec![package().join("no-such-folder")],
         format: Format::Text,
+        deny: None,
     };
     assert_eq!(run(&args).unwrap(), ExitCode::from(2));
 }
+
+#[path = "check/formats.rs"]
+mod formats;
+#[path = "check/soundness.rs"]
+mod soundness;
