@@ -547,6 +547,10 @@ codes! {
         "The same event opens both, their conditions do not exclude each other, and both send for the same purpose of basis Consent: one customer may get both."
         bad "entry: {triggers: [{event: cart-updated}]}  # in two journeys"
         good "entry: {triggers: [{event: cart-updated, when: event.items > 10}]}  # and items <= 10 in the other";
+    JNY158 NoticedAtOnce Flow Warning "an exit or a wait's signal that everybody takes at once"
+        "A condition without an event is noticed as soon as it holds. This one holds for every customer: nobody stays in the journey, or in the wait."
+        bad "exits: [{name: done, when: customer.points >= 0 || customer.points < 0, outcome: Completed}]"
+        good "exits: [{name: done, when: customer.points >= 100, outcome: Completed}]";
 
     // 200 to 229: sends, splits and holdouts.
     JNY200 SameArmName Value Error "two arms have the same name"

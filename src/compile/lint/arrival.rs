@@ -39,7 +39,9 @@ pub fn lint(report: &mut Report, of: &Subject<'_>) {
 
 /// An inbound touchpoint needs an adapter that takes events in. Without one no event comes, so it is told at the first of them.
 fn brought(report: &mut Report, of: &Subject<'_>, path: &str, signal: &Signal, told: &mut bool) {
-    let name = signal.event.as_str();
+    let Some(name) = signal.event.as_ref().map(|event| event.as_str()) else {
+        return;
+    };
     let Some(inbound) = of.world.inbound(name) else { return };
     let mut adapters = of.world.manifests.adapters.values();
     // Adapters that `from` names are told of where it names them.
@@ -54,7 +56,11 @@ fn brought(report: &mut Report, of: &Subject<'_>, path: &str, signal: &Signal, t
 
 /// A click is of a tracked link.
 fn clicked(report: &mut Report, of: &Subject<'_>, path: &str, signal: &Signal) {
-    if let Some((touchpoint, "clicked")) = signal.event.as_str().split_once('/')
+    if let Some((touchpoint, "clicked")) = signal
+        .event
+        .as_ref()
+        .map(|event| event.as_str())
+        .and_then(|event| event.split_once('/'))
         && let Some(outbound) = of.outbound.get(touchpoint)
         && !outbound
             .content
@@ -70,7 +76,10 @@ fn clicked(report: &mut Report, of: &Subject<'_>, path: &str, signal: &Signal) {
 
 /// What becomes of a message is noticed by who waits after it was sent.
 fn sent_before(report: &mut Report, of: &Subject<'_>, path: &str, wait: usize, signal: &Signal) {
-    let Some((touchpoint, _)) = signal.event.as_str().split_once('/') else {
+    let Some(event) = signal.event.as_ref().map(|event| event.as_str()) else {
+        return;
+    };
+    let Some((touchpoint, _)) = event.split_once('/') else {
         return;
     };
     let mut senders = of.spec.steps.iter().enumerate().filter(|(_, step)| {
@@ -79,10 +88,8 @@ fn sent_before(report: &mut Report, of: &Subject<'_>, path: &str, wait: usize, s
             .is_some_and(|send| touchpoints(send).any(|name| name == touchpoint))
     });
     if senders.clone().next().is_some() && !senders.any(|(at, _)| of.flow.reaches(at, wait, usize::MAX)) {
-        let message = format!(
-            "'{}' never comes here: no way leads from a step that sends '{touchpoint}' to this wait",
-            signal.event.as_str()
-        );
+        let message =
+            format!("'{event}' never comes here: no way leads from a step that sends '{touchpoint}' to this wait");
         let help = "wait for it after it is sent".to_owned();
         report.warning(Code::WaitsBeforeSending, format!("{path}.event"), message, help);
     }

@@ -62,7 +62,10 @@ fn overlaps(world: &World<'_>) -> Vec<Diagnostic> {
         .collect();
     for name in consented.keys() {
         for trigger in &world.manifests.journeys[*name].spec.entry.triggers {
-            by_event.entry(trigger.event.as_str()).or_default().push(name);
+            // Conditions alone become true at different moments.
+            if let Some(event) = trigger.event.as_ref().map(|event| event.as_str()) {
+                by_event.entry(event).or_default().push(name);
+            }
         }
     }
     let mut told: BTreeMap<&str, (String, Vec<&str>)> = BTreeMap::new();
@@ -127,7 +130,9 @@ fn entrances<'m>(world: &World<'m>, event: &str, journeys: &[&'m str]) -> Vec<En
             .triggers
             .iter()
             .enumerate();
-        for (n, trigger) in triggers.filter(|(_, trigger)| trigger.event.as_str() == event) {
+        for (n, trigger) in
+            triggers.filter(|(_, trigger)| trigger.event.as_ref().map(|event| event.as_str()) == Some(event))
+        {
             let when = match &trigger.when {
                 Some(when) => match expression::compile(when.as_str(), &place, &mut layout) {
                     Ok(when) => Some(when),

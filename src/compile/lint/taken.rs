@@ -64,8 +64,7 @@ fn branches(report: &mut Report, of: &Subject<'_>) {
                 shadowed(report, &path, "a case above takes all whom this one would take");
                 continue;
             }
-            let derived = |name: &String| of.world.profile.attributes.get(name).is_some_and(|of| of.is.is_some());
-            if !attributes_read(when, of.layout).iter().any(derived) && when.always_holds() {
+            if certain(of, when) {
                 let help = "make it otherwise, or correct the condition".to_owned();
                 let message = "everybody takes this case: what stands below it, and otherwise, is never taken";
                 report.warning(Code::AlwaysTaken, format!("{path}.when"), message, help);
@@ -76,10 +75,17 @@ fn branches(report: &mut Report, of: &Subject<'_>) {
     }
 }
 
+/// Whether it holds for everybody. Of derived attributes it is not known whether they have a value.
+fn certain(of: &Subject<'_>, when: &Program) -> bool {
+    let derived = |name: &String| of.world.profile.attributes.get(name).is_some_and(|of| of.is.is_some());
+    !attributes_read(when, of.layout).iter().any(derived) && when.always_holds()
+}
+
 /// A signal that is looked at before another.
 #[derive(Debug, Clone)]
 struct Noticed<'a> {
-    event: &'a str,
+    /// None: a condition alone.
+    event: Option<&'a str>,
     /// None: its first event is enough.
     when: Option<&'a Program>,
 }
@@ -92,12 +98,16 @@ fn signal<'a>(report: &mut Report, of: &Subject<'a>, path: String, signal: &'a S
     if signal.when.is_some() && when.is_none() {
         return;
     }
-    let event = signal.event.as_str();
+    let event = signal.event.as_ref().map(|event| event.as_str());
     let same = above.iter().filter(|one| one.event == event);
     let covered = same.clone().any(|one| one.when.is_none())
         || when.is_some_and(|when| when.implies_one_of(same.filter_map(|one| one.when)));
     if covered {
         shadowed(report, &path, "an exit or a signal above takes every such event first");
+    } else if event.is_none() && when.is_some_and(|when| certain(of, when)) {
+        let help = "correct the condition, or leave the signal out".to_owned();
+        let message = "this holds for everybody at once: whoever comes here leaves by it";
+        report.warning(Code::NoticedAtOnce, format!("{path}.when"), message, help);
     } else if signal.times.unwrap_or(1) <= 1 {
         above.push(Noticed { event, when });
     }

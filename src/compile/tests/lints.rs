@@ -141,6 +141,36 @@ fn a_case_or_signal_that_one_above_takes_away() {
 }
 
 #[test]
+fn an_exit_that_everybody_takes_at_once() {
+    let exit = "{name: emptied, event: cart-updated, when: event.items == 0,";
+    let to = |when: &str| format!("{{name: emptied, when: \"{when}\",");
+    flawed(
+        Code::NoticedAtOnce,
+        "spec.exits[1].when",
+        &[(exit, &to("customer.points >= 10 || customer.points < 10"))],
+    );
+    sound(
+        Code::NoticedAtOnce,
+        &[(exit, &to("customer.points > 10 || customer.points < 10"))],
+    );
+    // A condition in a wait that an exit has noticed before.
+    let listen = (
+        "{event: complaint-filed, next: help}",
+        "{when: customer.points > 20, next: done}",
+    );
+    let quiet = (
+        "with: {reason: \"Complaint: ${steps.listen.event.text}\"}",
+        "with: {reason: none}",
+    );
+    flawed(
+        Code::Shadowed,
+        "spec.steps[3].wait.until[1]",
+        &[(exit, &to("customer.points > 10")), listen, quiet],
+    );
+    sound(Code::Shadowed, &[(exit, &to("customer.points > 30")), listen, quiet]);
+}
+
+#[test]
 fn a_loop_of_sends_that_nothing_bounds() {
     let loops = LISTEN.replace("next: thank", "next: remind");
     let uncapped = ("  caps:\n  - {purposes: [marketing], atMost: 3, per: 7d}\n", "");
