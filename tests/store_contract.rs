@@ -83,7 +83,8 @@ contract! {
         news_comes_to_everybody_once_in_the_order_of_acceptance_and_is_forgotten
         runners_bring_news_to_their_own_shards_and_the_last_one_forgets_it
         a_round_that_is_not_committed_has_told_nobody
-        a_journey_that_is_stopped_hears_no_news_and_one_put_again_none_of_before;
+        a_journey_that_is_stopped_hears_no_news_and_one_put_again_none_of_before
+        a_schedule_begins_now_and_comes_once_whoever_asks;
     messages:
         only_as_many_held_messages_are_looked_at_as_there_is_room_for
         held_messages_come_when_they_are_due

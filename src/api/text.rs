@@ -115,6 +115,12 @@ text! {
         must: "self.matches('^([01][0-9]|2[0-3]):[0-5][0-9]$')",
         else: "a time of day is written \"08:00\", from \"00:00\" to \"23:59\""
     }
+    /// Five cron fields, or a word for them.
+    Cron {
+        max: 100,
+        must: r"self.matches('^(@(hourly|daily|weekly|monthly|yearly)|[-0-9*/,]+ [-0-9*/,]+ [-0-9*/,?LW]+ [-0-9A-Z*/,]+ [-0-9A-Z*/,?L#]+)$')",
+        else: "a schedule has five cron fields (minute hour day month weekday), or is @hourly @daily @weekly @monthly @yearly"
+    }
     /// `Customer`, or an IANA zone.
     Zone {
         max: 64,

@@ -3,7 +3,7 @@
 use super::{
     opaque::{Scalars, object, objects, scalars},
     status::Status,
-    text::{Expr, Line, Literal, Name, QuestionName, Span, Template, Word},
+    text::{Cron, Expr, Line, Literal, Name, QuestionName, Span, Template, Word, Zone},
 };
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -44,11 +44,22 @@ pub struct TouchpointSpec {
 /// Something a customer does, or that happens in the world.
 #[skip_serializing_none]
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.event) != has(self.schedule)").message("inbound has exactly one of event, schedule"))]
+#[x_kube(validation = Rule::new("!has(self.schedule) || !(has(self.from) || has(self.customer) || has(self.schema))")
+    .message("a schedule comes from no adapter, concerns no one customer and has no data: leave out from, customer, schema"))]
+#[x_kube(validation = Rule::new("has(self.schedule) || !has(self.timeZone)").message("timeZone belongs to schedule").field_path(".timeZone"))]
+#[x_kube(validation = Rule::new("!has(self.timeZone) || self.timeZone != 'Customer'").message("a schedule comes at one instant for everybody: name an IANA zone").field_path(".timeZone"))]
 #[x_kube(validation = Rule::new("has(self.customer) || !(has(self.attributes) || has(self.consent))").message("attributes and consent need customer"))]
 pub struct Inbound {
     /// The CloudEvents type, or the name of a track call.
     #[schemars(length(min = 1, max = 256))]
-    pub event: String,
+    pub event: Option<String>,
+    /// When it happens by itself, as news: five cron fields (minute hour day month weekday), or @hourly @daily @weekly @monthly
+    /// @yearly.
+    pub schedule: Option<Cron>,
+    /// The schedule's zone; left out: UTC.
+    pub time_zone: Option<Zone>,
     /// ChannelAdapters that may bring it; left out: any authenticated one.
     #[schemars(length(min = 1, max = 32))]
     #[x_kube(merge_strategy = ListMerge::Set)]

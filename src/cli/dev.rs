@@ -199,6 +199,11 @@ impl Dev {
                 Err(diagnostics) => tell(&diagnostics),
             }
         }
+        // Schedules begin before time passes, also where time is virtual and does not wait for the gateway.
+        if let Some(stored) = self.store.programs(NAMESPACE, -1).await? {
+            let view = gateway::View::of_programs(&stored)?;
+            gateway::strike(&*self.store, &self.keys, NAMESPACE, &view).await?;
+        }
         for journey in gone {
             self.store.stop_journey(NAMESPACE, &journey).await?;
             if let Some(runner) = self.running.remove(&journey) {

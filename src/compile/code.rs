@@ -727,6 +727,22 @@ codes! {
         "A touchpoint without customer is news: it concerns every customer for whom a listener's `when` holds, and tells of none. So it cannot teach attributes or consent."
         bad "inbound: {event: fair.opened, attributes: {lastSeenAt: \"${event.time}\"}}"
         good "inbound: {event: fair.visited, customer: event.userId, attributes: {lastSeenAt: \"${event.time}\"}}";
+    JNY355 EventOrSchedule Shape Error "an inbound touchpoint has no event, or two origins"
+        "What comes in is brought by producers under the name in event, or happens by itself at the times of a schedule: one of the two."
+        bad "inbound: {event: fair.opened, schedule: \"0 9 1 * *\"}"
+        good "inbound: {schedule: \"0 9 1 * *\", timeZone: Europe/Vienna}";
+    JNY356 ScheduleUnreadable Value Error "a schedule cannot be read"
+        "A schedule has the five fields of cron: minute, hour, day of the month, month, day of the week; or is @hourly, @daily, @weekly, @monthly or @yearly. It must come at some time: the 30th of February never does."
+        bad "inbound: {schedule: \"0 25 * * *\"}"
+        good "inbound: {schedule: \"0 23 * * *\"}";
+    JNY357 ScheduleZoneUnknown Value Error "a schedule's zone is not known"
+        "timeZone is the IANA name of a zone: a schedule comes at one instant for everybody, so it cannot be Customer."
+        bad "inbound: {schedule: \"0 9 * * *\", timeZone: Europe/Wien}"
+        good "inbound: {schedule: \"0 9 * * *\", timeZone: Europe/Vienna}";
+    JNY358 ScheduleSaysMore Value Error "a schedule says what only an event can"
+        "What happens by the clock is brought by no adapter, concerns no one customer and has no data. So from, customer, schema, attributes and consent have no meaning beside schedule."
+        bad "inbound: {schedule: \"0 9 * * *\", customer: event.userId}"
+        good "inbound: {schedule: \"0 9 * * *\"}";
 }
 
 impl Code {

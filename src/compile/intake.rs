@@ -1,6 +1,12 @@
 //! What the gateway runs by: inbound touchpoints, who may bring what, and who listens.
 
-use super::{Code, Diagnostic, Manifests, report::Report, touchpoint, world::World};
+use super::{
+    Code, Diagnostic, Manifests,
+    report::Report,
+    schedule::{self, Schedule},
+    touchpoint,
+    world::World,
+};
 use crate::{
     api::{
         channel_adapter::{HTTP_KEY, Limits},
@@ -20,6 +26,8 @@ pub struct Intake {
     pub namespace: String,
     /// By the event's name as it comes in (CloudEvents type, name of a track call).
     pub inbound: BTreeMap<String, Arc<Inbound>>,
+    /// What happens by the clock, by the touchpoint's name.
+    pub schedules: BTreeMap<String, Schedule>,
     /// HTTP adapters by name.
     pub sources: BTreeMap<String, Source>,
     pub profile: Arc<Profile>,
@@ -87,12 +95,16 @@ pub fn intake(manifests: &Manifests) -> (Intake, Vec<Diagnostic>) {
     for (name, spec) in &manifests.touchpoints {
         let Some(inbound) = &spec.inbound else { continue };
         let mut report = Report::new("Touchpoint", name);
-        same_event(&mut report, manifests, name, &inbound.event);
-        let compiled = touchpoint::inbound(&mut report, &world, name, inbound);
-        found.append(&mut report.found);
-        if let Some(compiled) = compiled {
-            intake.inbound.insert(compiled.event.clone(), Arc::new(compiled));
+        match came(&mut report, manifests, &world, name, inbound) {
+            Some(Came::Brought(compiled)) => {
+                intake.inbound.insert(compiled.event.clone(), Arc::new(*compiled));
+            }
+            Some(Came::ByTheClock(schedule)) => {
+                intake.schedules.insert(name.clone(), *schedule);
+            }
+            None => {}
         }
+        found.append(&mut report.found);
     }
     for (name, spec) in &manifests.touchpoints {
         let Some((outbound, survey)) = spec
@@ -125,6 +137,40 @@ pub fn intake(manifests: &Manifests) -> (Intake, Vec<Diagnostic>) {
     (intake, found)
 }
 
+/// How what a touchpoint takes comes in.
+pub enum Came {
+    Brought(Box<Inbound>),
+    ByTheClock(Box<Schedule>),
+}
+
+/// An inbound touchpoint of either kind; what is wrong with it is in the report.
+pub fn came(
+    report: &mut Report,
+    manifests: &Manifests,
+    world: &World<'_>,
+    name: &str,
+    spec: &crate::api::touchpoint::Inbound,
+) -> Option<Came> {
+    match (&spec.event, &spec.schedule) {
+        (Some(event), None) => {
+            same_event(report, manifests, name, event);
+            touchpoint::inbound(report, world, name, event, spec).map(|compiled| Came::Brought(Box::new(compiled)))
+        }
+        (None, Some(rule)) => {
+            schedule::schedule(report, rule.as_str(), spec).map(|schedule| Came::ByTheClock(Box::new(schedule)))
+        }
+        (Some(_), Some(_)) | (None, None) => {
+            report.error(
+                Code::EventOrSchedule,
+                "spec.inbound",
+                "inbound has exactly one of event, schedule",
+                "name the event that producers send, or say when it happens by itself".to_owned(),
+            );
+            None
+        }
+    }
+}
+
 /// Names of events that are ours begin so: what providers say of messages comes as `dev.journey.receipt`.
 const OURS: &str = "dev.journey.";
 
@@ -138,7 +184,11 @@ pub fn same_event(report: &mut Report, manifests: &Manifests, name: &str, event:
             "choose another name".to_owned(),
         );
     }
-    let same = |spec: &crate::api::TouchpointSpec| spec.inbound.as_ref().is_some_and(|inbound| inbound.event == event);
+    let same = |spec: &crate::api::TouchpointSpec| {
+        spec.inbound
+            .as_ref()
+            .is_some_and(|inbound| inbound.event.as_deref() == Some(event))
+    };
     if let Some((first, _)) = manifests
         .touchpoints
         .iter()

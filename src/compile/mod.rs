@@ -25,6 +25,7 @@ mod quiet;
 mod read;
 mod report;
 mod revision;
+mod schedule;
 mod schema;
 mod selector;
 mod survey;

@@ -69,8 +69,7 @@ fn check_touchpoint(report: &mut Report, world: &World<'_>, name: &str, spec: &T
     let manifests = world.manifests;
     match (&spec.inbound, &spec.outbound) {
         (Some(inbound), None) => {
-            intake::same_event(report, manifests, name, &inbound.event);
-            touchpoint::inbound(report, world, name, inbound);
+            intake::came(report, manifests, world, name, inbound);
         }
         (None, Some(outbound)) => {
             let purpose = anybodys_purpose(manifests, outbound.purpose.as_str());

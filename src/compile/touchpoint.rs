@@ -17,7 +17,13 @@ use crate::{
 use std::{collections::BTreeSet, sync::Arc};
 
 /// An inbound touchpoint; what is wrong with it is in the report.
-pub fn inbound(report: &mut Report, world: &World<'_>, name: &str, spec: &InboundSpec) -> Option<Inbound> {
+pub fn inbound(
+    report: &mut Report,
+    world: &World<'_>,
+    name: &str,
+    event_name: &str,
+    spec: &InboundSpec,
+) -> Option<Inbound> {
     for (n, from) in spec.from.iter().flatten().enumerate() {
         let path = format!("spec.inbound.from[{n}]");
         match world.manifests.adapters.get(from.as_str()) {
@@ -142,7 +148,7 @@ pub fn inbound(report: &mut Report, world: &World<'_>, name: &str, spec: &Inboun
     let (customer, identifier) = customer.unzip();
     Some(Inbound {
         touchpoint: name.into(),
-        event: spec.event.clone(),
+        event: event_name.into(),
         from: spec
             .from
             .as_ref()

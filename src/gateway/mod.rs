@@ -2,7 +2,7 @@
 //!
 //! An event's way, a file a step: `receive` (who calls, how much) → `cloudevents` or `segment` (what the bytes say) → `offer` (which
 //! touchpoint, is it allowed, whose is it: an arrival or a reason to put it aside) → `commit` (many requests, one transaction; `learn` is
-//! its pure part) → the answer, only now. `click`, `unsubscribe`, `choice` and `survey` serve the links in messages. `view` keeps what all of it runs by: the
+//! its pure part) → the answer, only now. `schedule` brings what happens by the clock. `click`, `unsubscribe`, `choice` and `survey` serve the links in messages. `view` keeps what all of it runs by: the
 //! namespace's compiled programs, refreshed from the store every second.
 //!
 //! Knows no Kubernetes, no journey's inside and no channel. Journeys learn of events through inbox rows in the store, nothing else.
@@ -24,6 +24,7 @@ mod receipt;
 mod receive;
 mod refusal;
 mod replay;
+mod schedule;
 mod segment;
 mod server;
 mod survey;
@@ -41,6 +42,7 @@ pub use offer::{Offer, Reason, offer};
 pub use receipt::{BECAME as RECEIPTS, TYPE as RECEIPT, messages as of_receipts};
 pub use refusal::Refusal;
 pub use replay::{Replayed, replay};
+pub use schedule::strike;
 pub use unsubscribe::{learn_withdrawal, withdrawal};
 pub use view::{View, read_settings};
 
@@ -168,6 +170,7 @@ pub async fn serve(
         reachable,
         refreshing,
     ));
+    tasks.spawn(schedule::run(Arc::clone(&gateway), shutdown.child_token()));
     // Committers end by themselves, after the last ticket, once they are told that no more come.
     let no_more = CancellationToken::new();
     for _ in 0..commit::COMMITTERS {

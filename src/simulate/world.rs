@@ -194,6 +194,7 @@ impl World {
             .map_err(|error| SimulateError::Program(error.to_string()))?
             .unwrap_or_default();
         self.view = View::of_programs(&stored).map_err(|error| SimulateError::Program(error.to_string()))?;
+        self.strike()?;
         self.crew(&stored)
     }
 
@@ -215,6 +216,13 @@ impl World {
             at_once(self.store.put_journey(&self.namespace, &row)).map_err(|error| error.to_string())?;
         }
         Ok(())
+    }
+
+    /// Brings what has come by the clock.
+    fn strike(&self) -> Result<(), SimulateError> {
+        at_once(gateway::strike(&self.store, &self.keys, &self.namespace, &self.view))
+            .map(drop)
+            .map_err(|error| SimulateError::Program(error.to_string()))
     }
 
     /// One runner a journey, which holds every shard for ever.
@@ -319,6 +327,8 @@ impl World {
     pub fn reset(&mut self, start: Micros) {
         self.store.forget_customers(&self.namespace);
         self.clock.set(start);
+        // The store in memory cannot fail.
+        let _struck = self.strike();
         self.answers.clear();
         self.asked = 0;
         self.happenings.clear();
@@ -441,6 +451,9 @@ impl World {
     pub fn settle(&mut self, provider: &mut dyn Provider) -> Result<(), SimulateError> {
         for _ in 0..ROUNDS {
             self.hear_answers();
+            if self.store.strikes(&self.namespace) {
+                self.strike()?;
+            }
             let asked = self.crews.iter().any(|crew| !crew.outcomes.is_empty() || crew.sweeping);
             if !asked && !self.store.has_work(&self.namespace) {
                 return Ok(());

@@ -14,7 +14,7 @@ pub use row::*;
 
 use crate::{clock::Micros, keys::MessageKey, kpi::Counts};
 use async_trait::async_trait;
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 use uuid::Uuid;
 
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +33,10 @@ pub type Result<T> = std::result::Result<T, StoreError>;
 /// order of the batch, only for events that are new. Changes the row's attributes and consents in place, and gives the events that follow
 /// from this one (`consent/granted`), of the same customer. A follower's key is made from its event's, so that it is as new as that is.
 pub type Learn<'a> = &'a (dyn Fn(&Arrival, &mut Customer) -> Vec<Arrival> + Send + Sync);
+
+/// What a clock gives to [`Store::strike`]: of the schedule of a touchpoint, what is due after the first instant up to the second, and when it
+/// comes next.
+pub type Due<'a> = &'a (dyn Fn(&str, Micros, Micros) -> Tick + Send + Sync);
 
 /// What a runner gives to [`Store::round`]: called once inside the transaction with every row locked; returns what to write.
 pub type Work<'a> = &'a mut (dyn FnMut(Round) -> RoundCommit + Send);
@@ -78,6 +82,16 @@ pub trait Store: Send + Sync + 'static {
     /// One transaction: finds duplicates as [`Store::accept`] does, appends the news, gives each listening journey that exists and is not
     /// stopped a row from which [`Store::round`] brings it to every customer, counts accepted and duplicate. Receipts in the order of `news`.
     async fn announce(&self, namespace: &str, news: &[News]) -> Result<Vec<Receipt>>;
+    /// One transaction for what happens by the clock: `schedules` are all there are, by touchpoint, with their rules. Of each that is known with
+    /// this rule `due` is asked, with the instant up to which it was seen to and now, what is due and when it comes next; what is due is
+    /// announced, and seen to. One that is new, or has another rule, begins now; one that is not named is forgotten. So each instant is
+    /// announced once, whoever asks, and what came due while nobody asked is asked for together. Gives when the next one comes.
+    async fn strike(
+        &self,
+        namespace: &str,
+        schedules: &BTreeMap<String, String>,
+        due: Due<'_>,
+    ) -> Result<Option<Micros>>;
     /// Puts events aside with their reasons and counts them.
     async fn quarantine(&self, namespace: &str, rows: &[Quarantined]) -> Result<()>;
     /// Oldest first, after the id `after` (0: from the start), at most `limit`.

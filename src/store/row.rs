@@ -193,6 +193,14 @@ pub struct News {
     pub listeners: Vec<String>,
 }
 
+/// What a schedule says of a stretch of time.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Tick {
+    /// What is due, with the instant of the schedule as its time.
+    pub news: Option<News>,
+    pub next: Option<Micros>,
+}
+
 /// A visit of every customer of the namespace, once each: a shard at a time in the order of keys, from where it stopped, whoever holds the
 /// shard. A customer who is made meanwhile may be visited or not.
 #[derive(Debug, Clone, PartialEq, Eq)]

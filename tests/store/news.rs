@@ -2,12 +2,16 @@
 
 use super::bench::*;
 use journey::{
+    clock::SECOND,
     keys::CustomerKey,
     personal::Personal,
-    store::{News, Receipt, Round, RoundRequest, RoundResult},
+    store::{News, Receipt, Round, RoundRequest, RoundResult, Tick},
 };
 use serde_json::json;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 const USERS: [u8; 9] = [1, 2, 65, 129, 192, 191, 64, 255, 0];
 
@@ -167,4 +171,62 @@ pub async fn a_journey_that_is_stopped_hears_no_news_and_one_put_again_none_of_b
     bench.store.put_journey(SHOP, &revision(WELCOME, "r1")).await.unwrap();
     let hold = bench.join(owner(1)).await;
     assert_eq!(bench.hear(&hold, 100, 500).await, []);
+}
+
+/// A rule that comes at every whole second after the first one it was asked of.
+fn every_second(since: i64, now: i64) -> Tick {
+    let second = |at: i64| at.div_euclid(SECOND);
+    let at = second(now) * SECOND;
+    Tick {
+        news: (second(now) > second(since)).then(|| News {
+            key: u128::from(at.unsigned_abs()).to_be_bytes(),
+            id: Personal::new(format!("tick/{at}")),
+            name: "fair-opened".into(),
+            time: at,
+            data: properties(json!({"number": at})),
+            listeners: vec![WELCOME.into()],
+        }),
+        next: Some(at + SECOND),
+    }
+}
+
+pub async fn a_schedule_begins_now_and_comes_once_whoever_asks(bench: Bench) {
+    let bench = bench.with_journey().await.with_customers().await;
+    let rules = |rule: &str| BTreeMap::from([("tick".to_owned(), rule.to_owned())]);
+    let due = |touchpoint: &str, since: i64, now: i64| {
+        assert_eq!(touchpoint, "tick");
+        assert!(since <= now);
+        every_second(since, now)
+    };
+    let before = bench.now().await;
+    let next = bench.store.strike(SHOP, &rules("a"), &due).await.unwrap().unwrap();
+    assert!(next > before && next <= bench.now().await + SECOND);
+    let accepted = async || bench.store.intake_counts(SHOP).await.unwrap().total("accepted") - 9;
+    assert_eq!(accepted().await, 0, "it begins now");
+    bench.pass(Duration::from_millis(1_100)).await;
+    let elsewhere = bench.elsewhere();
+    let all = rules("a");
+    let (one, two) = tokio::join!(bench.store.strike(SHOP, &all, &due), elsewhere.strike(SHOP, &all, &due));
+    assert!(one.unwrap() > Some(next) || two.unwrap() > Some(next));
+    let first = accepted().await;
+    assert!((1..=2).contains(&first), "each instant once: {first}");
+    // What came while nobody asked is asked for together; another rule, and one that was gone, begins anew.
+    bench.pass(Duration::from_millis(2_100)).await;
+    bench.store.strike(SHOP, &rules("a"), &due).await.unwrap();
+    assert_eq!(accepted().await, first + 1);
+    bench.pass(Duration::from_millis(1_100)).await;
+    bench.store.strike(SHOP, &rules("b"), &due).await.unwrap();
+    assert_eq!(accepted().await, first + 1);
+    assert_eq!(bench.store.strike(SHOP, &BTreeMap::new(), &due).await.unwrap(), None);
+    bench.pass(Duration::from_millis(1_100)).await;
+    bench.store.strike(SHOP, &rules("b"), &due).await.unwrap();
+    assert_eq!(accepted().await, first + 1);
+
+    let hold = bench.join(owner(1)).await;
+    let heard = bench.hear(&hold, 100, 500).await;
+    assert_eq!(
+        i64::try_from(heard.len()).unwrap(),
+        9 * (first + 1),
+        "it comes to everybody"
+    );
 }

@@ -499,6 +499,31 @@ fn a_touchpoint_is_judged_by_itself() {
             "Value Error spec.inbound.consent: without customer it is news: it tells of no customer, and so teaches no consent; say whose event it is: customer, or leave this out",
         ]
     );
+    for (from, to, expected) in [
+        (
+            "event: order.placed\n",
+            "schedule: \"0 25 * * *\"\n",
+            "Value Error spec.inbound.schedule: '0 25 * * *' is no schedule: ",
+        ),
+        (
+            "event: order.placed\n",
+            "schedule: \"@daily\"\n    timeZone: Europe/Wien\n",
+            "Value Error spec.inbound.timeZone: there is no zone 'Europe/Wien'",
+        ),
+        (
+            "event: order.placed\n",
+            "schedule: \"@daily\"\n",
+            "Value Error spec.inbound.customer: what happens by the clock has no customer",
+        ),
+        (
+            "event: order.placed\n",
+            "event: order.placed\n    schedule: \"@daily\"\n",
+            "Shape Error spec.inbound: inbound has exactly one of event, schedule",
+        ),
+    ] {
+        let said = said_of("Touchpoint", "order-placed", &changed(from, to));
+        assert!(said.iter().any(|line| line.starts_with(expected)), "{to}\n{said:#?}");
+    }
     let computed = read(&SHOP.replacen(
         "customer: event.userId",
         "customer: \"has(event.note) ? event.note : event.cartId\"",

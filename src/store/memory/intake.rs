@@ -6,7 +6,7 @@ use crate::{
     engine::state::{Event, Properties},
     keys::CustomerKey,
     kpi::IntakeCount,
-    store::{Arrival, Customer, Imported, Learn, News, Quarantined, Receipt, rules},
+    store::{Arrival, Customer, Due, Imported, Learn, News, Quarantined, Receipt, rules},
 };
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -128,6 +128,35 @@ pub(super) fn announce(
     }
     state.sequence = sequence;
     (receipts, woken)
+}
+
+/// Gives when the next schedule comes, and the journeys that have something to do now.
+pub(super) fn strike(
+    state: &mut State,
+    namespace: &str,
+    schedules: &BTreeMap<String, String>,
+    due: Due<'_>,
+    now: Micros,
+) -> (Option<Micros>, BTreeSet<String>) {
+    let space = state.space(namespace);
+    space
+        .schedules
+        .retain(|touchpoint, _| schedules.contains_key(touchpoint));
+    let mut struck = Vec::new();
+    for (touchpoint, rule) in schedules {
+        let row = space.schedules.entry(touchpoint.clone()).or_default();
+        if row.rule != *rule {
+            (row.rule, row.since) = (rule.clone(), now);
+        }
+        let tick = due(touchpoint, row.since, now);
+        row.next = tick.next;
+        if let Some(news) = tick.news {
+            row.since = news.time;
+            struck.push(news);
+        }
+    }
+    let next = space.schedules.values().filter_map(|row| row.next).min();
+    (next, announce(state, namespace, &struck, now).1)
 }
 
 impl Journey {

@@ -7,7 +7,7 @@ mod round;
 mod stepping;
 
 use super::{
-    Admissions, Arrival, Backlog, Customer, EnrollmentRow, Hold, Imported, JourneyRow, Learn, MessageRow,
+    Admissions, Arrival, Backlog, Customer, Due, EnrollmentRow, Hold, Imported, JourneyRow, Learn, MessageRow,
     NamespacePrograms, News, OutboxRow, Quarantined, Receipt, Result, RoundRequest, RoundResult, Sighting, Store,
     StoredJourney, Work,
 };
@@ -52,6 +52,8 @@ struct Namespace {
     journeys: BTreeMap<String, Journey>,
     /// In the order of keys, which sweeps follow.
     customers: BTreeMap<CustomerKey, Customer>,
+    /// By touchpoint.
+    schedules: BTreeMap<String, ScheduleRow>,
     evidence: HashMap<(CustomerKey, String), Personal<String>>,
     contacts: HashMap<CustomerKey, BTreeMap<MessageKey, Contact>>,
     seen: HashSet<(i32, [u8; 16])>,
@@ -89,6 +91,14 @@ struct Journey {
     leases: BTreeMap<u8, LeaseRow>,
     members: BTreeMap<Uuid, Micros>,
     counts: Counts,
+}
+
+/// Up to when a schedule was seen to, and when it comes next.
+#[derive(Debug, Clone, Default)]
+struct ScheduleRow {
+    rule: String,
+    since: Micros,
+    next: Option<Micros>,
 }
 
 /// How far a sweep has come in a shard.
@@ -310,6 +320,15 @@ impl Store for Memory {
 
     async fn announce(&self, namespace: &str, news: &[News]) -> Result<Vec<Receipt>> {
         Ok(self.announce_at_once(namespace, news))
+    }
+
+    async fn strike(
+        &self,
+        namespace: &str,
+        schedules: &BTreeMap<String, String>,
+        due: Due<'_>,
+    ) -> Result<Option<Micros>> {
+        Ok(self.strike_at_once(namespace, schedules, due))
     }
 
     async fn quarantine(&self, namespace: &str, rows: &[Quarantined]) -> Result<()> {

@@ -8,7 +8,7 @@ use crate::{
     keys::{CustomerKey, MessageKey},
     kpi::Counts,
     store::{
-        Arrival, Customer, Hold, Imported, Learn, MessageRow, News, OutboxRow, OutboxState, Receipt, RoundRequest,
+        Arrival, Customer, Due, Hold, Imported, Learn, MessageRow, News, OutboxRow, OutboxState, Receipt, RoundRequest,
         RoundResult, Work,
     },
 };
@@ -29,6 +29,31 @@ impl Memory {
         receipts
     }
 
+    /// [`super::Store::strike`] without a runtime.
+    pub fn strike_at_once(
+        &self,
+        namespace: &str,
+        schedules: &BTreeMap<String, String>,
+        due: Due<'_>,
+    ) -> Option<Micros> {
+        let now = self.clock.now();
+        let (next, woken) = super::intake::strike(&mut self.state(), namespace, schedules, due, now);
+        self.wake(namespace, woken);
+        next
+    }
+
+    /// Whether a schedule has come that nobody has seen to.
+    pub fn strikes(&self, namespace: &str) -> bool {
+        let now = self.clock.now();
+        self.of(namespace, |space| {
+            space
+                .schedules
+                .values()
+                .any(|row| row.next.is_some_and(|next| next <= now))
+        })
+        .unwrap_or(false)
+    }
+
     /// [`super::Store::round`] without a runtime.
     pub fn round_at_once(&self, hold: &Hold, request: &RoundRequest, work: Work<'_>) -> RoundResult {
         let (now, living) = (self.clock.now(), self.lease_clock.now());
@@ -46,6 +71,9 @@ impl Memory {
 
     /// Whether a round of some journey would find something to do as of now. Messages under way are waited for, not worked on.
     pub fn has_work(&self, namespace: &str) -> bool {
+        if self.strikes(namespace) {
+            return true;
+        }
         let now = self.clock.now();
         self.of(namespace, |space| {
             space.journeys.values().any(|journey| {
@@ -62,7 +90,12 @@ impl Memory {
         let now = self.clock.now();
         self.of(namespace, |space| {
             let journeys = space.journeys.values().filter(|journey| !journey.stopped);
-            journeys.flat_map(|journey| journey.instants_after(now)).min()
+            let schedules = space.schedules.values().filter_map(|row| row.next);
+            let schedules = schedules.filter(|next| *next > now);
+            journeys
+                .flat_map(|journey| journey.instants_after(now))
+                .chain(schedules)
+                .min()
         })
         .flatten()
     }
@@ -156,6 +189,7 @@ impl Memory {
             settings: _,
             journeys,
             customers,
+            schedules,
             evidence,
             contacts,
             seen,
@@ -165,6 +199,7 @@ impl Memory {
             imports,
         } = space;
         customers.clear();
+        schedules.clear();
         evidence.clear();
         contacts.clear();
         seen.clear();

@@ -31,6 +31,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "news",
         sql: include_str!("../migrations/0004_news.sql"),
     },
+    Migration {
+        version: 5,
+        name: "schedule",
+        sql: include_str!("../migrations/0005_schedule.sql"),
+    },
 ];
 
 /// The role of gateways and runners: it reads and writes rows, and cannot change the schema.

@@ -21,8 +21,8 @@ mod sql;
 mod wake;
 
 use super::{
-    Arrival, Backlog, Hold, Imported, JourneyRow, Learn, MessageRow, NamespacePrograms, News, Quarantined, Receipt,
-    Result, RoundRequest, RoundResult, Store, StoreError, Work,
+    Arrival, Backlog, Due, Hold, Imported, JourneyRow, Learn, MessageRow, NamespacePrograms, News, Quarantined,
+    Receipt, Result, RoundRequest, RoundResult, Store, StoreError, Work,
 };
 use crate::{
     clock::Micros,
@@ -31,7 +31,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use connection::{Connections, LONG_PATIENCE, PATIENCE, settle};
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
 use uuid::Uuid;
 use wake::Wake;
 
@@ -148,6 +148,18 @@ impl Store for Postgres {
         let (receipts, journeys) = announced?;
         self.wake.tell(namespace, journeys);
         Ok(receipts)
+    }
+
+    async fn strike(
+        &self,
+        namespace: &str,
+        schedules: &BTreeMap<String, String>,
+        due: Due<'_>,
+    ) -> Result<Option<Micros>> {
+        let struck = on!(self, PATIENCE, client => news::strike(client, &self.keys, namespace, schedules, due));
+        let (next, journeys) = struck?;
+        self.wake.tell(namespace, journeys);
+        Ok(next)
     }
 
     async fn quarantine(&self, namespace: &str, rows: &[Quarantined]) -> Result<()> {

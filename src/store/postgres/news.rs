@@ -11,10 +11,10 @@ use crate::{
     clock::Micros,
     engine::Event,
     keys::{CustomerKey, Keys},
-    store::{Hold, News, Receipt, Result, SweepRequest, rules},
+    store::{Due, Hold, News, Receipt, Result, SweepRequest, rules},
 };
 use deadpool_postgres::{Object, Transaction};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Gives the receipts, and the journeys that have something to do now.
 pub(super) async fn announce(
@@ -26,13 +26,78 @@ pub(super) async fn announce(
     let tx = client.transaction().await?;
     program::shared(&tx, namespace).await?;
     let now = sql::now(&tx).await?;
+    let announced = put(&tx, keys, namespace, all, now).await?;
+    tx.commit().await?;
+    Ok(announced)
+}
+
+/// Up to when each schedule was seen to is in a row that is locked while it is asked, so that whoever comes second finds nothing due. Gives when
+/// the next one comes, and the journeys that have something to do now.
+pub(super) async fn strike(
+    client: &mut Object,
+    keys: &Keys,
+    namespace: &str,
+    schedules: &BTreeMap<String, String>,
+    due: Due<'_>,
+) -> Result<(Option<Micros>, BTreeSet<String>)> {
+    let tx = client.transaction().await?;
+    program::shared(&tx, namespace).await?;
+    let (touchpoints, rules): (Vec<&str>, Vec<&str>) = schedules
+        .iter()
+        .map(|(name, rule)| (name.as_str(), rule.as_str()))
+        .unzip();
+    let begun = sql::now(&tx).await?;
+    sql::run(
+        &tx,
+        "INSERT INTO schedule (namespace, touchpoint, rule, since) SELECT $1, u.touchpoint, u.rule, $4 \
+         FROM unnest($2::text[], $3::text[]) u (touchpoint, rule) ORDER BY u.touchpoint ON CONFLICT (namespace, touchpoint) DO NOTHING",
+        &[&namespace, &touchpoints, &rules, &begun],
+    )
+    .await?;
+    let known = "SELECT touchpoint, rule, since FROM schedule WHERE namespace = $1 ORDER BY touchpoint FOR UPDATE";
+    let known = sql::rows(&tx, known, &[&namespace]).await?;
+    let now = sql::now(&tx).await?;
+    let (mut struck, mut next) = (Vec::new(), None);
+    for row in &known {
+        let (touchpoint, known_rule, mut since): (String, String, Micros) = (row.get(0), row.get(1), row.get(2));
+        let Some(rule) = schedules.get(&touchpoint) else {
+            let gone = "DELETE FROM schedule WHERE namespace = $1 AND touchpoint = $2";
+            sql::run(&tx, gone, &[&namespace, &touchpoint]).await?;
+            continue;
+        };
+        if *rule != known_rule {
+            since = now;
+        }
+        let tick = due(&touchpoint, since, now);
+        next = tick.next.into_iter().chain(next).min();
+        if let Some(news) = tick.news {
+            since = news.time;
+            struck.push(news);
+        }
+        if *rule != known_rule || since != row.get::<_, Micros>(2) {
+            let seen = "UPDATE schedule SET rule = $3, since = $4 WHERE namespace = $1 AND touchpoint = $2";
+            sql::run(&tx, seen, &[&namespace, &touchpoint, rule, &since]).await?;
+        }
+    }
+    let (_, woken) = put(&tx, keys, namespace, &struck, now).await?;
+    tx.commit().await?;
+    Ok((next, woken))
+}
+
+async fn put(
+    tx: &Transaction<'_>,
+    keys: &Keys,
+    namespace: &str,
+    all: &[News],
+    now: Micros,
+) -> Result<(Vec<Receipt>, BTreeSet<String>)> {
     let (mut receipts, mut woken) = (Vec::with_capacity(all.len()), BTreeSet::new());
     // In the order of their keys, so that two transactions with the same news do not wait for each other in a circle.
     let mut order: Vec<usize> = (0..all.len()).collect();
     order.sort_by_key(|n| (rules::day(all[*n].time.min(now)), all[*n].key));
     let mut fresh = BTreeSet::new();
     for n in order {
-        if append(&tx, keys, namespace, &all[n], now).await? {
+        if append(tx, keys, namespace, &all[n], now).await? {
             fresh.insert(n);
         }
     }
@@ -41,11 +106,10 @@ pub(super) async fn announce(
             receipts.push(Receipt::Duplicate);
             continue;
         }
-        woken.extend(keep(&tx, keys, namespace, news, now).await?);
+        woken.extend(keep(tx, keys, namespace, news, now).await?);
         receipts.push(Receipt::Accepted);
     }
-    sql::count(&tx, namespace, "", &rules::tally(&receipts, 0, 0, now)).await?;
-    tx.commit().await?;
+    sql::count(tx, namespace, "", &rules::tally(&receipts, 0, 0, now)).await?;
     Ok((receipts, woken))
 }
 

@@ -26,13 +26,14 @@ const OF_A_JOURNEY: [&str; 13] = [
     "program",
     "journey",
 ];
-const OF_A_NAMESPACE: [&str; 7] = [
+const OF_A_NAMESPACE: [&str; 8] = [
     "contact",
     "consent",
     "customer",
     "event",
     "quarantine",
     "import",
+    "schedule",
     "namespace",
 ];
 
