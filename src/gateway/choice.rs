@@ -6,7 +6,7 @@
 
 use super::{Gateway, body, cloudevents, page, refusal::Refusal, write_key};
 use crate::{
-    clock,
+    clock::{self, Micros},
     engine::state::{JOINED, LEFT},
     keys::CustomerKey,
     link::{self, Chosen},
@@ -198,6 +198,32 @@ struct Choice<'a> {
     id: String,
 }
 
+/// The event that tells a journey of a customer's choice.
+pub fn chosen_by(journey: &str, joins: bool, customer: CustomerKey, key: [u8; 16], id: String, now: Micros) -> Arrival {
+    Arrival {
+        key,
+        id: id.into(),
+        name: if joins { JOINED } else { LEFT }.to_owned(),
+        customer,
+        customer_id: None,
+        time: now,
+        data: Map::new().into(),
+        about: None,
+        listeners: vec![journey.to_owned()],
+    }
+}
+
+/// The choice is a consent to the journey.
+pub fn learn_choice(journey: &str, joins: bool, arrival: &Arrival, customer: &mut Customer) {
+    let subject = choice_of(journey);
+    let known = customer.consents.get(&subject).map_or(i64::MIN, |consent| consent.at);
+    let said = Consent {
+        granted: joins,
+        at: arrival.time.max(known.saturating_add(1)),
+    };
+    customer.hear_consent(&subject, said);
+}
+
 /// What the customer says now is the latest word, also when a clock elsewhere is ahead. The event reaches that journey alone.
 async fn choose(gateway: &Gateway, choice: Choice<'_>) -> Result<Receipt, StoreError> {
     let Choice {
@@ -208,25 +234,13 @@ async fn choose(gateway: &Gateway, choice: Choice<'_>) -> Result<Receipt, StoreE
         source,
         id,
     } = choice;
+    let key = gateway.keys.event(&gateway.namespace, source, &id);
     let arrival = Arrival {
-        key: gateway.keys.event(&gateway.namespace, source, &id),
-        id: id.into(),
-        name: if joins { JOINED } else { LEFT }.to_owned(),
-        customer,
         customer_id,
-        time: clock::now(),
-        data: Map::new().into(),
-        about: None,
-        listeners: vec![journey.to_owned()],
+        ..chosen_by(journey, joins, customer, key, id, clock::now())
     };
-    let subject = choice_of(journey);
     let learn = |arrival: &Arrival, customer: &mut Customer| {
-        let known = customer.consents.get(&subject).map_or(i64::MIN, |consent| consent.at);
-        let said = Consent {
-            granted: joins,
-            at: arrival.time.max(known.saturating_add(1)),
-        };
-        customer.hear_consent(&subject, said);
+        learn_choice(journey, joins, arrival, customer);
         vec![]
     };
     let receipts = gateway.store.accept(&gateway.namespace, &[arrival], &learn).await?;

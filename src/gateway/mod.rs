@@ -33,6 +33,7 @@ mod view;
 mod write_key;
 
 pub use attribute::{of_json, of_text};
+pub use choice::{chosen_by, learn_choice};
 pub use click::of_message;
 pub use incoming::{Broken, Incoming};
 pub use learn::Learning;

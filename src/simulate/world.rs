@@ -421,6 +421,18 @@ impl World {
         came(receipts.first())
     }
 
+    /// A customer joins or leaves a journey by their own hand.
+    pub fn choose(&mut self, customer: CustomerKey, journey: &str, joins: bool, id: &str) -> Came {
+        let key = self.keys.event(&self.namespace, "choice", id);
+        let arrival = gateway::chosen_by(journey, joins, customer, key, id.to_owned(), self.now());
+        let learn = |arrival: &crate::store::Arrival, customer: &mut Customer| {
+            gateway::learn_choice(journey, joins, arrival, customer);
+            vec![]
+        };
+        let receipts = self.store.accept_at_once(&self.namespace, &[arrival], &learn);
+        came(receipts.first())
+    }
+
     /// Lets everything happen that is due up to `until`, and stands there.
     pub fn advance(&mut self, until: Micros, provider: &mut dyn Provider) -> Result<(), SimulateError> {
         loop {

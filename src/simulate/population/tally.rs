@@ -99,7 +99,7 @@ impl Tally {
                     event: _,
                 } => ways.arrive(self, one, step),
                 What::Handed { row, claim: _, reply } => {
-                    if matches!(reply, crate::channel::Reply::Sent) {
+                    if matches!(reply, crate::channel::Reply::Sent | crate::channel::Reply::Answered(_)) {
                         let day = one.at.div_euclid(DAY);
                         bump(&mut self.messages, (day, row.channel.clone()));
                         bump(&mut self.journey(&one.journey).channels, row.channel.clone());
@@ -225,7 +225,7 @@ pub fn live(life: &mut Life, happenings: &[Happening], words: bool) {
                 _ => {}
             },
             What::Handed { row, claim: _, reply } => {
-                let sent = matches!(reply, crate::channel::Reply::Sent);
+                let sent = matches!(reply, crate::channel::Reply::Sent | crate::channel::Reply::Answered(_));
                 life.messages += u64::from(sent);
                 (one.at, &row.touchpoint, sent).hash(&mut hasher);
                 if words && sent {

@@ -65,6 +65,8 @@ pub struct GivenCustomer {
 #[serde(rename_all = "camelCase")]
 pub enum Answer {
     Sent,
+    /// Sent, and this is the body of the provider's answer, of which `outbound.response` says what is kept.
+    Answered(Map<String, Value>),
     /// Refused for good, with the reason that is counted.
     Failed(String),
     /// Not accepted now: tried again by the adapter's `retry`.
@@ -86,7 +88,8 @@ pub struct Moment {
     #[serde(default)]
     pub after: Option<String>,
     /// An event that comes in, by the name that producers give it (cart.updated); or what becomes of a message (cart-reminder/clicked: of the
-    /// customer's last message of that touchpoint); or consent/withdrawn, by the link in a message.
+    /// customer's last message of that touchpoint); or consent/withdrawn, by the link in a message; or choice/join or choice/leave, by the
+    /// customer's own hand.
     #[serde(default)]
     pub event: Option<String>,
     /// Whose event it is: stands for the identifier in its data.

@@ -376,6 +376,7 @@ impl<'f> Stage<'f> {
                 })?;
                 Ok(self.world.withdraw(whose, purpose))
             }
+            (None, Some(("choice", what @ ("join" | "leave")))) => self.choice(path, moment, what == "join"),
             (None, Some((touchpoint, what))) => self.about(path, moment, touchpoint, what),
             // Perhaps it is to be quarantined: NoTouchpoint.
             (None, None) if moment.becomes.is_some() => self.inbound(path, moment, name, None),
@@ -463,6 +464,35 @@ impl<'f> Stage<'f> {
     }
 
     /// Something that the customer's last message of the touchpoint became.
+    /// What a customer chooses on the page of the scenario's journey, or in an app.
+    fn choice(&mut self, path: &str, moment: &Moment, joins: bool) -> Result<Came, Wrong> {
+        let whose = self.whose(path, moment)?;
+        let journeys = self.world.journeys();
+        let journey = match (&self.found.scenario.journey, journeys.as_slice()) {
+            (Some(journey), _) => journey.clone(),
+            (None, [only]) => only.clone(),
+            (None, _) => {
+                return Err(Wrong::new(
+                    format!("{path}.event"),
+                    "a choice is about a journey, and there are several",
+                )
+                .help("name the scenario's journey"));
+            }
+        };
+        let choice = self.world.view().intake.choices.get(&journey);
+        if !choice.is_some_and(|choice| if joins { choice.join } else { choice.leave }) {
+            let word = if joins { "join" } else { "leave" };
+            return Err(Wrong::new(
+                format!("{path}.event"),
+                format!("journey '{journey}' does not let customers {word}"),
+            )
+            .help(format!("give it choice.{word}: true")));
+        }
+        self.events += 1;
+        let id = moment.id.clone().unwrap_or_else(|| format!("event-{}", self.events));
+        Ok(self.world.choose(whose, &journey, joins, &id))
+    }
+
     fn about(&mut self, path: &str, moment: &Moment, touchpoint: &str, what: &str) -> Result<Came, Wrong> {
         let known = gateway::RECEIPTS.into_iter().chain(["clicked", "answered"]);
         if !known.clone().any(|known| known == what) {
@@ -612,6 +642,9 @@ impl Provider for Answers {
         let at_once = |reply| Answer { reply, after: 0 };
         match answer {
             None | Some(format::Answer::Sent) => Answer::sent(),
+            Some(format::Answer::Answered(answer)) => {
+                at_once(Reply::Answered(Personal::new(Value::Object(answer.clone()))))
+            }
             Some(format::Answer::Failed(reason)) => at_once(Reply::Refused(reason.clone())),
             Some(format::Answer::TryLater(reason)) => at_once(Reply::TryLater {
                 reason: reason.clone(),
