@@ -39,7 +39,7 @@ pub(super) fn round(
     let mut outcomes = journey.outcomes(hold, request);
     let sweeps = sweep(space, journey, hold, request);
     let news = news(space, journey, hold, request);
-    let steps = || sweeps.iter().chain(news.iter().map(|(_, step)| step));
+    let steps = || sweeps.iter().chain(news.iter().flat_map(|(_, steps)| steps));
     let first = outcomes.keys().copied();
     let first = first.chain(steps().flat_map(|sweep| sweep.found.iter().copied()));
     let door = journey.turns_at_door(hold, request, now);
@@ -62,7 +62,8 @@ pub(super) fn round(
             sequence += 1;
             turn.look = Some(sequence);
         }
-        if let Some((event, _)) = news.as_ref().filter(|(_, step)| step.found.contains(&key)) {
+        let comes = |steps: &[Sweep]| steps.iter().any(|step| step.found.contains(&key));
+        if let Some((event, _)) = news.as_ref().filter(|(_, steps)| comes(steps)) {
             sequence += 1;
             turn.news = Some((sequence, rules::told(event, &turn.customer, now)));
         }
@@ -89,7 +90,7 @@ pub(super) fn round(
         return fenced();
     }
     full |= rules::opens_the_door(request, &commit);
-    let steps = sweeps.into_iter().chain(news.map(|(_, step)| step));
+    let steps = sweeps.into_iter().chain(news.into_iter().flat_map(|(_, steps)| steps));
     let progress: Vec<((String, u8), SweepRow)> = steps.map(Sweep::progress).collect();
     state.sequence = sequence;
     let woken = write(state, hold, request.admissions, commit, now);
@@ -122,12 +123,12 @@ impl Sweep {
 
 /// The next step of each sweep that is not done in the shards that are held.
 fn sweep(space: &Namespace, journey: &Journey, hold: &Hold, request: &RoundRequest) -> Vec<Sweep> {
-    let step = |request: &SweepRequest| step(space, journey, hold, request);
-    request.sweeps.iter().filter_map(step).collect()
+    let steps = |request: &SweepRequest| steps(space, journey, hold, request);
+    request.sweeps.iter().flat_map(steps).collect()
 }
 
 /// The first news that has not come to everybody in the shards that are held, and to whom it comes next.
-fn news(space: &Namespace, journey: &Journey, hold: &Hold, request: &RoundRequest) -> Option<(Event, Sweep)> {
+fn news(space: &Namespace, journey: &Journey, hold: &Hold, request: &RoundRequest) -> Option<(Event, Vec<Sweep>)> {
     let mut all = journey.news.iter().filter(|_| request.news > 0);
     all.find_map(|(sequence, event)| {
         let request = SweepRequest {
@@ -135,19 +136,21 @@ fn news(space: &Namespace, journey: &Journey, hold: &Hold, request: &RoundReques
             version: String::new(),
             limit: request.news,
         };
-        Some((event.clone(), step(space, journey, hold, &request)?))
+        let steps = steps(space, journey, hold, &request);
+        (!steps.is_empty()).then(|| (event.clone(), steps))
     })
 }
 
-fn step(space: &Namespace, journey: &Journey, hold: &Hold, request: &SweepRequest) -> Option<Sweep> {
-    {
-        let known = |shard: u8| {
-            let row = journey.sweeps.get(&(request.sweep.clone(), shard));
-            row.filter(|row| row.version == request.version)
-        };
-        let mut shards = hold.shards.iter().map(|lease| lease.shard);
-        let shard = shards.find(|shard| known(*shard).is_none_or(|row| !row.done))?;
-        let after = known(shard).and_then(|row| row.after);
+/// A shard after the other, until as many are found as are asked for.
+fn steps(space: &Namespace, journey: &Journey, hold: &Hold, request: &SweepRequest) -> Vec<Sweep> {
+    let (mut steps, mut room) = (Vec::new(), request.limit);
+    for shard in hold.shards.iter().map(|lease| lease.shard) {
+        let known = journey.sweeps.get(&(request.sweep.clone(), shard));
+        let known = known.filter(|row| row.version == request.version);
+        if room == 0 || known.is_some_and(|row| row.done) {
+            continue;
+        }
+        let after = known.and_then(|row| row.after);
         let from = after.map_or(Unbounded, Excluded);
         let mut found = Vec::new();
         for first in (shard..=u8::MAX).step_by(usize::from(CustomerKey::SHARDS)) {
@@ -162,16 +165,22 @@ fn step(space: &Namespace, journey: &Journey, hold: &Hold, request: &SweepReques
                 Included(low)
             };
             let keys = space.customers.range((low, Included(high))).map(|(key, _)| *key);
-            let room = (request.limit as usize).saturating_sub(found.len());
-            found.extend(keys.take(room));
+            let left = (room as usize).saturating_sub(found.len());
+            found.extend(keys.take(left));
         }
-        Some(Sweep {
-            request: request.clone(),
+        let step = Sweep {
+            request: SweepRequest {
+                limit: room,
+                ..request.clone()
+            },
             shard,
             after,
             found,
-        })
+        };
+        room = room.saturating_sub(u32::try_from(step.found.len()).unwrap_or(u32::MAX));
+        steps.push(step);
     }
+    steps
 }
 
 impl Journey {

@@ -94,27 +94,33 @@ pub(super) struct Progress {
     pub(super) done: bool,
 }
 
-/// Customers that a sweep comes to next, in one of the shards that are held. None: it is done there.
+/// Customers that a sweep comes to next, in the shards that are held, one after the other until as many are found as are asked for. None: it
+/// is done there.
 pub(super) async fn sweep(
     tx: &Transaction<'_>,
     hold: &Hold,
     shards: &[i16],
     request: &SweepRequest,
-) -> Result<Option<(Vec<CustomerKey>, Progress)>> {
-    let open = sql::maybe(
+) -> Result<Option<(Vec<CustomerKey>, Vec<Progress>)>> {
+    let open = sql::rows(
         tx,
         "SELECT l.shard, CASE WHEN s.version = $5 THEN s.after ELSE ''::bytea END FROM unnest($3::smallint[]) l (shard) \
          LEFT JOIN sweep s ON s.namespace = $1 AND s.journey = $2 AND s.sweep = $4 AND s.shard = l.shard \
-         WHERE s.version IS DISTINCT FROM $5 OR NOT s.done ORDER BY l.shard LIMIT 1",
+         WHERE s.version IS DISTINCT FROM $5 OR NOT s.done ORDER BY l.shard",
         &[&hold.namespace, &hold.journey, &shards, &request.sweep, &request.version],
     )
     .await?;
-    let Some(open) = open else { return Ok(None) };
-    let (shard, after): (i16, Option<Vec<u8>>) = (open.get(0), open.get(1));
-    let after = after.unwrap_or_default();
-    let (low, high): (Vec<Vec<u8>>, Vec<Vec<u8>>) = rules::ranges(u8::try_from(shard).unwrap_or(0)).into_iter().unzip();
-    let limit = i64::from(request.limit);
-    let rows = sql::rows(
+    let (mut all, mut progress, mut room) = (Vec::new(), Vec::new(), request.limit as usize);
+    for open in &open {
+        if room == 0 {
+            break;
+        }
+        let (shard, after): (i16, Option<Vec<u8>>) = (open.get(0), open.get(1));
+        let after = after.unwrap_or_default();
+        let (low, high): (Vec<Vec<u8>>, Vec<Vec<u8>>) =
+            rules::ranges(u8::try_from(shard).unwrap_or(0)).into_iter().unzip();
+        let limit = i64::try_from(room).unwrap_or(i64::MAX);
+        let rows = sql::rows(
         tx,
         "SELECT c.customer FROM unnest($2::bytea[], $3::bytea[]) r (low, high) CROSS JOIN LATERAL \
          (SELECT customer FROM customer WHERE namespace = $1 AND customer >= r.low AND customer < r.high AND customer > $4 \
@@ -122,18 +128,21 @@ pub(super) async fn sweep(
         &[&hold.namespace, &low, &high, &after, &limit],
     )
     .await?;
-    let found: Vec<CustomerKey> = rows
-        .iter()
-        .map(|row| seal::customer_key(row.get(0)))
-        .collect::<Result<_>>()?;
-    let progress = Progress {
-        sweep: request.sweep.clone(),
-        version: request.version.clone(),
-        shard,
-        after: found.last().map_or(after, |last| last.0.to_vec()),
-        done: found.len() < request.limit as usize,
-    };
-    Ok(Some((found, progress)))
+        let found: Vec<CustomerKey> = rows
+            .iter()
+            .map(|row| seal::customer_key(row.get(0)))
+            .collect::<Result<_>>()?;
+        progress.push(Progress {
+            sweep: request.sweep.clone(),
+            version: request.version.clone(),
+            shard,
+            after: found.last().map_or(after, |last| last.0.to_vec()),
+            done: found.len() < room,
+        });
+        room -= found.len();
+        all.extend(found);
+    }
+    Ok((!progress.is_empty()).then_some((all, progress)))
 }
 
 pub(super) async fn keep_progress(tx: &Transaction<'_>, hold: &Hold, progress: &[Progress]) -> Result<()> {

@@ -187,7 +187,7 @@ pub(super) async fn next(
     hold: &Hold,
     shards: &[i16],
     limit: u32,
-) -> Result<Option<(Told, Progress)>> {
+) -> Result<Option<(Told, Vec<Progress>)>> {
     let open = sql::maybe(
         tx,
         "SELECT n.seq, n.sealed FROM news n WHERE n.namespace = $1 AND n.journey = $2 AND EXISTS \
@@ -223,14 +223,15 @@ pub(super) async fn next(
 impl Told {
     /// Writes how far it has come; when that is everybody, it is forgotten. Whoever finishes a shard locks the news, so that the last one sees
     /// what all the others have written.
-    pub(super) async fn keep(&self, tx: &Transaction<'_>, hold: &Hold, progress: &Progress) -> Result<()> {
+    pub(super) async fn keep(&self, tx: &Transaction<'_>, hold: &Hold, progress: &[Progress]) -> Result<()> {
         let this: [&(dyn tokio_postgres::types::ToSql + Sync); 3] = [&hold.namespace, &hold.journey, &self.sequence];
-        if progress.done {
+        let done = progress.iter().any(|step| step.done);
+        if done {
             let lock = "SELECT FROM news WHERE namespace = $1 AND journey = $2 AND seq = $3 FOR UPDATE";
             sql::run(tx, lock, &this).await?;
         }
-        look::keep_progress(tx, hold, std::slice::from_ref(progress)).await?;
-        if !progress.done {
+        look::keep_progress(tx, hold, progress).await?;
+        if !done {
             return Ok(());
         }
         let everybody = i64::from(CustomerKey::SHARDS);

@@ -90,7 +90,7 @@ struct Sweeps {
     came: BTreeMap<CustomerKey, Vec<String>>,
     progress: Vec<Progress>,
     /// Whom news comes to.
-    news: Option<(news::Told, Progress)>,
+    news: Option<(news::Told, Vec<Progress>)>,
 }
 
 impl Sweeps {
@@ -172,7 +172,7 @@ impl<'a> Look<'a> {
                 for customer in found {
                     sweeps.came.entry(customer).or_default().push(request.sweep.clone());
                 }
-                sweeps.progress.push(progress);
+                sweeps.progress.extend(progress);
             }
         }
         if request.news > 0 {
