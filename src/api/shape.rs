@@ -3,8 +3,9 @@
 
 use super::{ChannelAdapter, CustomerProfile, Journey, PrivacyPolicy, Touchpoint, crds};
 use crate::expression::diagnostic::did_you_mean;
-use kube::core::cel::ValidationErrors;
-use serde::de::DeserializeOwned;
+use kube::core::cel::{CompiledSchema, compile_schema, validate_compiled};
+use regex::Regex;
+use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 use std::{collections::BTreeMap, fmt, sync::OnceLock};
 
@@ -45,7 +46,7 @@ impl fmt::Display for Fault {
 /// empty when it would be taken. Rules that compare with the object before (a touchpoint keeps its direction) need that
 /// object and are the server's alone.
 pub fn faults(object: &Value) -> Vec<Fault> {
-    let Some(schema) = object["kind"].as_str().and_then(|kind| schemas().get(kind)) else {
+    let Some(kind) = object["kind"].as_str().and_then(|kind| kinds().get(kind)) else {
         return vec![fault(
             "kind",
             format!("{} is no kind of group journey.dev", object["kind"]),
@@ -55,7 +56,7 @@ pub fn faults(object: &Value) -> Vec<Fault> {
     if object["metadata"]["name"].as_str().is_none_or(str::is_empty) {
         found.push(fault("metadata.name", "Required value".into()));
     }
-    look(&object["spec"], &schema["properties"]["spec"], "spec", &mut found);
+    look(&object["spec"], &kind.schema["properties"]["spec"], "spec", &mut found);
     let others = object.as_object().into_iter().flatten().map(|(name, _)| name.as_str());
     let known = ["apiVersion", "kind", "metadata", "spec", "status"];
     found.extend(
@@ -65,19 +66,54 @@ pub fn faults(object: &Value) -> Vec<Fault> {
     );
     // The rules speak of fields: they make sense of an object only when its fields are what they should be.
     if found.is_empty() {
-        found = rules(object);
+        found = rules(object, &kind.rules);
     }
     found
 }
 
-/// The schema of each kind, made once: it is asked for with every object.
-fn schemas() -> &'static BTreeMap<String, Value> {
-    static SCHEMAS: OnceLock<BTreeMap<String, Value>> = OnceLock::new();
-    SCHEMAS.get_or_init(|| {
-        let kind = |crd: &Value| crd["spec"]["names"]["kind"].as_str().unwrap_or_default().to_owned();
-        let schema = |crd: &Value| crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();
-        crds().iter().map(|(_, crd)| (kind(crd), schema(crd))).collect()
+/// What is known of one kind.
+struct Kind {
+    schema: Value,
+    rules: CompiledSchema,
+}
+
+/// Each kind, made once: it is asked for with every object, and to compile the rules takes far longer than to ask them.
+fn kinds() -> &'static BTreeMap<String, Kind> {
+    static KINDS: OnceLock<BTreeMap<String, Kind>> = OnceLock::new();
+    KINDS.get_or_init(|| {
+        let of = |crd: &Value| {
+            let name = crd["spec"]["names"]["kind"].as_str().unwrap_or_default().to_owned();
+            let schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();
+            let rules = compile_schema(&schema);
+            (name, Kind { schema, rules })
+        };
+        crds().iter().map(|(_, crd)| of(crd)).collect()
     })
+}
+
+/// A pattern of one of the schemas; None: it is none.
+fn pattern(source: &str) -> Option<&'static Regex> {
+    static PATTERNS: OnceLock<BTreeMap<String, Regex>> = OnceLock::new();
+    fn collect(schema: &Value, all: &mut BTreeMap<String, Regex>) {
+        match schema {
+            Value::Object(fields) => {
+                if let Some(source) = schema["pattern"].as_str()
+                    && let Ok(pattern) = Regex::new(source)
+                {
+                    all.insert(source.to_owned(), pattern);
+                }
+                fields.values().for_each(|field| collect(field, all));
+            }
+            Value::Array(items) => items.iter().for_each(|item| collect(item, all)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+        }
+    }
+    let patterns = PATTERNS.get_or_init(|| {
+        let mut all = BTreeMap::new();
+        kinds().values().for_each(|kind| collect(&kind.schema, &mut all));
+        all
+    });
+    patterns.get(source)
 }
 
 fn fault(path: &str, message: String) -> Fault {
@@ -209,11 +245,10 @@ fn look_at_text(text: &str, schema: &Value, path: &str, found: &mut Vec<Fault>) 
             format!("should be at least {} chars long", schema["minLength"]),
         ));
     }
-    if let Some(pattern) = schema["pattern"].as_str() {
-        let fits = regex::Regex::new(pattern).is_ok_and(|pattern| pattern.is_match(text));
-        if !fits {
-            found.push(fault(path, format!("{path} in body should match '{pattern}'")));
-        }
+    if let Some(source) = schema["pattern"].as_str()
+        && !pattern(source).is_some_and(|pattern| pattern.is_match(text))
+    {
+        found.push(fault(path, format!("{path} in body should match '{source}'")));
     }
     if let Some(values) = schema["enum"].as_array()
         && !values.iter().any(|value| value == text)
@@ -277,26 +312,28 @@ fn type_of(value: &Value) -> &'static str {
     }
 }
 
-/// The CEL rules of the CRD.
-fn rules(object: &Value) -> Vec<Fault> {
-    match object["kind"].as_str().unwrap_or_default() {
-        "Journey" => of_kind(object, Journey::validate_cel),
-        "Touchpoint" => of_kind(object, Touchpoint::validate_cel),
-        "ChannelAdapter" => of_kind(object, ChannelAdapter::validate_cel),
-        "CustomerProfile" => of_kind(object, CustomerProfile::validate_cel),
-        "PrivacyPolicy" => of_kind(object, PrivacyPolicy::validate_cel),
-        kind => vec![fault("kind", format!("{kind} is no kind of group journey.dev"))],
-    }
-}
-
-fn of_kind<K: DeserializeOwned>(object: &Value, check: impl Fn(&K) -> Result<(), ValidationErrors>) -> Vec<Fault> {
-    let read: K = match serde_json::from_value(object.clone()) {
+/// The CEL rules of the CRD, asked about the object as its type reads it.
+fn rules(object: &Value, rules: &CompiledSchema) -> Vec<Fault> {
+    let read = match object["kind"].as_str().unwrap_or_default() {
+        "Journey" => reread::<Journey>(object),
+        "Touchpoint" => reread::<Touchpoint>(object),
+        "ChannelAdapter" => reread::<ChannelAdapter>(object),
+        "CustomerProfile" => reread::<CustomerProfile>(object),
+        "PrivacyPolicy" => reread::<PrivacyPolicy>(object),
+        kind => return vec![fault("kind", format!("{kind} is no kind of group journey.dev"))],
+    };
+    let read = match read {
         Ok(read) => read,
         Err(error) => return vec![fault("spec", error.to_string())],
     };
-    let broken = check(&read).err().map(ValidationErrors::into_vec).unwrap_or_default();
+    let broken = validate_compiled(rules, &read, None).err();
+    let broken = broken.map(|errors| errors.into_vec()).unwrap_or_default();
     broken
         .into_iter()
         .map(|rule| fault(rule.field_path.trim_start_matches('.'), rule.message))
         .collect()
+}
+
+fn reread<K: Serialize + DeserializeOwned>(object: &Value) -> serde_json::Result<Value> {
+    serde_json::to_value(serde_json::from_value::<K>(object.clone())?)
 }
