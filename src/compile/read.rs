@@ -18,6 +18,8 @@ const SIZE: usize = 16 << 20;
 
 /// Mistakes told of one object.
 const MISTAKES: usize = 20;
+/// Mistakes after which the rest of a file is not read.
+const MISTAKES_OF_A_FILE: usize = 500;
 
 /// What is wrong with the shape of an object.
 type Judge = fn(&Value) -> Vec<Fault>;
@@ -96,6 +98,10 @@ fn objects_judged<'t>(text: &'t str, origin: &str, judge: Judge) -> (Vec<Documen
         match one(document, first, judge) {
             Ok(document) => all.extend(document),
             Err(mistakes) => errors.extend(mistakes.into_iter().map(|mistake| mistake.in_file(origin, first))),
+        }
+        // Nobody reads more, and what follows is most likely wrong in the same way.
+        if errors.len() >= MISTAKES_OF_A_FILE {
+            break;
         }
     }
     (all, errors)
