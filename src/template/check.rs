@@ -32,7 +32,7 @@ const FUNCTIONS: [&str; 7] = [
     "namespace",
 ];
 /// Filters there are. Left out: safe (it would put what a customer wrote into HTML as it is), attr and pprint (they look into values).
-const FILTERS: [&str; 45] = [
+const FILTERS: [&str; 46] = [
     "abs",
     "batch",
     "bool",
@@ -67,6 +67,7 @@ const FILTERS: [&str; 45] = [
     "round",
     "select",
     "selectattr",
+    "sha256",
     "slice",
     "sort",
     "split",

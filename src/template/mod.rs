@@ -156,6 +156,7 @@ pub fn compile(source: &str, place: &Place) -> Result<Template, Vec<Mistake>> {
     let mut environment = Environment::new();
     environment.remove_global("debug");
     environment.add_function("range", render::range);
+    environment.add_filter("sha256", render::sha256);
     environment.set_fuel(Some(limits::FUEL));
     // The engine counts ten for an include.
     environment.set_recursion_limit(limits::CALLS + 10 * found.depth);

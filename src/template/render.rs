@@ -151,6 +151,12 @@ pub fn range(start: i64, end: Option<i64>, step: Option<i64>) -> Result<Value, E
     }))
 }
 
+/// In hexadecimal: what audiences of ad networks are matched by in place of an address.
+pub fn sha256(text: &str) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// Takes bytes up to the limit, then refuses.
 #[derive(Default)]
 struct Bounded {

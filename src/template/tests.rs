@@ -73,6 +73,10 @@ fn text_says_what_is_known_of_the_customer() {
         ),
         ("{{ with.cart|urlencode }} {{ with.cart|tojson }}", "c%209 \"c 9\""),
         (
+            "{{ 'test@example.com'|upper|lower|sha256 }}",
+            "973dfe463ec85785f5f95af5ba3906eedb2d931c24e69824a89ea65dba4e813b",
+        ),
+        (
             "{{ link('https://shop.example/cart?a=1') }}",
             "https://e.example/l/29?s=a&b",
         ),
