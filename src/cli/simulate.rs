@@ -40,8 +40,9 @@ pub struct Args {
     /// When it begins
     #[arg(long, value_name = "INSTANT", default_value = START)]
     start: String,
-    /// How customers behave, a YAML file; left out: made up from schemas, samples and values
-    #[arg(long, value_name = "FILE", conflicts_with = "events")]
+    /// How customers behave, a YAML file; left out: made up from schemas, samples and values. With --events only
+    /// what providers answer is of use
+    #[arg(long, value_name = "FILE")]
     behaviour: Option<PathBuf>,
     /// Recorded events instead of a population: JSON lines of CloudEvents, with `adapter` as an extension
     #[arg(long, value_name = "FILE", conflicts_with = "compare")]
@@ -121,7 +122,7 @@ async fn simulated(args: &Args) -> anyhow::Result<String> {
     }
     let manifests = read(&args.paths)?;
     let (tally, order) = match &args.events {
-        Some(file) => recorded(args, file, &manifests, order).await?,
+        Some(file) => recorded(args, file, &manifests, &behaviour, order).await?,
         None => {
             let bar = progress(order.customers);
             let tally = population::run(&manifests, &behaviour, &order, &|n| bar.inc(n))?;
@@ -145,8 +146,10 @@ async fn recorded(
     args: &Args,
     file: &Path,
     manifests: &Manifests,
+    behaviour: &Behaviour,
     order: Order,
 ) -> anyhow::Result<(population::Tally, Order)> {
+    let responses = population::responses(behaviour, manifests).map_err(PopulationError::Behaviour)?;
     let events = read_events(file)?;
     let start = events.first().map_or(order.start, |first| first.at);
     let mut world = population::world(manifests, start).map_err(PopulationError::Simulate)?;
@@ -154,7 +157,7 @@ async fn recorded(
         import::file(world.store(), &simulate::keys(), NAMESPACE, customers).await?;
     }
     let bar = progress(events.len() as u64);
-    let tally = population::replay(&mut world, &events, start + order.length, &|n| bar.inc(n))
+    let tally = population::replay(&mut world, &events, start + order.length, &responses, &|n| bar.inc(n))
         .map_err(PopulationError::Simulate)?;
     bar.finish_and_clear();
     if let Some(out) = &args.messages {

@@ -3,10 +3,14 @@
 
 use super::chance::Chance;
 use crate::{
-    clock::{DAY, HOUR, MINUTE, Micros},
+    api::touchpoint::{Question, QuestionKind, Survey},
+    clock::{DAY, HOUR, MINUTE, Micros, SECOND},
     compile::{Inbound, Manifests},
-    engine::{Program, state::Properties},
-    expression::{Type, time::duration},
+    engine::Program,
+    expression::{
+        Type,
+        time::{duration, show_instant},
+    },
     gateway::{RECEIPTS, View},
     policy::Basis,
 };
@@ -40,7 +44,7 @@ pub struct Behaviour {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Customers {
     /// By attribute: a value, or how it is distributed: {oneOf: {a: 3, b: 1}}, {between: [0, 9]}, {normal: {mean: 5, deviation: 2}},
-    /// {exponential: 20}, {chance: 30%}, {text: "c-{n}@example.com"}.
+    /// {exponential: 20}, {chance: 30%}, {text: "c-{n}@example.com"}, {later: [1d, 30d]}.
     #[serde(default)]
     pub attributes: Map<String, Value>,
     /// By purpose: how many have consented, such as 70%.
@@ -86,6 +90,10 @@ pub struct Messages {
     /// What becomes of them: {clicked: {chance: 10%, delay: 2h}}. Of delivered, bounced, opened, replied, complained, clicked and answered.
     #[serde(default)]
     pub becomes: BTreeMap<String, Reaction>,
+    /// Of a touchpoint with `response`, what the provider answers, each property a value or a distribution; what is left out is made up from
+    /// the schema.
+    #[serde(default)]
+    pub response: Map<String, Value>,
 }
 
 /// Something a customer does with a message.
@@ -97,6 +105,7 @@ pub struct Reaction {
     /// How much later, on the average; left out: 2h.
     #[serde(default)]
     pub delay: Option<String>,
+    /// Its properties, each a value or a distribution; the answers to a survey are made up where they are left out.
     #[serde(default)]
     pub data: Map<String, Value>,
 }
@@ -125,6 +134,8 @@ pub struct Act {
     pub identifier: Option<String>,
     pub when: When,
     pub data: Vec<(String, Draw)>,
+    /// Properties that are keys and were made up: an event that follows another has its, where that has them too.
+    pub keys: BTreeSet<String>,
     /// Indices of the acts that follow it.
     pub followed_by: Vec<usize>,
 }
@@ -144,7 +155,9 @@ pub enum When {
 pub struct Fates {
     /// Reason and probability.
     pub failed: Vec<(String, f64)>,
-    pub reactions: Vec<(String, f64, Micros, Properties)>,
+    pub reactions: Vec<(String, f64, Micros, Vec<(String, Draw)>)>,
+    /// What the provider answers, where the touchpoint wants to know.
+    pub response: Option<Draw>,
 }
 
 /// How a value is drawn.
@@ -159,10 +172,13 @@ pub enum Draw {
     Chance(f64),
     /// With {n} the customer's number, and {i} the event's.
     Text(String),
+    /// An instant between so much and so much later.
+    Later(Micros, Micros),
+    Object(Vec<(String, Draw)>),
 }
 
 impl Draw {
-    pub fn value(&self, chance: &mut Chance, customer: u64, event: u64) -> Value {
+    pub fn value(&self, chance: &mut Chance, customer: u64, event: u64, now: Micros) -> Value {
         let number = |n: f64, whole: bool| if whole { json!(n.round() as i64) } else { json!(n) };
         match self {
             Self::Always(value) => value.clone(),
@@ -184,6 +200,16 @@ impl Draw {
                 text.replace("{n}", &customer.to_string())
                     .replace("{i}", &event.to_string()),
             ),
+            Self::Later(low, high) => {
+                let later = low + i64::try_from(chance.below((high - low).unsigned_abs() + 1)).unwrap_or(0);
+                // To the second, as people write it.
+                let at = now.saturating_add(later).div_euclid(SECOND) * SECOND;
+                show_instant(at).map_or(Value::Null, Value::String)
+            }
+            Self::Object(members) => members
+                .iter()
+                .map(|(name, draw)| (name.clone(), draw.value(chance, customer, event, now)))
+                .collect(),
         }
     }
 
@@ -242,6 +268,15 @@ impl Draw {
                 .as_f64()
                 .map(|mean| Self::Exponential(mean, whole))
                 .ok_or_else(|| unfit("exponential has a mean")),
+            "later" => {
+                let bounds = of.as_array().map(Vec::as_slice).unwrap_or(std::slice::from_ref(of));
+                let bounds: Option<Vec<Micros>> = bounds.iter().map(|text| duration(text.as_str()?)).collect();
+                match bounds.as_deref() {
+                    Some([exactly]) if *exactly >= 0 => Ok(Self::Later(*exactly, *exactly)),
+                    Some([low, high]) if (0..=*high).contains(low) => Ok(Self::Later(*low, *high)),
+                    _ => Err(unfit("later has a duration, or two, the shorter first: [1d, 30d]")),
+                }
+            }
             "chance" => percent(path, of.as_str().unwrap_or_default()).map(Self::Chance),
             "text" => of
                 .as_str()
@@ -323,13 +358,16 @@ fn act(path: &str, event: &Event, manifests: &Manifests, view: &View, length: Mi
         .or_else(|| inbound.from.as_ref()?.first().cloned())
         .or_else(|| view.intake.sources.keys().next().cloned())
         .unwrap_or_else(|| "simulation".into());
-    let mut data = Vec::new();
+    let (mut data, mut keys) = (Vec::new(), BTreeSet::new());
     for (name, value) in &event.data {
         data.push((name.clone(), Draw::read(&format!("{path}.data.{name}"), value, false)?));
     }
     for (name, draw) in made_up_data(manifests, inbound) {
         let is_whose = inbound.customer.is_some() && name == inbound.identifier;
         if !is_whose && !data.iter().any(|(known, _)| *known == name) {
+            if matches!(draw, Draw::Text(_)) && is_key(&name) {
+                keys.insert(name.clone());
+            }
             data.push((name, draw));
         }
     }
@@ -339,11 +377,12 @@ fn act(path: &str, event: &Event, manifests: &Manifests, view: &View, length: Mi
         identifier: inbound.customer.is_some().then(|| inbound.identifier.clone()),
         when,
         data,
+        keys,
         followed_by: Vec::new(),
     })
 }
 
-/// Every trigger once, and whatever else is listened to after it sometimes.
+/// Every trigger once, and whatever else is listened to, or teaches something, after it sometimes.
 fn made_up_events(manifests: &Manifests, view: &View, programs: &[Arc<Program>]) -> Vec<Event> {
     let named = |touchpoint: &str| view.touchpoints.get(touchpoint).map(|inbound| inbound.event.clone());
     let mut triggers = BTreeSet::new();
@@ -352,11 +391,15 @@ fn made_up_events(manifests: &Manifests, view: &View, programs: &[Arc<Program>])
         let signals = entry["triggers"].as_array().into_iter().flatten();
         triggers.extend(signals.filter_map(|signal| named(signal["event"].as_str()?)));
     }
-    let listened: BTreeSet<String> = programs
-        .iter()
-        .flat_map(|program| &program.listens)
-        .filter_map(|name| named(name))
-        .collect();
+    let listened = programs.iter().flat_map(|program| &program.listens);
+    let mut listened: BTreeSet<String> = listened.filter_map(|name| named(name)).collect();
+    // Nobody listens for what changes an attribute, but a condition may wait for it.
+    let inbound = manifests.touchpoints.values().filter_map(|spec| spec.inbound.as_ref());
+    listened.extend(
+        inbound
+            .filter(|inbound| inbound.attributes.is_some())
+            .filter_map(|inbound| inbound.event.clone()),
+    );
     let mut all: Vec<Event> = triggers
         .iter()
         .map(|event| Event {
@@ -410,6 +453,18 @@ fn made_up_data(manifests: &Manifests, inbound: &Inbound) -> Vec<(String, Draw)>
         .collect()
 }
 
+fn made_up_members(schema: &Value) -> Vec<(String, Draw)> {
+    let properties = schema["properties"].as_object();
+    let members = properties.into_iter().flatten();
+    members
+        .filter_map(|(name, schema)| Some((name.clone(), made_up(name, schema, &[])?)))
+        .collect()
+}
+
+fn is_key(name: &str) -> bool {
+    name.ends_with("Id") || name.ends_with("id")
+}
+
 /// None: it is left out.
 fn made_up(name: &str, schema: &Value, sampled: &[Value]) -> Option<Draw> {
     let equally = |values: &[Value]| {
@@ -440,11 +495,12 @@ fn made_up(name: &str, schema: &Value, sampled: &[Value]) -> Option<Draw> {
             let (low, high) = bounds(0.0, 100.0);
             Some(Draw::Between(low, high.max(low), false))
         }
+        // Samples have instants that are long over.
+        Some("string") if schema["format"] == "date-time" => Some(Draw::Later(DAY, 30 * DAY)),
         // Texts that are keys differ from event to event; those that samples show are drawn from them.
-        Some("string") if name.ends_with("Id") || name.ends_with("id") => {
-            Some(Draw::Text(format!("{name}-{{n}}-{{i}}")))
-        }
+        Some("string") if is_key(name) => Some(Draw::Text(format!("{name}-{{n}}-{{i}}"))),
         _ if !sampled.is_empty() => Some(equally(sampled)),
+        Some("object") => Some(Draw::Object(made_up_members(schema))),
         Some("string") if schema["format"].is_null() && schema["pattern"].is_null() => {
             Some(Draw::Text(format!("{name} {{n}}")))
         }
@@ -546,7 +602,9 @@ fn messages(
         {
             let fates = all.entry(touchpoint.to_owned()).or_default();
             if !fates.reactions.iter().any(|(known, ..)| known == what) {
-                fates.reactions.push(made_up_reaction(what));
+                fates
+                    .reactions
+                    .push(made_up_reaction(what, survey_of(manifests, touchpoint)));
             }
         }
     }
@@ -581,16 +639,84 @@ fn messages(
                 what.clone(),
                 percent(&format!("{path}.chance"), &reaction.chance)?,
                 span(&format!("{path}.delay"), reaction.delay.as_deref(), 2 * HOUR)?,
-                reaction.data.clone(),
+                drawn(
+                    &path,
+                    &reaction.data,
+                    made_up_reaction(what, survey_of(manifests, touchpoint)).3,
+                )?,
             ));
         }
         all.insert(touchpoint.clone(), fates);
     }
+    for (touchpoint, response) in responses(behaviour, manifests)? {
+        all.entry(touchpoint).or_default().response = Some(response);
+    }
     Ok(all)
 }
 
+/// What providers answer, by touchpoint, where journeys want to know it.
+pub fn responses(behaviour: &Behaviour, manifests: &Manifests) -> Result<BTreeMap<String, Draw>, Unfit> {
+    let mut all = BTreeMap::new();
+    for (touchpoint, spec) in &manifests.touchpoints {
+        let told = behaviour.messages.get(touchpoint).map(|told| &told.response);
+        let path = format!("messages.{touchpoint}.response");
+        match spec.outbound.as_ref().and_then(|outbound| outbound.response.as_ref()) {
+            Some(schema) => {
+                let members = drawn(&path, told.unwrap_or(&Map::new()), made_up_members(schema))?;
+                all.insert(touchpoint.clone(), Draw::Object(members));
+            }
+            None if told.is_some_and(|told| !told.is_empty()) => {
+                return Err(Unfit {
+                    path,
+                    message: "the touchpoint has no response: nobody would hear it".into(),
+                });
+            }
+            None => {}
+        }
+    }
+    Ok(all)
+}
+
+/// What is written, and of what is made up the rest.
+fn drawn(path: &str, written: &Map<String, Value>, made_up: Vec<(String, Draw)>) -> Result<Vec<(String, Draw)>, Unfit> {
+    let mut all = Vec::new();
+    for (name, value) in written {
+        all.push((name.clone(), Draw::read(&format!("{path}.{name}"), value, false)?));
+    }
+    all.extend(made_up.into_iter().filter(|(name, _)| !written.contains_key(name)));
+    Ok(all)
+}
+
+fn survey_of<'m>(manifests: &'m Manifests, touchpoint: &str) -> Option<&'m Survey> {
+    manifests
+        .touchpoints
+        .get(touchpoint)?
+        .outbound
+        .as_ref()?
+        .survey
+        .as_ref()
+}
+
+/// Every question is answered; a text says that it is one.
+fn made_up_answers(survey: &Survey) -> Vec<(String, Draw)> {
+    let answer = |question: &Question| match question.kind {
+        QuestionKind::NPS => Draw::Between(0.0, 10.0, true),
+        QuestionKind::CSAT => Draw::Between(1.0, 5.0, true),
+        QuestionKind::CES => Draw::Between(1.0, 7.0, true),
+        QuestionKind::Choice => {
+            let options = question.options.iter().flatten().enumerate();
+            Draw::OneOf(options.map(|(n, option)| (json!(option), n as f64 + 1.0)).collect())
+        }
+        QuestionKind::Text => Draw::Text("a word of customer {n}".into()),
+    };
+    let questions = survey.questions.iter();
+    questions
+        .map(|question| (question.name.to_string(), answer(question)))
+        .collect()
+}
+
 /// How often something becomes of a message, how much later on the average, and with what properties.
-fn made_up_reaction(what: &str) -> (String, f64, Micros, Properties) {
+fn made_up_reaction(what: &str, survey: Option<&Survey>) -> (String, f64, Micros, Vec<(String, Draw)>) {
     let (probability, delay) = match what {
         "delivered" => (0.98, MINUTE),
         "bounced" => (0.02, MINUTE),
@@ -598,8 +724,12 @@ fn made_up_reaction(what: &str) -> (String, f64, Micros, Properties) {
         "opened" => (0.3, 2 * HOUR),
         _ => (0.1, 2 * HOUR),
     };
-    let data = (what == "bounced").then(|| ("kind".to_owned(), json!("Hard")));
-    (what.to_owned(), probability, delay, data.into_iter().collect())
+    let data = match (what, survey) {
+        ("bounced", _) => vec![("kind".to_owned(), Draw::Always(json!("Hard")))],
+        ("answered", Some(survey)) => made_up_answers(survey),
+        _ => vec![],
+    };
+    (what.to_owned(), probability, delay, data)
 }
 
 /// Steps in the order of the list.

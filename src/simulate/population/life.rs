@@ -22,6 +22,7 @@ use std::{
     cmp::Reverse,
     collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap},
     ops::Range,
+    sync::Arc,
 };
 
 /// Something that is going to happen.
@@ -32,8 +33,8 @@ struct Coming {
 }
 
 enum What {
-    /// The customer, by place, and which act.
-    Act(usize, usize),
+    /// The customer, by place, which act, and the data of the event that it follows.
+    Act(usize, usize, Option<Arc<Properties>>),
     Reaction(Box<MessageRow>, String, Properties),
 }
 
@@ -62,6 +63,8 @@ struct Players<'p> {
     plan: &'p Plan,
     chances: Vec<Chance>,
     places: HashMap<CustomerKey, usize>,
+    /// The number of the customer at the first place.
+    first: u64,
     /// Messages that a customer got, by touchpoint.
     got: HashMap<(usize, u64), u64>,
     agenda: BinaryHeap<Reverse<Coming>>,
@@ -99,17 +102,29 @@ impl Provider for Players<'_> {
             }
             drawn -= probability;
         }
+        let number = self.first + place as u64;
         let mut reactions = Vec::new();
         for (what, probability, delay, data) in &fates.reactions {
             if chance.happens(*probability) {
-                reactions.push((chance.delay(*delay), what.clone(), data.clone()));
+                let delay = chance.delay(*delay);
+                let data = data
+                    .iter()
+                    .map(|(name, draw)| (name.clone(), draw.value(&mut chance, number, *got, message.now)));
+                reactions.push((delay, what.clone(), data.collect()));
             }
         }
+        let response = fates
+            .response
+            .as_ref()
+            .map(|draw| draw.value(&mut chance, number, *got, message.now));
         for (after, what, data) in reactions {
             let row = Box::new(message.row.clone());
             self.plan(message.now.saturating_add(after), What::Reaction(row, what, data));
         }
-        Answer::sent()
+        Answer {
+            reply: response.map_or(Reply::Sent, |response| Reply::Answered(response.into())),
+            after: 0,
+        }
     }
 }
 
@@ -137,6 +152,7 @@ pub fn lives(
         plan,
         chances: customers.clone().map(|n| Chance::of(order.seed, n)).collect(),
         places: HashMap::new(),
+        first: customers.start,
         got: HashMap::new(),
         agenda: BinaryHeap::new(),
         number: 0,
@@ -171,10 +187,11 @@ pub fn lives(
                 break;
             };
             match coming.what {
-                What::Act(place, act) => {
+                What::Act(place, act, follows) => {
                     occurrences[place][act] += 1;
                     let n = customers.start + place as u64;
-                    let event = incoming(&mut players, place, n, act, occurrences[place][act], at);
+                    let number = occurrences[place][act];
+                    let event = incoming(&mut players, (place, n), (act, follows.as_deref()), number, at);
                     world.bring(&plan.acts[act].adapter, event);
                 }
                 What::Reaction(row, what, data) => {
@@ -237,7 +254,7 @@ fn be_born(world: &World, players: &mut Players<'_>, order: &Order, place: usize
     let mut chance = players.chances[place].fork(u64::MAX, 0);
     let mut attributes = Properties::new();
     for (name, ty, draw) in &players.plan.attributes {
-        let drawn: Value = draw.value(&mut chance, n, 0);
+        let drawn: Value = draw.value(&mut chance, n, 0, order.start);
         // What does not fit its type is not known of this customer.
         if let Some(value) = gateway::of_json(ty, &drawn) {
             attributes.insert(name.clone(), value);
@@ -280,13 +297,19 @@ fn be_born(world: &World, players: &mut Players<'_>, order: &Order, place: usize
             When::Every(mean) => chance.delay(mean),
             When::After { .. } => continue,
         };
-        players.plan(order.start + first, What::Act(place, act));
+        players.plan(order.start + first, What::Act(place, act, None));
     }
     keys
 }
 
 /// The event of an act, and what follows from it is planned.
-fn incoming(players: &mut Players<'_>, place: usize, n: u64, act: usize, occurrence: u64, now: Micros) -> Incoming {
+fn incoming(
+    players: &mut Players<'_>,
+    (place, n): (usize, u64),
+    (act, follows): (usize, Option<&Properties>),
+    occurrence: u64,
+    now: Micros,
+) -> Incoming {
     let of = &players.plan.acts[act];
     let mut data = Properties::new();
     let whose = of
@@ -296,12 +319,18 @@ fn incoming(players: &mut Players<'_>, place: usize, n: u64, act: usize, occurre
     data.extend(whose);
     let mut chance = players.chances[place].fork(act as u64, occurrence);
     for (name, draw) in &of.data {
-        data.insert(name.clone(), draw.value(&mut chance, n, occurrence));
+        let drawn = draw.value(&mut chance, n, occurrence, now);
+        // The order of a cart names that cart.
+        let same = follows
+            .filter(|_| of.keys.contains(name))
+            .and_then(|data| data.get(name));
+        data.insert(name.clone(), same.cloned().unwrap_or(drawn));
     }
     let mut next = Vec::new();
     if let When::Every(mean) = of.when {
-        next.push((place, act, chance.delay(mean)));
+        next.push((place, act, chance.delay(mean), None));
     }
+    let told = (!of.followed_by.is_empty()).then(|| Arc::new(data.clone()));
     // What follows from news is everybody's own.
     let followers = match of.identifier {
         Some(_) => place..place + 1,
@@ -317,12 +346,12 @@ fn incoming(players: &mut Players<'_>, place: usize, n: u64, act: usize, occurre
             } = players.plan.acts[*follower].when
                 && chance.happens(probability)
             {
-                next.push((other, *follower, chance.delay(delay)));
+                next.push((other, *follower, chance.delay(delay), told.clone()));
             }
         }
     }
-    for (place, act, after) in next {
-        players.plan(now.saturating_add(after), What::Act(place, act));
+    for (place, act, after, follows) in next {
+        players.plan(now.saturating_add(after), What::Act(place, act, follows));
     }
     Incoming {
         id: format!("{n}-{act}-{occurrence}").into(),

@@ -14,7 +14,7 @@ mod report;
 mod run;
 mod tally;
 
-pub use behaviour::{Behaviour, Unfit, schema};
+pub use behaviour::{Behaviour, Unfit, responses, schema};
 pub use page::page;
 pub use recorded::{Recorded, Sent, adapter, messages, read_events, replay, world};
 pub use report::{compared, json, text};

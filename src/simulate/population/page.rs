@@ -8,7 +8,11 @@ use super::{
     run::Order,
     tally::{JourneyTally, Tally},
 };
-use crate::{engine::Program, expression::time::show_instant};
+use crate::{
+    engine::Program,
+    expression::time::show_instant,
+    kpi::{KpiSpec, Measure, Statistic},
+};
 use std::{fmt::Write as _, sync::Arc};
 
 /// The whole page.
@@ -88,7 +92,7 @@ fn journey_section(out: &mut String, name: &str, journey: &JourneyTally, program
     bars(out, &funnel(journey, program), journey.count("entered"));
     let kpis = measures(journey, program);
     if !kpis.is_empty() {
-        out.push_str("<h3>What it measures</h3><p class=\"note\">The dot is the share among all who entered, the line its 95 % interval.</p>");
+        out.push_str("<h3>What it measures</h3><p class=\"note\">The dot is the share among all who entered, the line its 95 % interval; amounts and times have figures only.</p>");
         intervals(out, &kpis);
     }
     for (title, prefix, note) in [
@@ -158,10 +162,11 @@ fn bars(out: &mut String, rows: &[(String, i64)], whole: i64) {
 }
 
 /// Values between their intervals' ends, on one scale.
-fn intervals(out: &mut String, kpis: &[(String, crate::kpi::Measure)]) {
+fn intervals(out: &mut String, kpis: &[(&KpiSpec, Measure)]) {
     const ROW: usize = 34;
     let top = kpis
         .iter()
+        .filter(|(spec, _)| spec.statistic == Statistic::Rate)
         .filter_map(|(_, measure)| measure.high)
         .fold(0.0_f64, f64::max);
     let scale = [0.01, 0.02, 0.04, 0.08, 0.2, 0.4, 0.8, 1.0]
@@ -187,17 +192,20 @@ fn intervals(out: &mut String, kpis: &[(String, crate::kpi::Measure)]) {
             ),
         );
     }
-    for (n, (name, measure)) in kpis.iter().enumerate() {
+    for (n, (spec, measure)) in kpis.iter().enumerate() {
         let y = n * ROW + 16;
         push(
             out,
             &format!(
                 "<text x=\"250\" y=\"{}\" class=\"label\" text-anchor=\"end\">{}</text>",
                 y + 4,
-                escaped(&cut(name, 32))
+                escaped(&cut(&spec.name, 32))
             ),
         );
-        if let (Some(value), Some(low), Some(high)) = (measure.value, measure.low, measure.high) {
+        // Amounts and times share no scale with shares.
+        if spec.statistic == Statistic::Rate
+            && let (Some(value), Some(low), Some(high)) = (measure.value, measure.low, measure.high)
+        {
             push(
                 out,
                 &format!(
@@ -213,7 +221,7 @@ fn intervals(out: &mut String, kpis: &[(String, crate::kpi::Measure)]) {
             &format!(
                 "<text x=\"950\" y=\"{}\" class=\"number\" text-anchor=\"end\">{}</text>",
                 y + 4,
-                escaped(&estimate(measure))
+                escaped(&estimate(spec, measure))
             ),
         );
     }

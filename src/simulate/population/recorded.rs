@@ -1,8 +1,13 @@
 //! A recorded file of events instead of a made-up population: JSON lines, each a CloudEvent with its `time`, and as an extension the
 //! `adapter` that brought it.
 
-use super::tally::{Tally, Ways};
+use super::{
+    behaviour::Draw,
+    chance::Chance,
+    tally::{Tally, Ways},
+};
 use crate::{
+    channel::Reply,
     clock::Micros,
     compile::{Intake, Manifests},
     engine::Outcome,
@@ -91,29 +96,32 @@ pub fn world(manifests: &Manifests, start: Micros) -> Result<World, SimulateErro
     World::new(&manifests, settings)
 }
 
-/// Lets the events come in at their times, and time pass until `end`. Every provider takes everything. Gives what came of it.
+/// Lets the events come in at their times, and time pass until `end`. Every provider takes everything, and answers as `responses` say where
+/// a journey wants to know. Gives what came of it.
 pub fn replay(
     world: &mut World,
     events: &[Recorded],
     end: Micros,
+    responses: &BTreeMap<String, Draw>,
     progress: &dyn Fn(u64),
 ) -> Result<Tally, SimulateError> {
+    let mut willing = Willing { responses, taken: 0 };
     let mut tally = Tally::default();
     let mut ways = Ways::default();
     let mut customers = BTreeSet::new();
     for event in events.iter().filter(|event| event.at < end) {
-        world.advance(event.at, &mut Willing)?;
+        world.advance(event.at, &mut willing)?;
         let adapter = event
             .adapter
             .clone()
             .or_else(|| adapter(&world.view().intake, &event.event.name));
         let came = world.bring(&adapter.unwrap_or_default(), event.event.clone());
         debug_assert!(came != Came::Unknown);
-        world.settle(&mut Willing)?;
+        world.settle(&mut willing)?;
         note(world, &mut tally, &mut ways, &mut customers);
         progress(1);
     }
-    world.advance(end, &mut Willing)?;
+    world.advance(end, &mut willing)?;
     note(world, &mut tally, &mut ways, &mut customers);
     let journeys = world.journeys();
     for whose in &customers {
@@ -142,11 +150,22 @@ fn note(world: &mut World, tally: &mut Tally, ways: &mut Ways, customers: &mut B
 }
 
 /// Takes every message at once.
-struct Willing;
+struct Willing<'r> {
+    responses: &'r BTreeMap<String, Draw>,
+    taken: u64,
+}
 
-impl Provider for Willing {
-    fn answer(&mut self, _: &Handing<'_>) -> Answer {
-        Answer::sent()
+impl Provider for Willing<'_> {
+    fn answer(&mut self, message: &Handing<'_>) -> Answer {
+        self.taken += 1;
+        let Some(response) = self.responses.get(&message.row.touchpoint) else {
+            return Answer::sent();
+        };
+        let response = response.value(&mut Chance::of(0, self.taken), self.taken, 0, message.now);
+        Answer {
+            reply: Reply::Answered(response.into()),
+            after: 0,
+        }
     }
 }
 

@@ -9,7 +9,7 @@ use crate::{
     clock::DAY,
     engine::Program,
     expression::time::{show_duration, show_instant},
-    kpi::{self, Counts, Measure},
+    kpi::{self, Counts, KpiSpec, Measure},
 };
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -63,8 +63,8 @@ pub fn text(tally: &Tally, order: &Order, programs: &[Arc<Program>]) -> String {
         list("failed", owned(journey.reasons("failed:")));
         list("ignored", owned(journey.counts_of("event:ignored:")));
         list("goals", owned(journey.counts_of("goal:")));
-        for (name, measure) in measures(journey, program.map(|program| &**program)) {
-            out.push_str(&format!("  KPI {name:<12} {}\n", estimate(&measure)));
+        for (spec, measure) in measures(journey, program.map(|program| &**program)) {
+            out.push_str(&format!("  KPI {:<16} {}\n", spec.name, estimate(spec, &measure)));
         }
     }
     let per_day = by_day(tally, order);
@@ -90,7 +90,7 @@ pub fn json(tally: &Tally, order: &Order, programs: &[Arc<Program>]) -> Value {
             let program = programs.iter().find(|program| program.journey == *name).map(|program| &**program);
             let kpis: Vec<Value> = measures(journey, program)
                 .into_iter()
-                .map(|(name, measure)| json!({"name": name, "value": measure.value, "low": measure.low, "high": measure.high, "sample": measure.sample}))
+                .map(|(spec, measure)| json!({"name": spec.name, "value": measure.value, "low": measure.low, "high": measure.high, "sample": measure.sample}))
                 .collect();
             let funnel: Vec<Value> = funnel(journey, program).into_iter().map(|(name, n)| json!({"name": name, "count": n})).collect();
             let flows: Vec<Value> = journey.flows.iter().map(|((from, to), n)| json!({"from": from, "to": to, "count": n})).collect();
@@ -186,12 +186,16 @@ pub fn compared(difference: &Difference, order: &Order, programs: &[Arc<Program>
             line(&format!("messages: {channel}"), of(before), of(after));
         }
         let was = measures(before, program);
-        for (name, measure) in measures(after, program) {
+        for (spec, measure) in measures(after, program) {
             let before = was
                 .iter()
-                .find(|(known, _)| *known == name)
-                .map_or_else(|| "unknown".into(), |(_, measure)| estimate(measure));
-            out.push_str(&format!("  KPI {name}: {before} -> {}\n", estimate(&measure)));
+                .find(|(known, _)| known.name == spec.name)
+                .map_or_else(|| "unknown".into(), |(_, measure)| estimate(spec, measure));
+            out.push_str(&format!(
+                "  KPI {}: {before} -> {}\n",
+                spec.name,
+                estimate(spec, &measure)
+            ));
         }
     }
     if !examples.is_empty() {
@@ -247,26 +251,26 @@ pub fn funnel(journey: &JourneyTally, program: Option<&Program>) -> Vec<(String,
 }
 
 /// KPIs over everybody who entered, with their intervals.
-pub fn measures(journey: &JourneyTally, program: Option<&Program>) -> Vec<(String, Measure)> {
+pub fn measures<'p>(journey: &JourneyTally, program: Option<&'p Program>) -> Vec<(&'p KpiSpec, Measure)> {
     let Some(program) = program else { return vec![] };
     // All in one hour: the whole run is the window.
     let counts = Counts(journey.counts.iter().map(|(name, n)| ((name.clone(), 0), *n)).collect());
     program
         .kpis
         .iter()
-        .map(|spec| (spec.name.clone(), kpi::measure(&counts, spec, 0)))
+        .map(|spec| (spec, kpi::measure(&counts, spec, 0)))
         .collect()
 }
 
-pub fn estimate(measure: &Measure) -> String {
-    let of = |fraction: Option<f64>| fraction.map_or_else(|| "unknown".into(), kpi::percent);
-    format!(
-        "{} ({} to {}) of {}",
-        of(measure.value),
-        of(measure.low),
-        of(measure.high),
-        thousands(measure.sample)
-    )
+/// In the unit of the measure, as status writes it. A total has no interval.
+pub fn estimate(spec: &KpiSpec, measure: &Measure) -> String {
+    let show = |value: f64| kpi::show(spec.statistic, value);
+    let value = measure.value.map_or_else(|| "unknown".into(), show);
+    let interval = match (measure.low, measure.high) {
+        (Some(low), Some(high)) => format!(" ({} to {})", show(low), show(high)),
+        _ => String::new(),
+    };
+    format!("{value}{interval} of {}", thousands(measure.sample))
 }
 
 /// Messages of each channel on each day of the run.

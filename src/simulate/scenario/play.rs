@@ -641,6 +641,10 @@ impl Provider for Answers {
         *asked += 1;
         let at_once = |reply| Answer { reply, after: 0 };
         match answer {
+            // As in production: an answer that lacks what `response` requires is ResponseInvalid.
+            None | Some(format::Answer::Sent) if message.claim.response.is_some() => {
+                at_once(Reply::Answered(Personal::new(Value::Object(Properties::new()))))
+            }
             None | Some(format::Answer::Sent) => Answer::sent(),
             Some(format::Answer::Answered(answer)) => {
                 at_once(Reply::Answered(Personal::new(Value::Object(answer.clone()))))
