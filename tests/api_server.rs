@@ -117,36 +117,42 @@ impl Server {
     /// As `kubectl apply -k` sends them.
     async fn takes_every_example(&self) -> Vec<String> {
         let mut wrong = vec![];
-        for example in ["abandoned-cart", "onboarding"] {
-            for layer in ["base", "demo"] {
-                let folder = package().join("examples").join(example).join(layer);
-                let kubectl = std::env::var_os("KUBECTL").unwrap_or_else(|| "kubectl".into());
-                let built = Command::new(kubectl)
-                    .arg("kustomize")
-                    .arg(&folder)
-                    .output()
-                    .expect("kubectl is there");
-                if !built.status.success() {
-                    wrong.push(format!(
-                        "{}: {}",
-                        folder.display(),
-                        String::from_utf8_lossy(&built.stderr)
-                    ));
-                }
-                let text = String::from_utf8(built.stdout).unwrap();
-                let objects: Vec<_> = documents(&text)
-                    .into_iter()
-                    .filter(|d| d["apiVersion"] == "journey.dev/v1alpha1")
-                    .collect();
-                println!("{example}/{layer}: {} objects", objects.len());
-                if objects.len() < 10 {
-                    wrong.push(format!("{}: only {} objects", folder.display(), objects.len()));
-                }
-                for object in objects {
-                    let name = format!("{example}/{layer} {} {}", object["kind"], object["metadata"]["name"]);
-                    for answer in [self.apply(&object).await, self.create(&object).await] {
-                        wrong.extend(answer.err().map(|said| format!("{name}: {said}")));
-                    }
+        let folders = [
+            "abandoned-cart/base",
+            "abandoned-cart/demo",
+            "onboarding/base",
+            "onboarding/demo",
+            "shop",
+            "bank",
+        ];
+        for example in folders {
+            let folder = package().join("examples").join(example);
+            let kubectl = std::env::var_os("KUBECTL").unwrap_or_else(|| "kubectl".into());
+            let built = Command::new(kubectl)
+                .arg("kustomize")
+                .arg(&folder)
+                .output()
+                .expect("kubectl is there");
+            if !built.status.success() {
+                wrong.push(format!(
+                    "{}: {}",
+                    folder.display(),
+                    String::from_utf8_lossy(&built.stderr)
+                ));
+            }
+            let text = String::from_utf8(built.stdout).unwrap();
+            let objects: Vec<_> = documents(&text)
+                .into_iter()
+                .filter(|d| d["apiVersion"] == "journey.dev/v1alpha1")
+                .collect();
+            println!("{example}: {} objects", objects.len());
+            if objects.len() < 10 {
+                wrong.push(format!("{}: only {} objects", folder.display(), objects.len()));
+            }
+            for object in objects {
+                let name = format!("{example} {} {}", object["kind"], object["metadata"]["name"]);
+                for answer in [self.apply(&object).await, self.create(&object).await] {
+                    wrong.extend(answer.err().map(|said| format!("{name}: {said}")));
                 }
             }
         }

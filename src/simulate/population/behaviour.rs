@@ -151,11 +151,14 @@ pub enum When {
     },
 }
 
+/// What becomes of a message, with which probability, how much later on the average, and with what properties.
+pub type Becomes = (String, f64, Micros, Vec<(String, Draw)>);
+
 #[derive(Debug, Default)]
 pub struct Fates {
     /// Reason and probability.
     pub failed: Vec<(String, f64)>,
-    pub reactions: Vec<(String, f64, Micros, Vec<(String, Draw)>)>,
+    pub reactions: Vec<Becomes>,
     /// What the provider answers, where the touchpoint wants to know.
     pub response: Option<Draw>,
 }
@@ -716,7 +719,7 @@ fn made_up_answers(survey: &Survey) -> Vec<(String, Draw)> {
 }
 
 /// How often something becomes of a message, how much later on the average, and with what properties.
-fn made_up_reaction(what: &str, survey: Option<&Survey>) -> (String, f64, Micros, Vec<(String, Draw)>) {
+fn made_up_reaction(what: &str, survey: Option<&Survey>) -> Becomes {
     let (probability, delay) = match what {
         "delivered" => (0.98, MINUTE),
         "bounced" => (0.02, MINUTE),
