@@ -17,6 +17,9 @@ pub const KEY_LEN: usize = 32;
 /// First byte of a sealed column: how it was sealed, so that a later way can stand beside it.
 const SEALED_V1: u8 = 1;
 
+/// The kind of identifier of which nobody knows whose it is: a browser's or a device's own.
+pub const ANONYMOUS: &str = "anonymousId";
+
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     #[error(

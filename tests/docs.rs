@@ -19,6 +19,7 @@ fn every_reason_is_documented_and_every_documented_reason_exists() {
         ("Skipped", variants("src/policy/mod.rs", "SkipReason")),
         ("Quarantined", variants("src/gateway/offer.rs", "Reason")),
         ("Refused", variants("src/gateway/refusal.rs", "Refusal")),
+        ("Not joined", variants("src/kpi/count.rs", "NotJoined")),
     ];
     for (title, names) in exactly {
         assert_eq!(section(title), names, "docs/reasons.md, {title}");

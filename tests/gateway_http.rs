@@ -11,7 +11,7 @@ use journey::{
     clock::{DAY, SECOND, now},
     gateway::{Limits, Replayed, View, replay},
     keys::{Keys, MessageKey},
-    kpi::IntakeCount,
+    kpi::{IntakeCount, NotJoined},
     link::{self, Leave},
     policy::Consent,
     store::{Imported, MessageRow, Quarantined, memory::Memory},
@@ -264,6 +264,48 @@ async fn what_cannot_be_taken_is_put_aside_with_its_reason_and_the_books_balance
     assert_eq!(
         (rows[0].1.source.as_str(), &rows[2].1.event.expose()["data"]["userId"]),
         ("web", &json!(7))
+    );
+}
+
+#[tokio::test]
+async fn a_visitor_who_says_who_they_are_is_one_customer_from_then_on() {
+    let shop = Shop::open().await;
+    let event = |id: &str, kind: &str, data: Value| json!({"specversion": "1.0", "id": id, "source": "/site", "type": kind, "data": data});
+    let send = |event: Value| shop.event("web-write-key", event);
+    send(event("1", "browsed", json!({"anonymousId": "a1"}))).await;
+    send(event("2", "signed.up", json!({"userId": "ada", "anonymousId": "a1"}))).await;
+    send(event("3", "browsed", json!({"anonymousId": "a1"}))).await;
+    let arrived = shop.arrived("readers").await;
+    let names: Vec<_> = arrived.iter().map(|(event, _)| event.name.as_str()).collect();
+    assert_eq!(names, ["browsed", "signed-up", "browsed"]);
+    assert!(arrived.iter().all(|(_, customer)| customer.id.expose() == "ada"));
+    assert_eq!(
+        arrived[2].0.profile.expose()["visits"],
+        2,
+        "what the visitor did is hers"
+    );
+    assert_eq!(count(&shop, IntakeCount::Joined).await, 1);
+
+    // Somebody else on the same device is somebody else.
+    send(event("4", "signed.up", json!({"userId": "bob", "anonymousId": "a1"}))).await;
+    assert_eq!(shop.arrived("readers").await[0].1.id.expose(), "bob");
+    assert_eq!(count(&shop, IntakeCount::NotJoined(NotJoined::TwoCustomers)).await, 1);
+}
+
+#[tokio::test]
+async fn a_public_key_joins_anonymous_ids_only() {
+    let shop = Shop::open().await;
+    let event = json!({"specversion": "1.0", "id": "1", "source": "/site", "type": "signed.up",
+        "data": {"userId": "eve", "formerId": "lovelace"}});
+    let (status, answer) = shop.event("web-write-key", event.clone()).await;
+    assert_eq!((status, &answer["results"][0]["reason"]), (202, &json!("MayNotJoin")));
+    assert!(!answer.to_string().contains("lovelace"), "{answer}");
+    assert_eq!(count(&shop, IntakeCount::Joined).await, 0);
+    shop.event("core-write-key", event).await;
+    assert_eq!(
+        count(&shop, IntakeCount::Joined).await,
+        1,
+        "a source with a secret key may"
     );
 }
 
@@ -828,6 +870,7 @@ async fn a_withdrawal_holds_against_a_consent_by_a_clock_that_is_ahead() {
     let key = shop.keys.customer(NAMESPACE, "userId", "ada");
     let ahead = Imported {
         key,
+        anonymous: false,
         id: "ada".to_owned().into(),
         attributes: serde_json::Map::new().into(),
         consents: BTreeMap::from([(

@@ -196,6 +196,7 @@ impl World {
         let attributes = json!({"email": format!("{user}@example.com"), "firstName": "Ada"});
         let imported = Imported {
             key: self.key(user),
+            anonymous: false,
             id: user.to_owned().into(),
             attributes: Personal::new(attributes.as_object().unwrap().clone()),
             consents: granted
@@ -228,6 +229,8 @@ impl World {
             name: name.into(),
             customer: self.key(user),
             customer_id: Some(user.to_owned().into()),
+            anonymous: false,
+            known_as: vec![],
             time: self.clock_now(),
             data: Personal::new(data.as_object().unwrap().clone()),
             about: None,

@@ -25,6 +25,7 @@ async fn a_restored_store_goes_on_where_the_dump_was_taken_and_needs_its_keys() 
     store.put_settings(NS, &json!({"settings": true})).await.unwrap();
     let ada = Imported {
         key: keys.customer(NS, "userId", "ada"),
+        anonymous: false,
         id: Personal::new("ada".into()),
         attributes: Personal::new(json!({"email": "ada@example.com"}).as_object().unwrap().clone()),
         consents: BTreeMap::from([("news".to_owned(), Consent { granted: false, at: 1 })]),
@@ -74,6 +75,8 @@ async fn accept(store: &Postgres, keys: &Keys, see: &(dyn Fn(&Customer) + Send +
         name: "seen".into(),
         customer: keys.customer(NS, "userId", "ada"),
         customer_id: Some(Personal::new("ada".into())),
+        anonymous: false,
+        known_as: vec![],
         time: 2,
         data: Personal::default(),
         about: None,

@@ -10,6 +10,8 @@ mod postgres;
 mod door;
 #[path = "store/intake.rs"]
 mod intake;
+#[path = "store/join.rs"]
+mod join;
 #[path = "store/leases.rs"]
 mod leases;
 #[path = "store/look.rs"]
@@ -78,7 +80,8 @@ contract! {
         a_sighting_comes_back_when_it_is_due_and_is_forgotten_when_it_is_blank
         a_sweep_comes_to_everybody_once_and_goes_on_where_it_stopped
         a_sweep_keeps_to_the_shards_that_are_held_and_is_fenced
-        who_has_ended_and_is_watched_no_more_holds_nobody_up;
+        who_has_ended_and_is_watched_no_more_holds_nobody_up
+        two_who_become_one_are_seen_as_one;
     news:
         news_comes_to_everybody_once_in_the_order_of_acceptance_and_is_forgotten
         runners_bring_news_to_their_own_shards_and_the_last_one_forgets_it
@@ -98,6 +101,17 @@ contract! {
         places_are_for_those_who_wait_longest_in_any_shard
         nobody_comes_in_where_the_runner_lets_nobody_in
         who_is_turned_away_is_gone_and_takes_no_place;
+    join:
+        events_of_either_name_reach_the_one_customer_in_order
+        who_nobody_knew_is_a_name_from_the_first_event_on
+        names_of_a_chain_lead_to_the_last
+        a_shared_device_joins_nobody_to_anybody
+        profiles_and_consents_become_one
+        all_that_hangs_on_the_one_who_goes_moves
+        a_journey_that_one_of_both_had_left_is_told
+        two_who_came_in_by_the_same_news_keep_both_enrollments
+        a_message_on_its_way_is_still_heard_of_under_the_new_name
+        joins_and_events_of_both_at_once_lose_nothing;
     rounds:
         nothing_to_do_does_not_call_work
         a_round_sees_all_of_a_customer_and_writes_all_or_nothing

@@ -92,6 +92,9 @@ pub struct Population {
     /// Ended as OptedOut: the customer left by their own hand.
     #[serde(default)]
     pub opted_out: i64,
+    /// Ended as Merged: two customers became one, and the other's enrollment was the older.
+    #[serde(default)]
+    pub merged: i64,
     /// Ended as Failed.
     #[serde(default)]
     pub failed: i64,

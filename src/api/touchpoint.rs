@@ -50,7 +50,7 @@ pub struct TouchpointSpec {
     .message("a schedule comes from no adapter, concerns no one customer and has no data: leave out from, customer, schema"))]
 #[x_kube(validation = Rule::new("has(self.schedule) || !has(self.timeZone)").message("timeZone belongs to schedule").field_path(".timeZone"))]
 #[x_kube(validation = Rule::new("!has(self.timeZone) || self.timeZone != 'Customer'").message("a schedule comes at one instant for everybody: name an IANA zone").field_path(".timeZone"))]
-#[x_kube(validation = Rule::new("has(self.customer) || !(has(self.attributes) || has(self.consent))").message("attributes and consent need customer"))]
+#[x_kube(validation = Rule::new("has(self.customer) || !(has(self.attributes) || has(self.consent) || has(self.alsoKnownAs))").message("attributes, consent and alsoKnownAs need customer"))]
 pub struct Inbound {
     /// The CloudEvents type, or the name of a track call.
     #[schemars(length(min = 1, max = 256))]
@@ -66,6 +66,11 @@ pub struct Inbound {
     pub from: Option<Vec<Name>>,
     /// CEL over event: whose it is. Left out: news, it concerns every customer for whom the listener's `when` holds.
     pub customer: Option<Expr>,
+    /// CEL over event: other identifiers of the same customer, each a path such as event.anonymousId; who was two is one customer from
+    /// now on.
+    #[schemars(length(min = 1, max = 8))]
+    #[x_kube(merge_strategy = ListMerge::Atomic)]
+    pub also_known_as: Option<Vec<Expr>>,
     /// JSON Schema of the data; an event that breaks it goes to quarantine with the reason. Left out: no data can be read.
     #[serde(default)]
     #[schemars(schema_with = "object")]

@@ -743,6 +743,10 @@ codes! {
         "What happens by the clock is brought by no adapter, concerns no one customer and has no data. So from, customer, schema, attributes and consent have no meaning beside schedule."
         bad "inbound: {schedule: \"0 9 * * *\", customer: event.userId}"
         good "inbound: {schedule: \"0 9 * * *\"}";
+    JNY410 PublicKeyJoins Value Error "a public key would join two known customers"
+        "Anybody can read a public key, so an event that comes by it may join anonymous ids only: else anyone could become anyone."
+        bad "inbound: {from: [web], customer: event.userId, alsoKnownAs: [event.formerId]}"
+        good "inbound: {from: [core], customer: event.userId, alsoKnownAs: [event.formerId]}";
 }
 
 impl Code {

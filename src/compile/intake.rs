@@ -52,6 +52,8 @@ pub struct Inbound {
     pub customer: Option<expression::Program>,
     /// Kind of the identifier: userId, anonymousId, or the last name of the path that `customer` reads. Empty of news.
     pub identifier: String,
+    /// Other identifiers of the same customer: what gives the value, and the kind.
+    pub also_known_as: Vec<(expression::Program, String)>,
     /// None: any object.
     pub schema: Option<jsonschema::Validator>,
     /// Attribute to what the event teaches; sees the profile before the event. Values fit the attribute's type.

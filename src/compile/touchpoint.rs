@@ -12,6 +12,7 @@ use crate::{
     api::touchpoint::{Inbound as InboundSpec, Outbound as OutboundSpec},
     engine::{program::Outbound, response::Response},
     expression::{self, Field, Layout, OnMissing, Place, Scope, Type},
+    keys::ANONYMOUS,
     policy::{Basis, Purpose},
 };
 use std::{collections::BTreeSet, sync::Arc};
@@ -96,12 +97,13 @@ pub fn inbound(
     };
     let customer = spec.customer.as_ref().and_then(|source| {
         let program = cel(report, "spec.inbound.customer", source.as_str(), &place, &mut layout)?;
-        let kind = identifier(report, source.as_str(), &program, &layout)?;
+        let kind = identifier(report, "spec.inbound.customer", source.as_str(), &program, &layout)?;
         Some((program, kind))
     });
     if spec.customer.is_none() {
         news(report, spec);
     }
+    let also_known_as = also_known_as(report, world, spec, &place, &mut layout);
 
     let attributes = spec.attributes.iter().flatten().filter_map(|(attribute, value)| {
         let path = format!("spec.inbound.attributes.{attribute}");
@@ -156,6 +158,7 @@ pub fn inbound(
         layout,
         customer,
         identifier: identifier.unwrap_or_default(),
+        also_known_as,
         schema: validator,
         attributes,
         consent,
@@ -167,6 +170,7 @@ fn news(report: &mut Report, spec: &InboundSpec) {
     for (field, is_there) in [
         ("attributes", spec.attributes.is_some()),
         ("consent", spec.consent.is_some()),
+        ("alsoKnownAs", spec.also_known_as.is_some()),
     ] {
         if is_there {
             report.error(
@@ -240,8 +244,51 @@ pub fn purposes<'m>(world: &World<'m>) -> BTreeSet<&'m str> {
         .collect()
 }
 
+/// Identifiers that an event joins to its customer.
+fn also_known_as(
+    report: &mut Report,
+    world: &World<'_>,
+    spec: &InboundSpec,
+    place: &Place<'_>,
+    layout: &mut Layout,
+) -> Vec<(expression::Program, String)> {
+    let public = |name: &&crate::api::text::Name| {
+        let adapter = world.manifests.adapters.get(name.as_str());
+        adapter
+            .and_then(|adapter| adapter.http.as_ref())
+            .is_some_and(|http| http.public)
+    };
+    let public = spec.from.iter().flatten().find(public);
+    let mut all = vec![];
+    for (n, source) in spec.also_known_as.iter().flatten().enumerate() {
+        let path = format!("spec.inbound.alsoKnownAs[{n}]");
+        let Some(program) = cel(report, &path, source.as_str(), place, layout) else {
+            continue;
+        };
+        let Some(kind) = identifier(report, &path, source.as_str(), &program, layout) else {
+            continue;
+        };
+        if let Some(public) = public
+            && kind != ANONYMOUS
+        {
+            let message = format!("the key of adapter '{public}' is public: it may join anonymous ids only");
+            let help = "write event.anonymousId, or take the adapter out of from".to_owned();
+            report.error(Code::PublicKeyJoins, path, message, help);
+            continue;
+        }
+        all.push((program, kind));
+    }
+    all
+}
+
 /// The kind of the identifier is the last name of the path; a computed value has none.
-fn identifier(report: &mut Report, source: &str, program: &expression::Program, layout: &Layout) -> Option<String> {
+fn identifier(
+    report: &mut Report,
+    path: &str,
+    source: &str,
+    program: &expression::Program,
+    layout: &Layout,
+) -> Option<String> {
     let last = match program.reads() {
         [slot] => layout.path(*slot).segments.last(),
         _ => None,
@@ -251,7 +298,7 @@ fn identifier(report: &mut Report, source: &str, program: &expression::Program, 
         let message = "the kind of the identifier is the name of what is read, and this is not a path alone";
         report.error(
             Code::IdentifierIsComputed,
-            "spec.inbound.customer",
+            path,
             message,
             "write event.userId, event.anonymousId or another property".to_owned(),
         );

@@ -165,7 +165,7 @@ impl<'m> World<'m> {
                 if !self.manifests.journeys.contains_key(name) && !self.manifests.chained.contains(name) {
                     return None;
                 }
-                fields.push(field("outcome", values(Ending::ALL.map(Ending::name)), false));
+                fields.push(field("outcome", values(Ending::TOLD.map(Ending::name)), false));
                 fields.push(field("journey", values([name]), false));
             }
             Some((touchpoint, "answered")) => {

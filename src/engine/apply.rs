@@ -2,7 +2,7 @@
 
 use super::{
     entry::{self, Admission},
-    goal,
+    goal, join,
     look::{self, plan_looks},
     program::{Program, Programs},
     sight::Sight,
@@ -37,6 +37,10 @@ pub fn apply(
             if let Some(enrollment) = enrollments.iter_mut().find(|each| each.ordinal == *enrollment) {
                 pass_time(programs, enrollment, &mut round);
             }
+            None
+        }
+        Input::Merged => {
+            join::join(enrollments, &mut round);
             None
         }
         Input::Admit { enrollment } => {
@@ -213,7 +217,7 @@ pub(super) fn turn_away(enrollments: &mut Vec<Enrollment>, ordinals: &[i64], rou
 
 /// The customer's own hand takes them out at once, wherever they stand, also where the program is not there or the journey is suspended, and
 /// out of the line at the door.
-fn leave(enrollments: &mut Vec<Enrollment>, round: &mut Round<'_>) -> Disposition {
+pub(super) fn leave(enrollments: &mut Vec<Enrollment>, round: &mut Round<'_>) -> Disposition {
     let mut any = false;
     for enrollment in enrollments.iter_mut().filter(|each| each.is_active()) {
         if enrollment.is_paced() {

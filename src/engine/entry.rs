@@ -6,7 +6,7 @@ use super::{
     look::CHANGED,
     program::{ExitRule, Program},
     sight::Sight,
-    state::{Disposition, Enrollment, Event, Ignored, JOINED, Standing},
+    state::{Disposition, Ending, Enrollment, Event, Ignored, JOINED, Standing},
     walk::{Round, Walk, enroll},
 };
 use crate::{
@@ -37,6 +37,9 @@ pub fn watch_until(program: &Program, enrollment: &Enrollment) -> Micros {
     let goals = open.map(|goal| enrollment.entered_at.saturating_add(goal.within).saturating_add(LATE));
     let cooldown = program.reentry.cooldown.map(|cooldown| at.saturating_add(cooldown));
     let counted = program.reentry.max.map(|_| at.saturating_add(COUNTED));
+    if enrollment.is_merged() {
+        return counted.unwrap_or(at);
+    }
     goals.chain(cooldown).chain(counted).fold(at, Micros::max)
 }
 
@@ -194,16 +197,20 @@ fn ask(asked: &Admission<'_>, enrollments: &[Enrollment], round: &mut Round<'_>)
     if event.hops > MOST_HOPS {
         return Err(Ignored::ChainTooLong);
     }
-    let last = enrollments
-        .iter()
-        .filter(|each| each.key.expose() == key)
-        // A look has a later number than events that came after its time.
-        .max_by_key(|each| (each.entries, each.ordinal));
-    let entries = last.map_or(0, |last| last.entries);
-    let left_at = last.and_then(|last| match last.standing {
-        Standing::Ended { at, .. } => Some(at),
-        Standing::Waiting { .. } | Standing::Sending { .. } | Standing::Paced { .. } => None,
-    });
+    // Of a customer who was two before there are two series of entries: they add up, as far as they are remembered.
+    let of_key = || {
+        enrollments
+            .iter()
+            .filter(|each| each.key.expose() == key && !each.is_paced())
+    };
+    let counted = of_key().map(|each| each.entries).max().unwrap_or(0);
+    let entries = counted.max(u32::try_from(of_key().count()).unwrap_or(u32::MAX));
+    let left_at = of_key()
+        .filter_map(|each| match each.standing {
+            Standing::Ended { outcome, at } => (outcome != Ending::Merged).then_some(at),
+            Standing::Waiting { .. } | Standing::Sending { .. } | Standing::Paced { .. } => None,
+        })
+        .max();
     let held_out = program
         .holdout
         .as_ref()

@@ -18,6 +18,9 @@ const MILLION: i64 = 1_000_000;
 /// Once per enrollment, within the time from its entry, wherever it stands and also when it has ended. Whether any was reached.
 pub(super) fn reach(walk: &mut Walk<'_, '_, '_>, event: &Event) -> bool {
     let mut any = false;
+    if walk.enrollment.is_merged() {
+        return any;
+    }
     let program = walk.program;
     let entered_at = walk.enrollment.entered_at;
     for goal in &program.goals {

@@ -11,6 +11,7 @@ pub mod apply;
 mod chance;
 mod entry;
 mod goal;
+mod join;
 mod known;
 mod look;
 pub mod program;

@@ -24,6 +24,9 @@ pub struct Customer {
 pub const JOINED: &str = "choice/joined";
 pub const LEFT: &str = "choice/left";
 
+/// An event that nobody sent: from here on the inbox is that of a customer who was two before.
+pub const MERGED: &str = "customer/merged";
+
 /// An accepted event.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Event {
@@ -141,6 +144,12 @@ impl Enrollment {
         !matches!(self.standing, Standing::Ended { .. })
     }
 
+    /// Whether it ended because the customer had an older one: what it would reach, that one reaches.
+    pub fn is_merged(&self) -> bool {
+        let merged = Ending::Merged;
+        matches!(self.standing, Standing::Ended { outcome, .. } if outcome == merged)
+    }
+
     /// Whether it waits at the door, by entry.pace.
     pub fn is_paced(&self) -> bool {
         matches!(self.standing, Standing::Paced { .. })
@@ -169,10 +178,19 @@ pub enum Ending {
     Failed,
     /// The customer left by their own hand: no step or exit can say so.
     OptedOut,
+    /// Two customers became one, and the other's enrollment was the older.
+    Merged,
 }
 
 impl Ending {
-    pub const ALL: [Self; 4] = [Self::Completed, Self::Converted, Self::Disqualified, Self::Failed];
+    /// Those that other journeys are told of, by `journey/NAME`: who was merged is in the journey still.
+    pub const TOLD: [Self; 5] = [
+        Self::Completed,
+        Self::Converted,
+        Self::Disqualified,
+        Self::Failed,
+        Self::OptedOut,
+    ];
 
     /// What counters and statuses call it.
     pub fn name(self) -> &'static str {
@@ -182,6 +200,7 @@ impl Ending {
             Self::Disqualified => "Disqualified",
             Self::Failed => "Failed",
             Self::OptedOut => "OptedOut",
+            Self::Merged => "Merged",
         }
     }
 }
@@ -219,6 +238,8 @@ pub enum Input {
     Event { sequence: i64, event: Event },
     /// News that has come to this customer: it does what an event does, and is counted apart.
     News { sequence: i64, event: Event },
+    /// The customer was two before ([`MERGED`]): of two enrollments under one key the older stays.
+    Merged,
     /// The time at which a wait ends, or a condition may change, has come.
     Due { enrollment: i64 },
     /// The turn of one who waits at the door has come.

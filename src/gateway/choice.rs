@@ -8,7 +8,7 @@ use super::{Gateway, body, cloudevents, page, refusal::Refusal, write_key};
 use crate::{
     clock::{self, Micros},
     engine::state::{JOINED, LEFT},
-    keys::CustomerKey,
+    keys::{ANONYMOUS, CustomerKey},
     link::{self, Chosen},
     personal::Personal,
     policy::Consent,
@@ -76,6 +76,7 @@ pub async fn act(
         joins: chosen.joins,
         customer: chosen.customer,
         customer_id: None,
+        anonymous: false,
         source: "choice",
         id,
     };
@@ -152,6 +153,7 @@ async fn take_from(gateway: &Gateway, adapter: &str, headers: &HeaderMap, body: 
         customer,
         // Who says no before we know them is met by it: the no is kept.
         customer_id: Some(identifier.to_owned().into()),
+        anonymous: kind == ANONYMOUS,
         source: adapter,
         id,
     };
@@ -193,6 +195,8 @@ struct Choice<'a> {
     joins: bool,
     customer: CustomerKey,
     customer_id: Option<Personal<String>>,
+    /// Whether that is an anonymous id.
+    anonymous: bool,
     source: &'a str,
     /// The same for a request that is sent again.
     id: String,
@@ -206,6 +210,8 @@ pub fn chosen_by(journey: &str, joins: bool, customer: CustomerKey, key: [u8; 16
         name: if joins { JOINED } else { LEFT }.to_owned(),
         customer,
         customer_id: None,
+        anonymous: false,
+        known_as: vec![],
         time: now,
         data: Map::new().into(),
         about: None,
@@ -231,12 +237,14 @@ async fn choose(gateway: &Gateway, choice: Choice<'_>) -> Result<Receipt, StoreE
         joins,
         customer,
         customer_id,
+        anonymous,
         source,
         id,
     } = choice;
     let key = gateway.keys.event(&gateway.namespace, source, &id);
     let arrival = Arrival {
         customer_id,
+        anonymous,
         ..chosen_by(journey, joins, customer, key, id, clock::now())
     };
     let learn = |arrival: &Arrival, customer: &mut Customer| {

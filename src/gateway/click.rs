@@ -170,6 +170,8 @@ pub fn of_message(
         name,
         customer: message.customer,
         customer_id: None,
+        anonymous: false,
+        known_as: vec![],
         time: now,
         data: data.into(),
         about: Some(about),

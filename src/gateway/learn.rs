@@ -98,6 +98,8 @@ impl<'a> Learning<'a> {
             name: name.to_owned(),
             customer: arrival.customer,
             customer_id: None,
+            anonymous: false,
+            known_as: vec![],
             time: arrival.time,
             data: [("purpose".to_owned(), Json::from(heard.purpose.as_str()))]
                 .into_iter()

@@ -10,9 +10,9 @@ use crate::{
     clock::Micros,
     compile::Inbound,
     expression::{self, Val},
-    keys::Keys,
+    keys::{ANONYMOUS, Keys},
     personal::Personal,
-    store::{Arrival, News, Quarantined},
+    store::{Arrival, Identifier, News, Quarantined},
 };
 use jsonschema::error::ValidationErrorKind;
 
@@ -34,6 +34,8 @@ pub enum Reason {
     NoCustomer,
     /// A receipt names a message that never went out.
     UnknownMessage,
+    /// A public key would join an identifier that is no anonymous id.
+    MayNotJoin,
 }
 
 impl Reason {
@@ -45,6 +47,7 @@ impl Reason {
             Self::SchemaViolation => "SchemaViolation",
             Self::NoCustomer => "NoCustomer",
             Self::UnknownMessage => "UnknownMessage",
+            Self::MayNotJoin => "MayNotJoin",
         }
     }
 }
@@ -142,13 +145,34 @@ fn judge(view: &View, keys: &Keys, adapter: &str, incoming: &Incoming, now: Micr
         );
         (Reason::NoCustomer, detail)
     };
-    let identifier = identifier(inbound, customer, incoming, time, now).ok_or_else(no_customer)?;
+    let value = |of: &expression::Program| identifier(inbound, of, incoming, time, now);
+    let identifier = value(customer).ok_or_else(no_customer)?;
+    let public = intake.sources.get(adapter).is_some_and(|source| source.public);
+    let mut known_as = vec![];
+    for (of, kind) in &inbound.also_known_as {
+        let Some(other) = value(of) else { continue };
+        if public && kind != ANONYMOUS {
+            let detail = format!(
+                "spec.inbound.alsoKnownAs of Touchpoint {} names another {kind}, and a public key may join anonymous ids only; \
+                 send it by an adapter whose key is secret",
+                inbound.touchpoint
+            );
+            return Err((Reason::MayNotJoin, detail));
+        }
+        known_as.push(Identifier {
+            key: keys.customer(&intake.namespace, kind, &other),
+            id: other.into(),
+            anonymous: kind == ANONYMOUS,
+        });
+    }
     Ok(Offer::Arrival(Box::new(Arrival {
         key,
         id: incoming.id.clone(),
         name: inbound.touchpoint.clone(),
         customer: keys.customer(&intake.namespace, &inbound.identifier, &identifier),
         customer_id: Some(identifier.into()),
+        anonymous: inbound.identifier == ANONYMOUS,
+        known_as,
         time,
         data: incoming.data.clone(),
         about: None,
@@ -158,20 +182,13 @@ fn judge(view: &View, keys: &Keys, adapter: &str, incoming: &Incoming, now: Micr
 
 fn identifier(
     inbound: &Inbound,
-    customer: &expression::Program,
+    of: &expression::Program,
     incoming: &Incoming,
     time: Micros,
     now: Micros,
 ) -> Option<String> {
-    let record = learn::record_of_event(
-        inbound,
-        customer,
-        incoming.id.expose(),
-        time,
-        incoming.data.expose(),
-        now,
-    );
-    let value = match customer.eval(&record).ok()? {
+    let record = learn::record_of_event(inbound, of, incoming.id.expose(), time, incoming.data.expose(), now);
+    let value = match of.eval(&record).ok()? {
         Val::Text(text) => text.into_owned(),
         Val::Int(number) => number.to_string(),
         Val::Bool(_) | Val::Number(_) | Val::Instant(_) | Val::Duration(_) | Val::List(_) | Val::Object(_) => {

@@ -102,6 +102,8 @@ fn judge(
         name,
         customer: message.customer,
         customer_id: None,
+        anonymous: false,
+        known_as: vec![],
         time: incoming.time.unwrap_or(now).min(now),
         data: kept.into(),
         about: Some(about),

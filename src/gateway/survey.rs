@@ -113,6 +113,8 @@ async fn record(gateway: &Gateway, asked: &Asked, answers: Properties) -> Result
         name: format!("{}/answering", message.touchpoint),
         customer: message.customer,
         customer_id: None,
+        anonymous: false,
+        known_as: vec![],
         // Duplicates are looked for within a day: that of the message.
         time: message.at,
         data: Properties::new().into(),
@@ -140,6 +142,8 @@ fn answered(gateway: &Gateway, message: &MessageRow, answers: Properties, now: c
         name,
         customer: message.customer,
         customer_id: None,
+        anonymous: false,
+        known_as: vec![],
         time: now,
         data: answers.into(),
         about: Some(About {

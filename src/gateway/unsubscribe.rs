@@ -88,6 +88,8 @@ pub fn withdrawal(view: &View, keys: &Keys, leave: &Leave, now: clock::Micros) -
         name: name.to_owned(),
         customer: leave.customer,
         customer_id: None,
+        anonymous: false,
+        known_as: vec![],
         time: now,
         data: Properties::from_iter([purpose]).into(),
         about: None,

@@ -129,6 +129,10 @@ pub enum IntakeCount {
     Changed,
     /// What followed from accepted events (`consent/granted`): journeys get it, but nobody sent it.
     Followed,
+    /// Two customers became one, as an accepted event said.
+    Joined,
+    /// They did not, for a reason: the event counts as accepted all the same.
+    NotJoined(NotJoined),
 }
 
 impl IntakeCount {
@@ -139,6 +143,27 @@ impl IntakeCount {
             Self::Quarantined { reason } => format!("quarantined:{reason}"),
             Self::Changed => "changed".into(),
             Self::Followed => "followed".into(),
+            Self::Joined => "joined".into(),
+            Self::NotJoined(why) => format!("not-joined:{}", why.name()),
+        }
+    }
+}
+
+/// Why two customers stay two although an event says that they are one; docs/reasons.md has each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum NotJoined {
+    /// The anonymous id belongs to somebody who is known by another name.
+    TwoCustomers,
+    /// One customer has so many identifiers already.
+    TooManyNames,
+}
+
+impl NotJoined {
+    /// What counters call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TwoCustomers => "TwoCustomers",
+            Self::TooManyNames => "TooManyNames",
         }
     }
 }

@@ -6,7 +6,7 @@ mod lift;
 mod measure;
 mod show;
 
-pub use count::{Count, Counts, IntakeCount};
+pub use count::{Count, Counts, IntakeCount, NotJoined};
 pub use histogram::{Histogram, bucket};
 pub use lift::{Lift, lift};
 pub use measure::{KpiSpec, Measure, State, Statistic, Target, measure, seconds};

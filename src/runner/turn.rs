@@ -14,7 +14,9 @@ use crate::{
     engine::{
         self,
         program::Programs,
-        state::{About, Action, Customer, Disposition, Enrollment, Ignored, Input, Look, Outcome, Standing},
+        state::{
+            About, Action, Customer, Disposition, Ending, Enrollment, Ignored, Input, Look, MERGED, Outcome, Standing,
+        },
     },
     keys::{CustomerKey, Keys, MessageKey},
     kpi::{Count, Counts},
@@ -194,6 +196,9 @@ impl<'a, 't> Walk<'a, 't> {
             self.done.commit.consumed.push(sequence);
             if event.name == engine::CHANGED {
                 self.look(sequence, event, true);
+            } else if event.name == MERGED {
+                // Nobody sent it: the books of events know nothing of it.
+                self.apply(Input::Merged);
             } else {
                 self.apply(Input::Event { sequence, event });
             }
@@ -382,7 +387,7 @@ impl<'a, 't> Walk<'a, 't> {
                 (Some(did), Input::Look { .. }) => Some((Count::Noticed(did), None)),
                 (Some(did), Input::Event { event, .. }) => Some((Count::Event(did), Some(event.name.as_str()))),
                 (Some(did), Input::News { event, .. }) => Some((Count::News(did), Some(event.name.as_str()))),
-                (Some(did), Input::Due { .. } | Input::Admit { .. } | Input::Outcome { .. }) => {
+                (Some(did), Input::Merged | Input::Due { .. } | Input::Admit { .. } | Input::Outcome { .. }) => {
                     Some((Count::Event(did), None))
                 }
             };
@@ -499,7 +504,10 @@ impl<'a, 't> Walk<'a, 't> {
             if self.before.iter().any(|before| before == enrollment) {
                 continue;
             }
-            if let Standing::Ended { outcome, .. } = enrollment.standing {
+            // Who was merged is in the journey still: no other journey hears that it has ended.
+            if let Standing::Ended { outcome, .. } = enrollment.standing
+                && outcome != Ending::Merged
+            {
                 let had_ended = |before: &Enrollment| before.ordinal == enrollment.ordinal && !before.is_active();
                 if !self.before.iter().any(had_ended) {
                     self.done.commit.ended.push(EndedRow {

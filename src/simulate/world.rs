@@ -361,6 +361,11 @@ impl World {
         std::mem::take(&mut self.happenings)
     }
 
+    /// The customer that a name is of by now.
+    pub fn whose(&self, name: CustomerKey) -> CustomerKey {
+        self.store.whose(&self.namespace, name)
+    }
+
     /// An event by an adapter, judged, learned from and accepted as the gateway does it.
     pub fn bring(&mut self, adapter: &str, event: Incoming) -> Came {
         let now = self.now();

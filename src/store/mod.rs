@@ -4,6 +4,7 @@
 //! caller gives. Whoever changes a customer holds that customer's row lock, so events, consent, caps and attributes of one customer are serial.
 //! Knows no Kubernetes, no channel, no HTTP.
 
+mod join;
 pub mod memory;
 pub mod postgres;
 pub mod row;
@@ -78,6 +79,11 @@ pub trait Store: Send + Sync + 'static {
     /// Journeys that watch an attribute which an event changed (`customer.NAME` among what they listen to; `customer.id` for a customer who
     /// is new) are told of it next after the event, by `customer/changed` with the profile that the event left. Nobody sent that either: it
     /// is counted as changed, once for each journey told.
+    ///
+    /// Whoever the event is about is looked for by all their names: an identifier that was joined to a customer is that customer's, for good.
+    /// Those that `known_as` names become one with its customer before `learn` is called, by the rules of [`join`]: profiles and consents are
+    /// merged, and everything else of the other (enrollments, inbox, messages on their way, contacts) becomes the one's, in the same
+    /// transaction. Journeys in which both were get an inbox row [`crate::engine::state::MERGED`] before all others of this call.
     async fn accept(&self, namespace: &str, batch: &[Arrival], learn: Learn<'_>) -> Result<Vec<Receipt>>;
     /// One transaction: finds duplicates as [`Store::accept`] does, appends the news, gives each listening journey that exists and is not
     /// stopped a row from which [`Store::round`] brings it to every customer, counts accepted and duplicate. Receipts in the order of `news`.

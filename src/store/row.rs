@@ -53,6 +53,8 @@ pub struct Customer {
     pub key: CustomerKey,
     /// The identifier's own value, for `customer.id`.
     pub id: Personal<String>,
+    /// Whether they are known by anonymous ids only.
+    pub anonymous: bool,
     pub attributes: Personal<Properties>,
     /// By purpose.
     pub consents: BTreeMap<String, Consent>,
@@ -62,6 +64,11 @@ pub struct Customer {
 /// called so, so no event, import or policy speaks of it; and of two customers who become one the no holds.
 pub fn choice_of(journey: &str) -> String {
     format!("journey/{journey}")
+}
+
+/// The journey of such a subject; None: it is a purpose.
+pub fn journey_of(subject: &str) -> Option<&str> {
+    subject.strip_prefix("journey/")
 }
 
 impl Customer {
@@ -96,12 +103,24 @@ pub struct Arrival {
     pub customer: CustomerKey,
     /// For a customer never seen before; None: only known customers (events about messages).
     pub customer_id: Option<Personal<String>>,
+    /// Whether `customer` is an anonymous id.
+    pub anonymous: bool,
+    /// Others who are the same customer from this event on, 8 at most.
+    pub known_as: Vec<Identifier>,
     /// By its own word; the store caps it at its acceptance.
     pub time: Micros,
     pub data: Personal<Properties>,
     pub about: Option<About>,
     /// Journeys that listen for it.
     pub listeners: Vec<String>,
+}
+
+/// A name of a customer.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Identifier {
+    pub key: CustomerKey,
+    pub id: Personal<String>,
+    pub anonymous: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -131,6 +150,8 @@ pub struct Quarantined {
 #[derive(Debug, Clone, PartialEq)]
 pub struct Imported {
     pub key: CustomerKey,
+    /// Whether `key` is an anonymous id.
+    pub anonymous: bool,
     pub id: Personal<String>,
     pub attributes: Personal<Properties>,
     pub consents: BTreeMap<String, Consent>,

@@ -6,7 +6,7 @@ use crate::{
     engine::{
         self,
         program::Pace,
-        state::{Enrollment, Event, Properties},
+        state::{Enrollment, Event, MERGED, Properties},
     },
     keys::{CustomerKey, MessageKey},
     kpi::{Counts, IntakeCount},
@@ -106,6 +106,8 @@ pub fn ending(hold: &Hold, row: &EndedRow, customer: &Customer, listeners: &[Str
         name: ending_name(&hold.journey),
         customer: row.customer,
         customer_id: None,
+        anonymous: false,
+        known_as: vec![],
         time: now,
         data: data
             .into_iter()
@@ -189,6 +191,31 @@ pub fn ranges(shard: u8) -> Vec<(Vec<u8>, Vec<u8>)> {
             .map_or_else(|| vec![u8::MAX; 17], |next| vec![next])
     };
     firsts.map(|first| (vec![first], end(first))).collect()
+}
+
+/// What tells a journey, in its inbox, that its customer was two before.
+pub fn merged(now: Micros) -> Event {
+    Event {
+        name: MERGED.into(),
+        id: Personal::default(),
+        time: now,
+        accepted_at: now,
+        data: Personal::default(),
+        profile: Personal::default(),
+        about: None,
+        hops: 0,
+    }
+}
+
+/// A customer never seen before.
+pub fn met(key: CustomerKey, id: Personal<String>, anonymous: bool) -> Customer {
+    Customer {
+        key,
+        id,
+        anonymous,
+        attributes: Personal::default(),
+        consents: BTreeMap::new(),
+    }
 }
 
 /// What the intake counts of a batch: received events by their receipts, and what followed from them and what changed apart.

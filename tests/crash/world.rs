@@ -178,6 +178,7 @@ impl World {
             let email = json!({"email": format!("{}@example.com", customer(n))});
             Imported {
                 key: self.keys.customer(NAMESPACE, "userId", &customer(n)),
+                anonymous: false,
                 id: customer(n).into(),
                 attributes: Personal::new(email.as_object().unwrap().clone()),
                 consents: consented(n)

@@ -184,6 +184,7 @@ async fn no_event_and_no_import_brings_back_who_has_left() {
     assert_eq!(heard(&shop.arrived("tips").await), [("choice/left", true)]);
     let old = Imported {
         key: shop.keys.customer(NAMESPACE, "userId", "ada"),
+        anonymous: false,
         id: "ada".to_owned().into(),
         attributes: Default::default(),
         // Written before they left: an earlier word does not hold.

@@ -115,6 +115,24 @@ spec: {channel: Store, inbound: {event: fair.opened, schema: {type: object, prop
 ---
 apiVersion: journey.dev/v1alpha1
 kind: Touchpoint
+metadata: {name: browsed}
+spec:
+  channel: Web
+  inbound: {event: browsed, customer: event.anonymousId, attributes: {visits: "${customer.visits + 1}"}}
+---
+apiVersion: journey.dev/v1alpha1
+kind: Touchpoint
+metadata: {name: signed-up}
+spec:
+  channel: Web
+  inbound:
+    event: signed.up
+    customer: event.userId
+    alsoKnownAs: [event.anonymousId, event.formerId]
+    schema: {type: object, properties: {userId: {type: string}, formerId: {type: string}}}
+---
+apiVersion: journey.dev/v1alpha1
+kind: Touchpoint
 metadata: {name: newsletter}
 spec:
   channel: Email
@@ -140,7 +158,7 @@ kind: Journey
 metadata: {name: readers}
 spec:
   description: Send the newsletter to those who look around.
-  entry: {triggers: [{event: page-viewed}]}
+  entry: {triggers: [{event: page-viewed}, {event: browsed}, {event: signed-up}]}
   steps:
   - {name: mail, send: {touchpoint: newsletter}}
   - {name: listen, wait: {for: 1d, until: [{event: newsletter/clicked, next: done}, {event: newsletter/bounced, next: done}]}}

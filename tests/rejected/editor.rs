@@ -79,7 +79,7 @@ fn unknown_fields_wrong_types_and_broken_patterns_are_underlined() {
             );
         }
     }
-    assert!(judged > 60, "only {judged} variants say what a schema can say");
+    assert!(judged > 50, "only {judged} variants say what a schema can say");
 }
 
 #[test]

@@ -27,6 +27,7 @@ impl World {
     async fn bring(&self, user: &str, attributes: Value) {
         let imported = Imported {
             key: self.key(user),
+            anonymous: false,
             id: user.to_owned().into(),
             attributes: Personal::new(attributes.as_object().unwrap().clone()),
             consents: BTreeMap::new(),

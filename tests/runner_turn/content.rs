@@ -102,6 +102,7 @@ async fn while_a_condition_holds_nothing_is_sent_and_the_next_event_asks_again()
     let calm = Imported {
         attributes: Personal::new(json!({"complaints": 0}).as_object().unwrap().clone()),
         key: world.key("u1"),
+        anonymous: false,
         id: "u1".to_owned().into(),
         consents: BTreeMap::new(),
         evidence: BTreeMap::new(),
@@ -269,6 +270,8 @@ async fn a_survey_asks_by_mail_and_its_answer_moves_the_customer_on() {
             name: "reminder/answered".into(),
             customer: message.customer,
             customer_id: None,
+            anonymous: false,
+            known_as: vec![],
             time: world.clock_now(),
             data: Personal::new(answer.as_object().unwrap().clone()),
             about: Some(About {

@@ -190,6 +190,8 @@ pub fn arrival(number: u64, customer: CustomerKey, time: Micros) -> Arrival {
         name: "order-placed".into(),
         customer,
         customer_id: Some(Personal::new(format!("customer {customer}"))),
+        anonymous: false,
+        known_as: vec![],
         time,
         data: properties(json!({"number": number})),
         about: None,

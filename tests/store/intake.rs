@@ -173,6 +173,8 @@ fn hear(listeners: &[&str]) -> impl Fn(&Arrival, &mut Customer) -> Vec<Arrival> 
             // The store knows whose it is and what time it is; it takes nobody's word for that.
             customer: person(63),
             customer_id: None,
+            anonymous: false,
+            known_as: vec![],
             time: arrival.time + 365 * DAY,
             data: properties(json!({"purpose": "news"})),
             listeners: listeners.clone(),
@@ -446,6 +448,7 @@ pub async fn quarantined_events_are_counted_until_they_are_released(bench: Bench
 fn imported(attributes: serde_json::Value, granted: bool, at: i64) -> Imported {
     Imported {
         key: person(1),
+        anonymous: false,
         id: Personal::new("ada".into()),
         attributes: properties(attributes),
         consents: BTreeMap::from([("news".to_owned(), consent(granted, at))]),

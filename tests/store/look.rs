@@ -54,6 +54,7 @@ impl Bench {
     async fn bring(&self, user: u8, attributes: Value) {
         let imported = Imported {
             key: person(user),
+            anonymous: false,
             id: format!("user {user}").into(),
             attributes: properties(attributes),
             consents: BTreeMap::new(),
@@ -330,4 +331,65 @@ pub async fn who_has_ended_and_is_watched_no_more_holds_nobody_up(bench: Bench) 
     one.limit = 1;
     bench.pass(Duration::from_millis(1)).await;
     assert!(bench.look(&hold, &one).await.is_none());
+}
+
+pub async fn two_who_become_one_are_seen_as_one(bench: Bench) {
+    let bench = bench.with_watcher().await;
+    let (ann, visitor) = (person(1), person(2));
+    bench.bring(1, json!({"points": 1})).await;
+    bench.bring(2, json!({"points": 1, "mood": 3})).await;
+    bench.told().await;
+    let hold = bench.watch().await;
+    let later = bench.now().await + HOUR;
+    for (key, held, look_at) in [(ann, "a", Some(later)), (visitor, "b", Some(later - 1))] {
+        let seen = Sighting {
+            held: [held.to_owned()].into(),
+            look_at,
+        };
+        let commit = RoundCommit {
+            sightings: vec![(key, seen)],
+            ..RoundCommit::default()
+        };
+        bench.bring(if key == ann { 1 } else { 2 }, json!({"points": 2})).await;
+        bench.write(&hold, key, commit).await;
+    }
+    while !bench.told().await.is_empty() {}
+    let before = bench.changed().await;
+    let mut says = bench.arrival(4, ann).await;
+    says.known_as = vec![journey::store::Identifier {
+        key: visitor,
+        id: "visitor".to_owned().into(),
+        anonymous: false,
+    }];
+    bench.accept(&[says]).await;
+    assert_eq!(
+        bench.changed().await,
+        before,
+        "both had these points, and nobody watches the mood"
+    );
+    bench.bring(2, json!({"points": 3})).await;
+    let round = bench.look(&hold, &looking()).await.unwrap();
+    let turn = &round.customers[0];
+    assert_eq!((round.customers.len(), turn.customer.key), (1, ann));
+    assert_eq!(
+        turn.sighting,
+        Sighting {
+            held: ["a".to_owned(), "b".to_owned()].into(),
+            look_at: Some(later - 1),
+        },
+        "what held for either does not become true"
+    );
+    assert_eq!(bench.told().await, [json!({"points": 3, "mood": 3})]);
+
+    // Whose points are others now is looked at, also where it is the one who went.
+    bench.bring(3, json!({"points": 9})).await;
+    bench.told().await;
+    let mut says = bench.arrival(5, ann).await;
+    says.known_as = vec![journey::store::Identifier {
+        key: person(3),
+        id: "other".to_owned().into(),
+        anonymous: false,
+    }];
+    bench.accept(&[says]).await;
+    assert_eq!(bench.told().await, [json!({"points": 3, "mood": 3})]);
 }

@@ -50,6 +50,7 @@ impl CustomerRow {
         } = self;
         Imported {
             key: keys.customer(namespace, kind, id.expose()),
+            anonymous: kind == crate::keys::ANONYMOUS,
             id,
             attributes,
             consents,

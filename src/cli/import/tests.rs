@@ -88,6 +88,8 @@ impl Desk {
             name: "look".into(),
             customer: self.keys.customer(NAMESPACE, "userId", id),
             customer_id: None,
+            anonymous: false,
+            known_as: vec![],
             time: clock::now(),
             data: serde_json::Map::new().into(),
             about: None,

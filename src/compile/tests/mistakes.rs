@@ -524,6 +524,24 @@ fn a_touchpoint_is_judged_by_itself() {
         let said = said_of("Touchpoint", "order-placed", &changed(from, to));
         assert!(said.iter().any(|line| line.starts_with(expected)), "{to}\n{said:#?}");
     }
+    let joining = |names: &str| {
+        let customer = "customer: event.userId";
+        let shop = SHOP.replacen(customer, &format!("{customer}\n    alsoKnownAs: [{names}]"), 1);
+        said_of("Touchpoint", "cart-updated", &read(&shop))
+    };
+    assert_eq!(joining("event.anonymousId"), [] as [&str; 0]);
+    assert_eq!(
+        joining("event.anonymousId, event.cartId"),
+        [
+            "Value Error spec.inbound.alsoKnownAs[1]: the key of adapter 'web' is public: it may join anonymous ids only; write event.anonymousId, or take the adapter out of from"
+        ]
+    );
+    assert_eq!(
+        joining("\"event.cartId + '!'\""),
+        [
+            "Value Error spec.inbound.alsoKnownAs[0]: the kind of the identifier is the name of what is read, and this is not a path alone; write event.userId, event.anonymousId or another property"
+        ]
+    );
     let computed = read(&SHOP.replacen(
         "customer: event.userId",
         "customer: \"has(event.note) ? event.note : event.cartId\"",
@@ -790,7 +808,7 @@ fn the_end_of_a_journey_is_an_event_while_the_journey_is_there() {
         "{event: journey/abandoned-cart, when: event.outcome == 'Won'}",
     ));
     assert!(
-        never[0].contains("Completed, Converted, Disqualified, Failed"),
+        never[0].contains("Completed, Converted, Disqualified, Failed, OptedOut"),
         "{never:?}"
     );
 

@@ -7,6 +7,7 @@ mod conditions;
 mod draft;
 mod entry;
 mod goals;
+mod join;
 mod laws;
 mod order;
 mod pace;

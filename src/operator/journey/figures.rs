@@ -129,6 +129,7 @@ fn population(counts: &Counts, active: i64, paced: i64) -> Population {
         converted: total(Count::Ended(Ending::Converted)),
         disqualified: total(Count::Ended(Ending::Disqualified)),
         opted_out: total(Count::Ended(Ending::OptedOut)),
+        merged: total(Count::Ended(Ending::Merged)),
         failed: total(Count::Ended(Ending::Failed)),
     }
 }

@@ -12,6 +12,7 @@ use crate::{
         time::{duration, show_instant},
     },
     gateway::{RECEIPTS, View},
+    keys::ANONYMOUS,
     policy::Basis,
 };
 use schemars::JsonSchema;
@@ -364,6 +365,14 @@ fn act(path: &str, event: &Event, manifests: &Manifests, view: &View, length: Mi
     let (mut data, mut keys) = (Vec::new(), BTreeSet::new());
     for (name, value) in &event.data {
         data.push((name.clone(), Draw::read(&format!("{path}.data.{name}"), value, false)?));
+    }
+    // Other names of the customer: as long as the behaviour says nothing else, one of each kind.
+    for (_, kind) in &inbound.also_known_as {
+        let made_up = made_up_data(manifests, inbound);
+        let is_sent = kind == ANONYMOUS || made_up.iter().any(|(name, _)| name == kind);
+        if is_sent && *kind != inbound.identifier && !data.iter().any(|(known, _)| known == kind) {
+            data.push((kind.clone(), Draw::Text("c-{n}".into())));
+        }
     }
     for (name, draw) in made_up_data(manifests, inbound) {
         let is_whose = inbound.customer.is_some() && name == inbound.identifier;

@@ -11,7 +11,7 @@ use crate::{
     clock::{DAY, Micros},
     engine::state::Properties,
     gateway::{self, Incoming},
-    keys::CustomerKey,
+    keys::{ANONYMOUS, CustomerKey},
     personal::Personal,
     policy::Consent,
     simulate::{Answer, Handing, Provider, SimulateError, World},
@@ -203,8 +203,9 @@ pub fn lives(
         }
     }
     for keys in &keys {
-        for key in keys {
-            wanted.tally.end(world, *key, journeys, &ways);
+        let ones: BTreeSet<CustomerKey> = keys.iter().map(|key| world.whose(*key)).collect();
+        for whose in ones {
+            wanted.tally.end(world, whose, journeys, &ways);
         }
     }
     wanted.tally.customers += keys.len() as u64;
@@ -272,10 +273,12 @@ fn be_born(world: &World, players: &mut Players<'_>, order: &Order, place: usize
             );
         }
     }
-    let imported: Vec<Imported> = keys
+    let imported: Vec<Imported> = named
         .iter()
-        .map(|key| Imported {
+        .zip(&keys)
+        .map(|(identifier, key)| Imported {
             key: *key,
+            anonymous: *identifier == ANONYMOUS,
             id: id.clone().into(),
             attributes: Personal::new(attributes.clone()),
             consents: consents.clone(),

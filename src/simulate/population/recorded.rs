@@ -124,6 +124,7 @@ pub fn replay(
     world.advance(end, &mut willing)?;
     note(world, &mut tally, &mut ways, &mut customers);
     let journeys = world.journeys();
+    let customers: BTreeSet<_> = customers.into_iter().map(|key| world.whose(key)).collect();
     for whose in &customers {
         tally.end(world, *whose, &journeys, &ways);
     }

@@ -118,7 +118,7 @@ impl Tally {
                 self.journey(journey).reached += 1;
             }
             for one in all {
-                let last = ways.last.get(&(whose, journey.clone(), one.ordinal));
+                let last = ways.last.get(&(journey.clone(), one.ordinal));
                 let from = last.cloned().unwrap_or_else(|| ENTRY.to_owned());
                 bump(&mut self.journey(journey).flows, (from, end_of(&one)));
             }
@@ -178,13 +178,14 @@ impl JourneyTally {
 /// How far each enrollment has come: where flows are taken from.
 #[derive(Debug, Default)]
 pub struct Ways {
-    last: BTreeMap<(CustomerKey, String, i64), String>,
+    /// By journey and ordinal: the customer may have become another.
+    last: BTreeMap<(String, i64), String>,
 }
 
 impl Ways {
     fn arrive(&mut self, tally: &mut Tally, one: &Happening, step: &str) {
         let Some(enrollment) = one.enrollment else { return };
-        let key = (one.customer, one.journey.clone(), enrollment);
+        let key = (one.journey.clone(), enrollment);
         let before = self
             .last
             .insert(key, step.to_owned())

@@ -14,7 +14,7 @@ use crate::{
     engine::state::Properties,
     expression::time::{duration, instant, show_instant, zone},
     gateway::{self, Incoming},
-    keys::CustomerKey,
+    keys::{ANONYMOUS, CustomerKey},
     kpi::Counts,
     personal::Personal,
     policy::Consent,
@@ -233,6 +233,7 @@ impl<'f> Stage<'f> {
         }
         Ok(Imported {
             key,
+            anonymous: identifier == ANONYMOUS,
             id: name.to_owned().into(),
             attributes: attributes.into(),
             consents,
@@ -268,10 +269,19 @@ impl<'f> Stage<'f> {
         self.told.extend(self.world.happenings());
     }
 
+    /// What happened, where what happened to the customer under other names is theirs.
+    fn told_of_one(&self) -> Vec<Happening> {
+        let as_one = |one: &Happening| Happening {
+            customer: self.world.whose(one.customer),
+            ..one.clone()
+        };
+        self.told.iter().map(as_one).collect()
+    }
+
     fn fail(&mut self, judged: Judged) {
         let now = self.world.now();
         let trace = match judged.customer {
-            Some(whose) => tale::tell(self.start, &self.told, &self.names, Some(whose)),
+            Some(whose) => tale::tell(self.start, &self.told_of_one(), &self.names, Some(whose)),
             None => tale::tell(self.start, &self.told, &self.names, None),
         };
         self.failures.push(Failure {
@@ -417,6 +427,13 @@ impl<'f> Stage<'f> {
             data.entry(identifier.to_owned())
                 .or_insert_with(|| customer.clone().into());
         }
+        // Other names that the event says: later moments may call the customer so.
+        for (_, kind) in inbound.into_iter().flat_map(|inbound| &inbound.also_known_as) {
+            if let Some(Value::String(other)) = data.get(kind) {
+                let key = self.world.key(kind, other);
+                self.names.entry(key).or_insert_with(|| other.clone());
+            }
+        }
         let time = self.own_time(path, moment)?;
         let adapter = moment.from.clone().unwrap_or_else(|| self.adapter(inbound));
         let event = Incoming {
@@ -509,7 +526,7 @@ impl<'f> Stage<'f> {
         let messages = self.world.store().messages(self.world.namespace());
         let row: Option<MessageRow> = messages
             .into_iter()
-            .rfind(|row| row.customer == whose && row.touchpoint == touchpoint);
+            .rfind(|row| self.world.whose(row.customer) == whose && row.touchpoint == touchpoint);
         let Some(row) = row else {
             let known = self.manifests.touchpoints.contains_key(touchpoint);
             let message = if known {
@@ -567,8 +584,10 @@ impl<'f> Stage<'f> {
         })
     }
 
+    /// The customer who is known by this name, or by one that was joined to it.
     pub fn named(&self, name: &str) -> Option<CustomerKey> {
-        self.names.iter().find(|(_, known)| *known == name).map(|(key, _)| *key)
+        let (key, _) = self.names.iter().find(|(_, known)| *known == name)?;
+        Some(self.world.whose(*key))
     }
 
     /// The journey that expectations speak of.

@@ -6,7 +6,12 @@ use crate::{
     engine::state::{Event, Properties},
     keys::CustomerKey,
     kpi::IntakeCount,
-    store::{Arrival, Customer, Due, Imported, Learn, News, Quarantined, Receipt, rules},
+    personal::Personal,
+    store::{
+        Arrival, Customer, Due, Identifier, Imported, Learn, News, Quarantined, Receipt,
+        join::{self, Joins},
+        rules,
+    },
 };
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -25,24 +30,17 @@ pub(super) fn accept(
     let (mut receipts, mut events, mut woken) = (Vec::with_capacity(batch.len()), Vec::new(), BTreeSet::new());
     let (mut followed, mut changed) = (0, 0);
     let watchers = watchers(space);
+    let mut made = BTreeSet::new();
+    let (mut joins, mut names) = (Joins::default(), BTreeMap::new());
 
     for arrival in batch {
         let arrival = rules::capped(arrival, now);
-        let known = customers
-            .get(&arrival.customer)
-            .or_else(|| space.customers.get(&arrival.customer))
-            .cloned();
-        let before = known.as_ref().map(|known| known.attributes.clone());
-        let met = arrival.customer_id.clone().map(|id| Customer {
-            key: arrival.customer,
-            id,
-            attributes: Default::default(),
-            consents: BTreeMap::new(),
-        });
-        let Some(mut customer) = known.or(met) else {
+        let own = joins.root(space.root(arrival.customer));
+        let is_known = customers.contains_key(&own) || space.customers.contains_key(&own);
+        if !is_known && arrival.customer_id.is_none() {
             receipts.push(Receipt::UnknownCustomer);
             continue;
-        };
+        }
         let mut is_new = |arrival: &Arrival| {
             let mark = (rules::day(arrival.time), arrival.key);
             !space.seen.contains(&mark) && seen.insert(mark)
@@ -51,48 +49,84 @@ pub(super) fn accept(
             receipts.push(Receipt::Duplicate);
             continue;
         }
-        let mut followers = rules::teach(learn, &arrival, &mut customer, now);
+        let mut bring = |key: CustomerKey, id: Option<&Personal<String>>, anonymous: bool| {
+            if customers.contains_key(&key) {
+                return;
+            }
+            if let Some(known) = space.customers.get(&key) {
+                customers.insert(key, known.clone());
+            } else if let Some(id) = id {
+                made.insert(key);
+                customers.insert(key, rules::met(key, id.clone(), anonymous));
+            }
+        };
+        bring(own, arrival.customer_id.as_ref(), arrival.anonymous);
+        for other in &arrival.known_as {
+            let root = joins.root(space.root(other.key));
+            bring(root, Some(&other.id), other.anonymous);
+            for key in [own, root] {
+                let known_by = || space.names.get(&key).map_or(0, BTreeSet::len);
+                names
+                    .entry(key)
+                    .or_insert_with(|| i64::try_from(known_by()).unwrap_or(i64::MAX));
+            }
+        }
+        let known_as: Vec<Identifier> = arrival.known_as.iter().map(|other| space.resolved(other)).collect();
+        let all = std::iter::once(own).chain(known_as.iter().map(|other| other.key));
+        let known = join::known(&joins, all, &customers, &mut made);
+        let own = joins.hear(own, &known_as, &mut customers, &mut names);
+        let Some(customer) = customers.get_mut(&own) else {
+            continue;
+        };
+        let mut followers = rules::teach(learn, &arrival, customer, now);
         followers.retain(is_new);
         followed += followers.len();
-        let changes = rules::changes(
-            before.as_ref().map(|before| before.expose()),
-            customer.attributes.expose(),
-        );
+        let changes = join::changes(&joins, &known, customer);
         for (at, arrival) in std::iter::once(&*arrival).chain(&followers).enumerate() {
-            let event = rules::event(arrival, &customer, now);
+            let event = rules::event(arrival, customer, now);
             let live: BTreeSet<&String> = arrival
                 .listeners
                 .iter()
                 .filter(|name| space.journeys.get(*name).is_some_and(|journey| !journey.stopped))
                 .collect();
             for journey in live {
-                sequence += 1;
-                events.push((journey.clone(), sequence, arrival.customer, event.clone()));
-                woken.insert(journey.clone());
+                events.push((journey.clone(), own, event.clone()));
             }
             if at == 0 {
                 for journey in rules::watching(&watchers, &changes) {
-                    sequence += 1;
                     changed += 1;
-                    events.push((journey.clone(), sequence, arrival.customer, rules::look(&customer, now)));
-                    woken.insert(journey.clone());
+                    events.push((journey.clone(), own, rules::look(customer, now)));
                 }
             }
         }
-        customers.insert(arrival.customer, customer);
         receipts.push(Receipt::Accepted);
     }
 
-    let counts = rules::tally(&receipts, followed, changed, now);
+    let mut counts = rules::tally(&receipts, followed, changed, now);
+    joins.tally(&mut counts, now);
     for ((name, hour), n) in counts.0 {
         *space.intake.0.entry((name, hour)).or_default() += n;
     }
     space.seen.extend(seen);
     space.customers.extend(customers);
-    for (journey, sequence, customer, event) in events {
-        if let Some(journey) = space.journeys.get_mut(&journey) {
-            journey.deliver(sequence, customer, event);
+    let mut joined = BTreeSet::new();
+    for join in &joins.all {
+        let stays = joins.root(join.stays);
+        let left = space.customers.get(&stays).map(join::left).unwrap_or_default();
+        let met = space.join(*join, &left, &mut sequence);
+        woken.extend(met.touched);
+        joined.extend(met.told.into_iter().map(|journey| (journey, stays)));
+    }
+    let joined = joined
+        .into_iter()
+        .map(|(journey, key)| (journey, key, rules::merged(now)));
+    for (journey, customer, event) in joined.chain(events) {
+        sequence += 1;
+        let customer = joins.root(customer);
+        if let Some(row) = space.journeys.get_mut(&journey) {
+            row.deliver(sequence, customer, event);
         }
+        woken.insert(journey);
     }
     state.sequence = sequence;
     (receipts, woken)
@@ -248,23 +282,20 @@ pub(super) fn import(
     let mut woken = BTreeSet::new();
     for imported in customers {
         let space = state.space(namespace);
-        let before = space.customers.get(&imported.key).map(|known| known.attributes.clone());
-        let customer = space.customers.entry(imported.key).or_insert_with(|| Customer {
-            key: imported.key,
-            id: imported.id.clone(),
-            attributes: Default::default(),
-            consents: BTreeMap::new(),
-        });
+        let key = space.root(imported.key);
+        let before = space.customers.get(&key).map(|known| known.attributes.clone());
+        let met = || rules::met(key, imported.id.clone(), imported.anonymous);
+        let customer = space.customers.entry(key).or_insert_with(met);
         rules::import_attributes(customer.attributes.expose_mut(), imported.attributes.expose());
         for (purpose, consent) in &imported.consents {
             if customer.hear_consent(purpose, *consent)
                 && let Some(evidence) = imported.evidence.get(purpose)
             {
-                space.evidence.insert((imported.key, purpose.clone()), evidence.clone());
+                space.evidence.insert((key, purpose.clone()), evidence.clone());
             }
         }
         let before = before.as_ref().map(|before| before.expose());
-        woken.extend(tell(state, namespace, imported.key, before, now));
+        woken.extend(tell(state, namespace, key, before, now));
     }
     let space = state.space(namespace);
     let read = space.imports.entry(file.to_owned()).or_default();

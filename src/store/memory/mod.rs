@@ -2,6 +2,7 @@
 
 mod chain;
 mod intake;
+mod join;
 mod lease;
 mod round;
 mod stepping;
@@ -54,6 +55,9 @@ struct Namespace {
     customers: BTreeMap<CustomerKey, Customer>,
     /// By touchpoint.
     schedules: BTreeMap<String, ScheduleRow>,
+    /// Names that were joined to a customer, and the other way round.
+    aliases: HashMap<CustomerKey, CustomerKey>,
+    names: HashMap<CustomerKey, BTreeSet<CustomerKey>>,
     evidence: HashMap<(CustomerKey, String), Personal<String>>,
     contacts: HashMap<CustomerKey, BTreeMap<MessageKey, Contact>>,
     seen: HashSet<(i32, [u8; 16])>,

@@ -36,6 +36,7 @@ pub(super) fn round(
     else {
         return fenced();
     };
+    let request = &*space.by_root(request);
     let mut outcomes = journey.outcomes(hold, request);
     let sweeps = sweep(space, journey, hold, request);
     let news = news(space, journey, hold, request);
@@ -326,7 +327,7 @@ impl Journey {
         self.door.remove(&(ordinal, customer));
     }
 
-    fn put_enrollment(&mut self, row: EnrollmentRow) {
+    pub(super) fn put_enrollment(&mut self, row: EnrollmentRow) {
         let (customer, ordinal) = (row.customer, row.enrollment.ordinal);
         if let Some(due) = row.enrollment.due_at() {
             self.due.insert((due, customer, ordinal));
@@ -368,7 +369,7 @@ impl Journey {
         self.sweeps.retain(|(sweep, _), _| *sweep != name);
     }
 
-    fn put_sighting(&mut self, customer: CustomerKey, sighting: Sighting) {
+    pub(super) fn put_sighting(&mut self, customer: CustomerKey, sighting: Sighting) {
         let look_at = sighting.look_at;
         let before = if sighting.is_blank() {
             self.sightings.remove(&customer)

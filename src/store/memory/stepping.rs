@@ -111,17 +111,24 @@ impl Memory {
         .unwrap_or_default()
     }
 
-    pub fn customer(&self, namespace: &str, key: CustomerKey) -> Option<Customer> {
-        self.of(namespace, |space| space.customers.get(&key).cloned()).flatten()
+    /// The customer that a name is of by now.
+    pub fn whose(&self, namespace: &str, name: CustomerKey) -> CustomerKey {
+        self.of(namespace, |space| space.root(name)).unwrap_or(name)
     }
 
-    /// All that are kept of a customer in a journey, ended ones too, by ordinal.
+    /// By any of their names.
+    pub fn customer(&self, namespace: &str, key: CustomerKey) -> Option<Customer> {
+        self.of(namespace, |space| space.customers.get(&space.root(key)).cloned())
+            .flatten()
+    }
+
+    /// All that are kept of a customer, by any of their names, in a journey, ended ones too, by ordinal.
     pub fn enrollments(&self, namespace: &str, journey: &str, key: CustomerKey) -> Vec<Enrollment> {
         self.of(namespace, |space| {
             let rows = space
                 .journeys
                 .get(journey)
-                .and_then(|journey| journey.enrollments.get(&key));
+                .and_then(|journey| journey.enrollments.get(&space.root(key)));
             rows.into_iter()
                 .flat_map(BTreeMap::values)
                 .map(|row| row.enrollment.clone())
@@ -190,6 +197,8 @@ impl Memory {
             journeys,
             customers,
             schedules,
+            aliases,
+            names,
             evidence,
             contacts,
             seen,
@@ -200,6 +209,8 @@ impl Memory {
         } = space;
         customers.clear();
         schedules.clear();
+        aliases.clear();
+        names.clear();
         evidence.clear();
         contacts.clear();
         seen.clear();

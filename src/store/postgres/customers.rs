@@ -4,6 +4,7 @@
 //! order. Consents are read by a statement after the lock: one before it could have seen them as they were.
 
 use super::{
+    alias,
     intake::Customers,
     look, program,
     seal::{self, Place, SealedCustomer},
@@ -13,7 +14,7 @@ use crate::{
     keys::{CustomerKey, Keys},
     personal::Personal,
     policy::Consent,
-    store::{Customer, Imported, Result, rules},
+    store::{Customer, Imported, Result, StoreError, rules},
 };
 use deadpool_postgres::{Object, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,15 +24,16 @@ pub(super) async fn meet(
     tx: &Transaction<'_>,
     keys: &Keys,
     namespace: &str,
-    met: BTreeMap<CustomerKey, &Personal<String>>,
+    met: BTreeMap<CustomerKey, (&Personal<String>, bool)>,
 ) -> Result<BTreeSet<CustomerKey>> {
     if met.is_empty() {
         return Ok(BTreeSet::new());
     }
     let customers: Vec<&[u8]> = met.keys().map(|key| key.0.as_slice()).collect();
-    let sealed = met.iter().map(|(key, id)| {
+    let sealed = met.iter().map(|(key, (id, anonymous))| {
         let fresh = SealedCustomer {
             id: (*id).clone(),
+            anonymous: *anonymous,
             attributes: Personal::default(),
         };
         seal::seal(keys, &seal::customer(&[namespace.as_bytes(), &key.0]), &fresh)
@@ -67,12 +69,17 @@ pub(super) async fn lock(
     for row in &rows {
         let key = seal::customer_key(row.get(0))?;
         let known: SealedCustomer = seal::open(keys, &seal::customer(&[namespace.as_bytes(), &key.0]), row.get(1))?;
-        let SealedCustomer { id, attributes } = known;
+        let SealedCustomer {
+            id,
+            anonymous,
+            attributes,
+        } = known;
         customers.insert(
             key,
             Customer {
                 key,
                 id,
+                anonymous,
                 attributes,
                 consents: BTreeMap::new(),
             },
@@ -186,6 +193,7 @@ pub(super) async fn write_attributes(
     let sealed = sets.iter().map(|(customer, attributes)| {
         let new = SealedCustomer {
             id: customer.id.clone(),
+            anonymous: customer.anonymous,
             attributes: (*attributes).clone(),
         };
         seal::seal(keys, &seal::customer(&[namespace.as_bytes(), &customer.key.0]), &new)
@@ -211,17 +219,26 @@ pub(super) async fn import(
 ) -> Result<BTreeSet<String>> {
     let tx = client.transaction().await?;
     program::shared(&tx, namespace).await?;
-    let made = meet(
-        &tx,
-        keys,
-        namespace,
-        imported.iter().map(|row| (row.key, &row.id)).collect(),
-    )
-    .await?;
+    let roots = alias::roots(&tx, namespace, imported.iter().map(|row| row.key)).await?;
+    let imported: Vec<Imported> = imported
+        .iter()
+        .map(|row| Imported {
+            key: roots.get(&row.key).copied().unwrap_or(row.key),
+            ..row.clone()
+        })
+        .collect();
+    let met = imported.iter().map(|row| (row.key, (&row.id, row.anonymous)));
+    let made = meet(&tx, keys, namespace, met.collect()).await?;
     let before = lock(&tx, keys, namespace, &imported.iter().map(|row| row.key).collect()).await?;
+    if !alias::roots(&tx, namespace, imported.iter().map(|row| row.key))
+        .await?
+        .is_empty()
+    {
+        return Err(StoreError::Unavailable("customers are being joined: try again".into()));
+    }
     let mut after = before.clone();
     let mut evidence: BTreeMap<CustomerKey, BTreeMap<String, Personal<String>>> = BTreeMap::new();
-    for row in imported {
+    for row in &imported {
         let Some(customer) = after.get_mut(&row.key) else {
             continue;
         };

@@ -2,6 +2,7 @@
 //! before: whoever follows this order cannot be in a deadlock with another who does.
 
 use super::{
+    alias,
     customers::{self, Change},
     look, program,
     seal::{self, Place},
@@ -13,7 +14,11 @@ use crate::{
     keys::{CustomerKey, Keys, MessageKey},
     kpi::{Counts, IntakeCount},
     personal::Personal,
-    store::{Arrival, Customer, Learn, MessageRow, Quarantined, Receipt, Result, StoreError, rules},
+    store::{
+        Arrival, Customer, Learn, MessageRow, Quarantined, Receipt, Result, StoreError,
+        join::{self, Joins},
+        rules,
+    },
 };
 use deadpool_postgres::{Object, Transaction};
 use serde::Serialize;
@@ -46,6 +51,9 @@ pub(super) struct Delivery<'a> {
     pub event: &'a Event,
 }
 
+/// Tries of a call that meets customers while somebody joins them.
+const TRIES: usize = 8;
+
 /// Gives the receipts, and the journeys that have something to do now.
 pub(super) async fn accept(
     client: &mut Object,
@@ -54,14 +62,44 @@ pub(super) async fn accept(
     batch: &[Arrival],
     learn: Learn<'_>,
 ) -> Result<(Vec<Receipt>, BTreeSet<String>)> {
+    for _ in 0..TRIES {
+        if let Some(accepted) = try_accept(client, keys, namespace, batch, learn).await? {
+            return Ok(accepted);
+        }
+    }
+    Err(StoreError::Unavailable("customers are being joined: try again".into()))
+}
+
+/// None: who was to be looked for became another customer meanwhile.
+async fn try_accept(
+    client: &mut Object,
+    keys: &Keys,
+    namespace: &str,
+    batch: &[Arrival],
+    learn: Learn<'_>,
+) -> Result<Option<(Vec<Receipt>, BTreeSet<String>)>> {
     let tx = client.transaction().await?;
     program::shared(&tx, namespace).await?;
+    let batch = by_root(&tx, namespace, batch).await?;
     let met = batch
         .iter()
-        .filter_map(|arrival| arrival.customer_id.as_ref().map(|id| (arrival.customer, id)));
+        .filter_map(|arrival| Some((arrival.customer, (arrival.customer_id.as_ref()?, arrival.anonymous))));
+    let others = batch.iter().flat_map(|arrival| &arrival.known_as);
+    let met = others.map(|other| (other.key, (&other.id, other.anonymous))).chain(met);
     let mut made = customers::meet(&tx, keys, namespace, met.collect()).await?;
-    let named = batch.iter().map(|arrival| arrival.customer).collect();
-    let before = customers::lock(&tx, keys, namespace, &named).await?;
+    let all: BTreeSet<CustomerKey> = batch.iter().flat_map(named).collect();
+    let before = customers::lock(&tx, keys, namespace, &all).await?;
+    if !alias::roots(&tx, namespace, all).await?.is_empty() {
+        return Ok(None);
+    }
+    let joining = batch.iter().filter(|arrival| !arrival.known_as.is_empty());
+    let joining: BTreeSet<CustomerKey> = joining.flat_map(named).collect();
+    let mut names = if joining.is_empty() {
+        BTreeMap::new()
+    } else {
+        alias::names(&tx, namespace, joining.into_iter()).await?
+    };
+    let mut joins = Joins::default();
     let now = sql::now(&tx).await?;
 
     // Who is still unknown has no row. What comes twice within the batch is a duplicate the second time.
@@ -78,17 +116,22 @@ pub(super) async fn accept(
     let mut after = before.clone();
     let (mut receipts, mut taken) = (Vec::with_capacity(batch.len()), Vec::new());
     for arrival in &arrivals {
-        let Some(customer) = after.get_mut(&arrival.customer) else {
+        let own = joins.root(arrival.customer);
+        if !after.contains_key(&own) {
             receipts.push(Receipt::UnknownCustomer);
             continue;
-        };
+        }
         if !fresh.remove(&mark(arrival)) {
             receipts.push(Receipt::Duplicate);
             continue;
         }
-        let known = (!made.remove(&arrival.customer)).then(|| customer.attributes.clone());
+        let known = join::known(&joins, named(arrival), &after, &mut made);
+        let own = joins.hear(own, &arrival.known_as, &mut after, &mut names);
+        let Some(customer) = after.get_mut(&own) else {
+            continue;
+        };
         let followers = rules::teach(learn, arrival, customer, now);
-        let changes = rules::changes(known.as_ref().map(|known| known.expose()), customer.attributes.expose());
+        let changes = join::changes(&joins, &known, customer);
         let event = |arrival: &Arrival| rules::event(arrival, customer, now);
         taken.push(Taken {
             event: event(arrival),
@@ -123,12 +166,53 @@ pub(super) async fn accept(
     let names = taken.iter().filter_map(|taken| taken.changed.as_ref());
     let names = names.flat_map(|(names, _)| names.iter().cloned()).collect();
     let watchers = look::watchers(&tx, namespace, &names).await?;
-    let (deliveries, changed) = deliveries(&tx, namespace, &taken, &watchers).await?;
+    let (mut woken, mut joined) = (BTreeSet::new(), BTreeSet::new());
+    for join in &joins.all {
+        let stays = joins.root(join.stays);
+        let left = after.get(&stays).map(join::left).unwrap_or_default();
+        let met = alias::join(&tx, keys, namespace, *join, &left).await?;
+        woken.extend(met.touched);
+        joined.extend(met.told.into_iter().map(|journey| (journey, stays)));
+    }
+    let notice = rules::merged(now);
+    let notices = joined.iter().map(|(journey, customer)| Delivery {
+        journey,
+        customer: *customer,
+        event: &notice,
+    });
+    let (events, changed) = deliveries(&tx, namespace, &taken, &watchers).await?;
+    let events = events.into_iter().map(|delivery| Delivery {
+        customer: joins.root(delivery.customer),
+        ..delivery
+    });
+    let deliveries: Vec<Delivery<'_>> = notices.chain(events).collect();
     deliver(&tx, keys, namespace, &deliveries).await?;
-    sql::count(&tx, namespace, "", &rules::tally(&receipts, followed, changed, now)).await?;
+    let mut counts = rules::tally(&receipts, followed, changed, now);
+    joins.tally(&mut counts, now);
+    sql::count(&tx, namespace, "", &counts).await?;
     tx.commit().await?;
-    let woken = deliveries.into_iter().map(|delivery| delivery.journey.clone());
-    Ok((receipts, woken.collect()))
+    woken.extend(deliveries.into_iter().map(|delivery| delivery.journey.clone()));
+    Ok(Some((receipts, woken)))
+}
+
+/// Everybody that an arrival names.
+fn named(arrival: &Arrival) -> impl Iterator<Item = CustomerKey> + '_ {
+    std::iter::once(arrival.customer).chain(arrival.known_as.iter().map(|other| other.key))
+}
+
+/// The batch with the customers that its names are of.
+async fn by_root<'b>(tx: &Transaction<'_>, namespace: &str, batch: &'b [Arrival]) -> Result<Cow<'b, [Arrival]>> {
+    let roots = alias::roots(tx, namespace, batch.iter().flat_map(named)).await?;
+    if roots.is_empty() {
+        return Ok(Cow::Borrowed(batch));
+    }
+    let root = |key: &mut CustomerKey| *key = roots.get(key).copied().unwrap_or(*key);
+    let mut batch = batch.to_vec();
+    for arrival in &mut batch {
+        root(&mut arrival.customer);
+        arrival.known_as.iter_mut().for_each(|other| root(&mut other.key));
+    }
+    Ok(Cow::Owned(batch))
 }
 
 /// Appends what was never accepted, and gives its marks.

@@ -36,6 +36,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "schedule",
         sql: include_str!("../migrations/0005_schedule.sql"),
     },
+    Migration {
+        version: 6,
+        name: "alias",
+        sql: include_str!("../migrations/0006_alias.sql"),
+    },
 ];
 
 /// The role of gateways and runners: it reads and writes rows, and cannot change the schema.

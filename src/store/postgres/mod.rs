@@ -4,6 +4,7 @@
 //! The order in which everybody locks, so that nobody waits in a circle: a journey's own lock, the namespace's (shared by writers), leases
 //! by shard, the places of a paced journey, customers by key, what hangs on a customer, event keys, counts by name.
 
+mod alias;
 mod chain;
 mod commit;
 mod connection;

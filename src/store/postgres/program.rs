@@ -26,7 +26,8 @@ const OF_A_JOURNEY: [&str; 13] = [
     "program",
     "journey",
 ];
-const OF_A_NAMESPACE: [&str; 8] = [
+const OF_A_NAMESPACE: [&str; 9] = [
+    "alias",
     "contact",
     "consent",
     "customer",

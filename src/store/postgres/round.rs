@@ -4,7 +4,7 @@
 //! counts by name. Everybody follows it, so nobody waits in a circle.
 
 use super::{
-    chain, commit, customers, door,
+    alias, chain, commit, customers, door,
     intake::Customers,
     look::{self, Progress},
     news, program,
@@ -16,7 +16,8 @@ use crate::{
     keys::{CustomerKey, Keys},
     policy::Contact,
     store::{
-        CustomerTurn, Hold, OutboxRow, OutboxState, Result, Round, RoundCommit, RoundRequest, RoundResult, Work, rules,
+        CustomerTurn, Hold, OutboxRow, OutboxState, Result, Round, RoundCommit, RoundRequest, RoundResult, StoreError,
+        Work, rules,
     },
 };
 use deadpool_postgres::{Object, Transaction};
@@ -31,26 +32,53 @@ pub(super) async fn round(
     request: &RoundRequest,
     work: Work<'_>,
 ) -> Result<(RoundResult, BTreeSet<String>)> {
+    // Whose message came back may have been joined to another customer since: then once more, by the name of now.
+    match try_round(client, keys, hold, request, &mut *work).await? {
+        Tried::Done(result, woken) => Ok((result, woken)),
+        Tried::Joined(request) => match try_round(client, keys, hold, &request, work).await? {
+            Tried::Done(result, woken) => Ok((result, woken)),
+            Tried::Joined(_) => Err(StoreError::Unavailable("customers are being joined: try again".into())),
+        },
+    }
+}
+
+enum Tried {
+    /// With the journeys that have something to do because of it.
+    Done(RoundResult, BTreeSet<String>),
+    /// Nothing was done: customers of the outcomes are others now.
+    Joined(RoundRequest),
+}
+
+async fn try_round(
+    client: &mut Object,
+    keys: &Keys,
+    hold: &Hold,
+    request: &RoundRequest,
+    work: Work<'_>,
+) -> Result<Tried> {
     let nobody = BTreeSet::new();
     let tx = client.transaction().await?;
     let look = Look::new(&tx, keys, hold);
     program::shared(&tx, &hold.namespace).await?;
     if !look.fence().await? {
-        return Ok((RoundResult::Fenced, nobody));
+        return Ok(Tried::Done(RoundResult::Fenced, nobody));
     }
     let Some(standing) = look.standing().await? else {
-        return Ok((RoundResult::Fenced, nobody));
+        return Ok(Tried::Done(RoundResult::Fenced, nobody));
     };
     let sweeps = look.sweep(request).await?;
     let (chosen, left, door) = look.choose(request, standing.suspended, &sweeps).await?;
     if chosen.is_empty() && sweeps.rest() {
-        return Ok((RoundResult::Idle, nobody));
+        return Ok(Tried::Done(RoundResult::Idle, nobody));
     }
     let locked = customers::lock(&tx, keys, &hold.namespace, &chosen).await?;
+    if let Some(request) = look.joined(request, &locked).await? {
+        return Ok(Tried::Joined(request));
+    }
     let now = sql::now(&tx).await?;
     let turns = look.turns(locked, request, &sweeps, &door, now).await?;
     if turns.is_empty() && sweeps.rest() {
-        return Ok((RoundResult::Idle, nobody));
+        return Ok(Tried::Done(RoundResult::Idle, nobody));
     }
     let full = left || !sweeps.rest() || turns.iter().any(rules::leaves_more);
     let walked: BTreeSet<String> = turns
@@ -70,7 +98,7 @@ pub(super) async fn round(
     };
     let there = |revision: &String| standing.revisions.contains(revision) || walked.contains(revision);
     if !commit.enrollments.iter().all(|row| there(&row.enrollment.revision)) {
-        return Ok((RoundResult::Fenced, nobody));
+        return Ok(Tried::Done(RoundResult::Fenced, nobody));
     }
     let full = full || rules::opens_the_door(request, &commit);
     let mut woken = commit::write(&tx, keys, hold, &known, request.admissions, &commit, now).await?;
@@ -80,7 +108,7 @@ pub(super) async fn round(
     }
     woken.extend(chain::tell(&tx, keys, hold, &known, &commit, now).await?);
     tx.commit().await?;
-    Ok((RoundResult::Committed { full }, woken))
+    Ok(Tried::Done(RoundResult::Committed { full }, woken))
 }
 
 /// Where the round's sweeps have come.
@@ -147,6 +175,24 @@ impl<'a> Look<'a> {
             .iter()
             .zip(&self.epochs)
             .all(|(shard, epoch)| ours.get(shard) == Some(epoch)))
+    }
+
+    /// The request by the customers of now; None: everybody who is asked for is there, or was never.
+    async fn joined(&self, request: &RoundRequest, locked: &Customers) -> Result<Option<RoundRequest>> {
+        let missing = request.outcomes.iter().map(|handed| handed.customer);
+        let missing: BTreeSet<CustomerKey> = missing.filter(|key| !locked.contains_key(key)).collect();
+        if missing.is_empty() {
+            return Ok(None);
+        }
+        let roots = alias::roots(self.tx, &self.hold.namespace, missing).await?;
+        if roots.is_empty() {
+            return Ok(None);
+        }
+        let mut request = request.clone();
+        for handed in &mut request.outcomes {
+            handed.customer = roots.get(&handed.customer).copied().unwrap_or(handed.customer);
+        }
+        Ok(Some(request))
     }
 
     /// None: the journey is stopped or gone.

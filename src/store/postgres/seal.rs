@@ -49,6 +49,8 @@ fn unreadable(place: &Place<'_>) -> StoreError {
 #[derive(Serialize, Deserialize)]
 pub(super) struct SealedCustomer {
     pub(super) id: Personal<String>,
+    #[serde(default)]
+    pub(super) anonymous: bool,
     pub(super) attributes: Personal<Properties>,
 }
 
