@@ -44,6 +44,7 @@ pub fn schedule(report: &mut Report, rule: &str, spec: &InboundSpec) -> Option<S
     let more = [
         ("from", spec.from.is_some()),
         ("customer", spec.customer.is_some()),
+        ("alsoKnownAs", spec.also_known_as.is_some()),
         ("schema", spec.schema.is_some()),
         ("attributes", spec.attributes.is_some()),
         ("consent", spec.consent.is_some()),
