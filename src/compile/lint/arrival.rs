@@ -44,8 +44,8 @@ fn brought(report: &mut Report, of: &Subject<'_>, path: &str, signal: &Signal, t
     };
     let Some(inbound) = of.world.inbound(name) else { return };
     let mut adapters = of.world.manifests.adapters.values();
-    // Adapters that `from` names are told of where it names them.
-    let brings = inbound.from.is_some() || adapters.any(|adapter| adapter.http.is_some());
+    // A schedule needs no adapter, and adapters that `from` names are told of where it names them.
+    let brings = inbound.schedule.is_some() || inbound.from.is_some() || adapters.any(|adapter| adapter.http.is_some());
     if !brings && !*told {
         *told = true;
         let message = format!("'{name}' never comes: no ChannelAdapter of this namespace takes events in");

@@ -216,6 +216,22 @@ fn an_event_that_nothing_brings() {
     ];
     flawed(Code::NothingBringsIt, "spec.steps[3].wait.until[1].event", &ways_in);
     sound(Code::NothingBringsIt, &ways_in[..1]);
+    // The clock needs no way in: the first event that does is another.
+    let touchpoint = "---\napiVersion: journey.dev/v1alpha1\nkind: Touchpoint\nmetadata: {name: hour-begins}\nspec: {channel: Clock, inbound: {schedule: \"@hourly\"}}\n---\n# A small shop";
+    let clock = [
+        ways_in[0],
+        ways_in[1],
+        ("# A small shop", touchpoint),
+        (
+            "{event: complaint-filed, next: help}",
+            "{event: hour-begins, next: done}",
+        ),
+        (
+            "with: {reason: \"Complaint: ${steps.listen.event.text}\"}",
+            "with: {reason: none}",
+        ),
+    ];
+    flawed(Code::NothingBringsIt, "spec.goals[1].event", &clock);
 }
 
 #[test]
