@@ -116,6 +116,9 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> 
         shutdown: shutdown.clone(),
         args,
     };
+    // Before the files are read: what changes afterwards is not missed.
+    let (_watcher, changes) =
+        changes(&dev.args.folder).with_context(|| format!("cannot watch {}", dev.args.folder.display()))?;
     let manifests = dev.reload().await?;
     if manifests.journeys.is_empty() {
         bail!("{}: no Journey in it", dev.args.folder.display());
@@ -128,7 +131,20 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> 
     if let (Some(events), Some(hand)) = (events, dev.hand()) {
         return dev.replay(&hand, &events, &manifests).await;
     }
-    dev.watch(shutdown).await
+    dev.watch(changes, shutdown).await
+}
+
+/// Tells of changes in the folder for as long as the watcher is kept.
+fn changes(folder: &Path) -> notify::Result<(notify::RecommendedWatcher, mpsc::Receiver<()>)> {
+    let (changed, changes) = mpsc::channel(1);
+    let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        if event.is_ok_and(|event| !event.kind.is_access()) {
+            // A change that is waiting to be seen stands for this one too.
+            let _seen_soon = changed.try_send(());
+        }
+    })?;
+    watcher.watch(folder, RecursiveMode::Recursive)?;
+    Ok((watcher, changes))
 }
 
 struct Dev {
@@ -286,15 +302,7 @@ impl Dev {
     }
 
     /// Until told to stop: reloads when a file changes, reports when a number changes.
-    async fn watch(mut self, shutdown: CancellationToken) -> anyhow::Result<()> {
-        let (changed, mut changes) = mpsc::channel(1);
-        let mut watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
-            if event.is_ok_and(|event| !event.kind.is_access()) {
-                // A change that is waiting to be seen stands for this one too.
-                let _seen_soon = changed.try_send(());
-            }
-        })?;
-        watcher.watch(&self.args.folder, RecursiveMode::Recursive)?;
+    async fn watch(mut self, mut changes: mpsc::Receiver<()>, shutdown: CancellationToken) -> anyhow::Result<()> {
         let mut shown = String::new();
         let mut report = tokio::time::interval(REPORT);
         let hand = self.hand();
