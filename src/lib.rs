@@ -16,6 +16,7 @@ pub mod keys;
 pub mod kpi;
 pub mod link;
 pub mod locale;
+pub mod markup;
 pub mod operator;
 pub mod personal;
 pub mod policy;

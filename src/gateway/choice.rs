@@ -10,6 +10,7 @@ use crate::{
     engine::state::{JOINED, LEFT},
     keys::{ANONYMOUS, CustomerKey},
     link::{self, Chosen},
+    markup::escape,
     personal::Personal,
     policy::Consent,
     store::{Arrival, Customer, Receipt, StoreError, choice_of},
@@ -301,7 +302,7 @@ fn question(gateway: &Gateway, chosen: &Chosen, words: &Words) -> Response {
     let body = format!(
         "<h1>{heading}</h1><p>{before}<strong>{title}</strong>{after}</p><form method=\"post\"><input type=\"hidden\" name=\"choice\" \
 value=\"{choice}\"><button type=\"submit\">{button}</button></form><p>{note}</p>",
-        title = page::escape(&title(gateway, &chosen.journey, words)),
+        title = escape(&title(gateway, &chosen.journey, words)),
         choice = word(chosen.joins),
         note = words.nothing_changes_yet
     );
@@ -314,7 +315,7 @@ fn done(title: &str, joins: bool, words: &Words) -> Response {
     } else {
         (words.left_title, words.left)
     };
-    let title = page::escape(title);
+    let title = escape(title);
     let body = format!("<h1>{heading}</h1><p role=\"status\">{before}<strong>{title}</strong>{after}</p>");
     page::show(StatusCode::OK, words.tag, heading, &body)
 }

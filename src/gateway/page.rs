@@ -1,6 +1,6 @@
 //! The pages that customers see: plain HTML without scripts, legible on any screen and to any screen reader, in light and dark.
 
-use crate::{locale, words::Words};
+use crate::{locale, markup::escape, words::Words};
 use axum::{
     http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{Html, IntoResponse, Response},
@@ -92,19 +92,4 @@ pub fn show(status: StatusCode, lang: &str, title: &str, body: &str) -> Response
         (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
     ];
     (status, headers, Html(html)).into_response()
-}
-
-pub fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for character in text.chars() {
-        match character {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            other => out.push(other),
-        }
-    }
-    out
 }

@@ -7,6 +7,7 @@ use crate::{
     clock,
     engine::state::{About, Properties},
     link::{self, Asked},
+    markup::escape,
     store::{Arrival, MessageRow, Receipt, StoreError},
     survey::{LONGEST_TEXT, Question, Survey, Unanswered, Wrong},
     words::Words,
@@ -196,7 +197,7 @@ fn form(
         ));
     }
     let questions = match language.filter(|tag| tag != words.tag) {
-        Some(tag) => format!("<div lang=\"{}\">{questions}</div>", page::escape(&tag)),
+        Some(tag) => format!("<div lang=\"{}\">{questions}</div>", escape(&tag)),
         None => questions,
     };
     let body = format!(
@@ -235,7 +236,7 @@ fn summary(survey: &Survey, locale: Option<&str>, unanswered: &Unanswered, words
             format!(
                 "<li><a href=\"#q-{}\">{}</a></li>",
                 question.name,
-                page::escape(survey.ask(question, locale))
+                escape(survey.ask(question, locale))
             )
         })
         .collect();
@@ -247,7 +248,7 @@ fn summary(survey: &Survey, locale: Option<&str>, unanswered: &Unanswered, words
 
 /// One question. A name is letters, digits and _, so it is fit for an id.
 fn field(question: &Question, ask: &str, value: &str, wrong: Option<&Wrong>, words: &Words) -> String {
-    let (name, ask) = (&question.name, page::escape(ask));
+    let (name, ask) = (&question.name, escape(ask));
     let (note, mut described) = match wrong {
         Some(why) => {
             let text = match why {
@@ -263,7 +264,7 @@ fn field(question: &Question, ask: &str, value: &str, wrong: Option<&Wrong>, wor
     };
     let radio = |option: &str| {
         let checked = if option == value { " checked" } else { "" };
-        let option = page::escape(option);
+        let option = escape(option);
         format!(
             "<label><input type=\"radio\" name=\"{name}\" value=\"{option}\"{checked}><span>{option}</span></label>"
         )
@@ -304,7 +305,7 @@ fn field(question: &Question, ask: &str, value: &str, wrong: Option<&Wrong>, wor
             format!(
                 "<div class=\"free\"><label for=\"q-{name}\">{ask}</label>{note}<textarea id=\"q-{name}\" name=\"{name}\" rows=\"4\" \
 maxlength=\"{LONGEST_TEXT}\"{invalid}>\n{}</textarea></div>",
-                page::escape(value)
+                escape(value)
             )
         }
     }

@@ -10,6 +10,7 @@ use super::{
     text::printable,
 };
 use crate::api::step::Outcome;
+use crate::markup::escape;
 use std::fmt::Write as _;
 
 /// Colours by variables, so that one sheet dresses both; `color-scheme` of the page around has no say in a file of its own.
@@ -45,7 +46,7 @@ pub fn svg(chart: &Chart) -> Result<String, Unplaceable> {
     let id = format!("journey-{}", chart.name);
     let mut out = String::new();
     let (w, h) = (Number(*width), Number(*height));
-    let title = Escaped(&chart.name);
+    let title = escaped(&chart.name);
     let described = description(chart);
     let _ = write!(
         out,
@@ -53,8 +54,8 @@ pub fn svg(chart: &Chart) -> Result<String, Unplaceable> {
          width=\"{w}\" height=\"{h}\" viewBox=\"0 0 {w} {h}\">\n\
          <title id=\"{id}-title\">Journey {title}</title>\n<desc id=\"{id}-desc\">{}</desc>\n<style>{STYLE}</style>\n\
          <rect class=\"jg-paper\" width=\"{w}\" height=\"{h}\"/>\n",
-        Escaped(&described),
-        id = Escaped(&id),
+        escaped(&described),
+        id = escaped(&id),
     );
     let busiest = chart.busiest();
     for (edge, route) in chart.edges.iter().zip(routes) {
@@ -143,7 +144,7 @@ fn way(out: &mut String, route: &Route, hover: &str, width: Option<f64>) {
     let _ = writeln!(
         out,
         "<g{classes}><title>{}</title><path class=\"jg-way\" d=\"{path}\"{thick}/>{}</g>",
-        Escaped(hover),
+        escaped(hover),
         tip(route)
     );
 }
@@ -214,7 +215,7 @@ fn step(out: &mut String, node: &Node, rect: Rect, written: &Written) {
         .chain(node.lines.iter().cloned())
         .collect::<Vec<_>>()
         .join(", ");
-    let _ = write!(out, "<g><title>{}</title>", Escaped(&hover));
+    let _ = write!(out, "<g><title>{}</title>", escaped(&hover));
     outline(out, node.shape, class, rect);
     let mut y = rect.y - written.height / 2.0 + CAPTION_LINE / 2.0;
     text(out, "jg-soft", CAPTION, "", rect.x, y, node.shape.caption());
@@ -303,7 +304,7 @@ fn text(out: &mut String, class: &str, size: f64, more: &str, x: f64, y: f64, li
         // The middle of a line is about a third of the letters' size above its base.
         Number(y + size * 0.35),
         Number(size),
-        Escaped(line)
+        escaped(line)
     );
 }
 
@@ -327,20 +328,6 @@ impl std::fmt::Display for At {
 }
 
 /// Text as XML, without what XML cannot hold.
-struct Escaped<'a>(&'a str);
-
-impl std::fmt::Display for Escaped<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        for letter in printable(self.0).chars() {
-            match letter {
-                '&' => f.write_str("&amp;"),
-                '<' => f.write_str("&lt;"),
-                '>' => f.write_str("&gt;"),
-                '"' => f.write_str("&quot;"),
-                '\'' => f.write_str("&#39;"),
-                other => write!(f, "{other}"),
-            }?;
-        }
-        Ok(())
-    }
+fn escaped(text: &str) -> String {
+    escape(&printable(text))
 }

@@ -2,7 +2,7 @@
 //! filled in. No link answers by itself, because mail programs and scanners follow links.
 
 use super::{Question, Survey};
-use crate::{personal::Personal, words::Words};
+use crate::{markup::escape, personal::Personal, words::Words};
 use std::{collections::BTreeMap, fmt::Write as _};
 use url::form_urlencoded;
 
@@ -118,13 +118,6 @@ border-radius:6px;color:#1a4fa3;text-align:center;text-decoration:none\">{answer
         })
         .collect();
     format!("<p style=\"margin:0\">{links}</p><p style=\"font-size:14px;color:#595959;margin:4px 0 0\">{ends}</p>")
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
-        .replace('"', "&quot;")
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::{NAME, RenderError, Template, Values, failure, limits};
 use crate::engine::state::Properties;
+use crate::markup::escape;
 use minijinja::{Error, ErrorKind, Value, value::Serde};
 use std::{
     collections::BTreeMap,
@@ -118,13 +119,7 @@ fn page_link(page: &str, html: bool) -> Value {
 /// An address in HTML keeps its slashes: only what could end an attribute is escaped.
 fn address_value(address: &str, html: bool) -> Value {
     if html {
-        let escaped = address
-            .replace('&', "&amp;")
-            .replace('"', "&quot;")
-            .replace('\'', "&#39;")
-            .replace('<', "&lt;")
-            .replace('>', "&gt;");
-        Value::from_safe_string(escaped)
+        Value::from_safe_string(escape(address))
     } else {
         Value::from(address)
     }

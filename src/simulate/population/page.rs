@@ -12,6 +12,7 @@ use crate::{
     engine::Program,
     expression::time::show_instant,
     kpi::{KpiSpec, Measure, Statistic},
+    markup::escape,
 };
 use std::{fmt::Write as _, sync::Arc};
 
@@ -25,8 +26,8 @@ pub fn page(tally: &Tally, order: &Order, programs: &[Arc<Program>]) -> String {
         &mut body,
         &format!(
             "<header><p class=\"over\">journey simulate</p><h1>{}</h1><p>{}</p></header>",
-            escaped(&names.join(", ")),
-            escaped(&heading(tally, order))
+            escape(&names.join(", ")),
+            escape(&heading(tally, order))
         ),
     );
     body.push_str("<section class=\"tiles\">");
@@ -73,19 +74,19 @@ pub fn page(tally: &Tally, order: &Order, programs: &[Arc<Program>]) -> String {
         &mut body,
         &format!(
             "<footer>Events: {}. Began {}, seed {}: the same seed gives the same figures.</footer>",
-            escaped(&intake(tally)),
-            escaped(&show_instant(order.start).unwrap_or_default()),
+            escape(&intake(tally)),
+            escape(&show_instant(order.start).unwrap_or_default()),
             order.seed
         ),
     );
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n<title>{} · simulation</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n",
-        escaped(&names.join(", "))
+        escape(&names.join(", "))
     )
 }
 
 fn journey_section(out: &mut String, name: &str, journey: &JourneyTally, program: Option<&Program>) {
-    push(out, &format!("<section><h2>{}</h2>", escaped(name)));
+    push(out, &format!("<section><h2>{}</h2>", escape(name)));
     out.push_str("<h3>How they went</h3><p class=\"note\">Each line is as wide as the customers who took it; loops run on the left, leaps and ends on the right.</p>");
     flow::draw(out, journey, program);
     out.push_str("<h3>How far they came</h3>");
@@ -150,7 +151,7 @@ fn bars(out: &mut String, rows: &[(String, i64)], whole: i64) {
             &format!(
                 "<text x=\"250\" y=\"{}\" class=\"label\" text-anchor=\"end\">{}</text><rect class=\"track\" x=\"264\" y=\"{y}\" width=\"480\" height=\"18\" rx=\"4\"/><rect class=\"{class}\" x=\"264\" y=\"{y}\" width=\"{width:.1}\" height=\"18\" rx=\"4\"/><text x=\"756\" y=\"{}\" class=\"number\">{}</text><text x=\"950\" y=\"{}\" class=\"faint\" text-anchor=\"end\">{}</text>",
                 y + 14,
-                escaped(&cut(label, 32)),
+                escape(&cut(label, 32)),
                 y + 14,
                 thousands(*count),
                 y + 14,
@@ -199,7 +200,7 @@ fn intervals(out: &mut String, kpis: &[(&KpiSpec, Measure)]) {
             &format!(
                 "<text x=\"250\" y=\"{}\" class=\"label\" text-anchor=\"end\">{}</text>",
                 y + 4,
-                escaped(&cut(&spec.name, 32))
+                escape(&cut(&spec.name, 32))
             ),
         );
         // Amounts and times share no scale with shares.
@@ -221,7 +222,7 @@ fn intervals(out: &mut String, kpis: &[(&KpiSpec, Measure)]) {
             &format!(
                 "<text x=\"950\" y=\"{}\" class=\"number\" text-anchor=\"end\">{}</text>",
                 y + 4,
-                escaped(&estimate(spec, measure))
+                escape(&estimate(spec, measure))
             ),
         );
     }
@@ -241,21 +242,6 @@ fn cut(text: &str, most: usize) -> String {
     }
     let head: String = text.chars().take(most - 1).collect();
     format!("{head}…")
-}
-
-/// For text and attributes.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 const STYLE: &str = "

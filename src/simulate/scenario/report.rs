@@ -1,6 +1,7 @@
 //! What came of scenarios: for people, for programs, and for build servers.
 
 use super::{Outcome, read::Mistake};
+use crate::markup::escape;
 use serde_json::{Value, json};
 
 /// For people. `trace` tells what happened also where all went well.
@@ -94,16 +95,16 @@ pub fn junit(outcomes: &[Outcome], mistakes: &[Mistake]) -> String {
         let failed = own.iter().filter(|outcome| !outcome.failures.is_empty()).count();
         out.push_str(&format!(
             "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{failed}\" errors=\"{}\">\n",
-            escaped(file),
+            escape(file),
             own.len() + wrong.len(),
             wrong.len()
         ));
         for outcome in own {
             out.push_str(&format!(
                 "    <testcase classname=\"{}\" name=\"{}\" file=\"{}\" line=\"{}\"",
-                escaped(file),
-                escaped(&outcome.name),
-                escaped(file),
+                escape(file),
+                escape(&outcome.name),
+                escape(file),
                 outcome.line
             ));
             if outcome.failures.is_empty() {
@@ -118,8 +119,8 @@ pub fn junit(outcomes: &[Outcome], mistakes: &[Mistake]) -> String {
                 }
                 out.push_str(&format!(
                     "      <failure message=\"{}\">{}</failure>\n",
-                    escaped(&failure.what),
-                    escaped(&body)
+                    escape(&failure.what),
+                    escape(&body)
                 ));
             }
             out.push_str("    </testcase>\n");
@@ -127,30 +128,13 @@ pub fn junit(outcomes: &[Outcome], mistakes: &[Mistake]) -> String {
         for mistake in wrong {
             out.push_str(&format!(
                 "    <testcase classname=\"{0}\" name=\"{0}:{1}\" file=\"{0}\" line=\"{1}\">\n      <error message=\"{2}\"/>\n    </testcase>\n",
-                escaped(file),
+                escape(file),
                 mistake.line,
-                escaped(&mistake.to_string())
+                escape(&mistake.to_string())
             ));
         }
         out.push_str("  </testsuite>\n");
     }
     out.push_str("</testsuites>\n");
-    out
-}
-
-/// For XML: signs of its own, and none that it forbids.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\n' | '\t' => out.push(c),
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
-        }
-    }
     out
 }

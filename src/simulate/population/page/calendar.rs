@@ -1,8 +1,9 @@
 //! The calendar: a square a day, weeks side by side, the darker the more was sent.
 
-use super::{escaped, push, thousands};
+use super::{push, thousands};
 use crate::{
     clock::{DAY, Micros},
+    markup::escape,
     simulate::population::report::date,
 };
 
@@ -22,7 +23,7 @@ pub fn draw(out: &mut String, channel: &str, counts: &[u64], start: Micros) {
         out,
         &format!(
             "<h3>{}</h3><p class=\"note\">{} messages, {} on the busiest day</p>",
-            escaped(channel),
+            escape(channel),
             number(all),
             number(most)
         ),

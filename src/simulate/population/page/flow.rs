@@ -1,9 +1,10 @@
 //! The graph with flows: steps down the middle in the order of the list, each line as wide as those who took it. Steps to the next one run
 //! straight, leaps bow out on the right, loops on the left, ends stand in a column of their own.
 
-use super::{cut, escaped, push, thousands};
+use super::{cut, push, thousands};
 use crate::{
     engine::{Program, program::StepAction},
+    markup::escape,
     simulate::population::{
         behaviour,
         report::place,
@@ -103,7 +104,7 @@ pub fn draw(out: &mut String, journey: &JourneyTally, program: Option<&Program>)
             &format!(
                 "<path class=\"{class}\" d=\"{path}\" stroke-width=\"{:.1}\"><title>{}</title></path>",
                 width(*n),
-                escaped(&title)
+                escape(&title)
             ),
         );
     }
@@ -130,7 +131,7 @@ pub fn draw(out: &mut String, journey: &JourneyTally, program: Option<&Program>)
                 y - 19.0,
                 ENDS + 16.0,
                 y + 5.0,
-                escaped(place(name)),
+                escape(place(name)),
                 ENDS + 178.0,
                 y + 5.0,
                 thousands(i64::try_from(n).unwrap_or(i64::MAX))
@@ -152,14 +153,14 @@ fn node(out: &mut String, name: &str, n: i64, entered: i64, y: f64, program: Opt
         out,
         &format!(
             "<g><title>{}: {}</title><rect class=\"{class}\" x=\"{LEFT}\" y=\"{top:.1}\" width=\"{WIDE}\" height=\"{HIGH}\" rx=\"9\"/><rect class=\"fill\" x=\"{}\" y=\"{:.1}\" width=\"{filled:.1}\" height=\"{}\" rx=\"7\"/><text x=\"{}\" y=\"{:.1}\">{mark}{}</text><text class=\"number\" x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}</text></g>",
-            escaped(name),
+            escape(name),
             thousands(n),
             LEFT + 2.0,
             top + 2.0,
             HIGH - 4.0,
             LEFT + 14.0,
             y + 5.0,
-            escaped(&cut(place(name), 26)),
+            escape(&cut(place(name), 26)),
             LEFT + WIDE - 14.0,
             y + 5.0,
             thousands(n)
