@@ -167,7 +167,7 @@ fn rules(crd: &Map<String, Value>, out: &mut Map<String, Value>) {
 }
 
 /// The pattern of `self.matches('PATTERN')`, freed from the quotes of CEL.
-fn pattern_of(rule: &str) -> Option<String> {
+pub(super) fn pattern_of(rule: &str) -> Option<String> {
     let quoted = rule.strip_prefix("self.matches('")?.strip_suffix("')")?;
     (!quoted.contains('\'')).then(|| quoted.replace("\\\\", "\\"))
 }

@@ -1,7 +1,7 @@
 //! What the API server would say of an object's shape, without an API server: unknown fields, types, bounds, patterns and
 //! the CEL rules of its CRD. `journey check` and `journey dev` read manifests through it; meaning is judged by `compile`.
 
-use super::{ChannelAdapter, CustomerProfile, Journey, PrivacyPolicy, Touchpoint, crds};
+use super::{ChannelAdapter, CustomerProfile, Journey, PrivacyPolicy, Touchpoint, crds, editor::pattern_of};
 use crate::expression::diagnostic::did_you_mean;
 use kube::core::cel::{CompiledSchema, compile_schema, validate_compiled};
 use regex::Regex;
@@ -66,7 +66,7 @@ pub fn faults(object: &Value) -> Vec<Fault> {
     );
     // The rules speak of fields: they make sense of an object only when its fields are what they should be.
     if found.is_empty() {
-        found = rules(object, &kind.rules);
+        found = rules(object, kind);
     }
     found
 }
@@ -74,6 +74,7 @@ pub fn faults(object: &Value) -> Vec<Fault> {
 /// What is known of one kind.
 struct Kind {
     schema: Value,
+    /// Without the rules that are a pattern alone: CEL compiles a pattern each time it is asked, and they are half of all.
     rules: CompiledSchema,
 }
 
@@ -84,11 +85,66 @@ fn kinds() -> &'static BTreeMap<String, Kind> {
         let of = |crd: &Value| {
             let name = crd["spec"]["names"]["kind"].as_str().unwrap_or_default().to_owned();
             let schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"].clone();
-            let rules = compile_schema(&schema);
+            let rules = compile_schema(&without_patterns(&schema));
             (name, Kind { schema, rules })
         };
         crds().iter().map(|(_, crd)| of(crd)).collect()
     })
+}
+
+fn without_patterns(schema: &Value) -> Value {
+    match schema {
+        Value::Object(fields) => {
+            let kept = fields.iter().map(|(name, field)| match field {
+                Value::Array(rules) if name == RULES => {
+                    let rules = rules.iter().filter(|rule| rule_pattern(rule).is_none());
+                    (name.clone(), rules.cloned().collect())
+                }
+                field => (name.clone(), without_patterns(field)),
+            });
+            Value::Object(kept.collect())
+        }
+        Value::Array(items) => items.iter().map(without_patterns).collect(),
+        scalar => scalar.clone(),
+    }
+}
+
+const RULES: &str = "x-kubernetes-validations";
+
+/// The pattern that a rule is. A rule that speaks of another field is none.
+fn rule_pattern(rule: &Value) -> Option<String> {
+    let alone =
+        rule.get("fieldPath").is_none() && rule.get("messageExpression").is_none() && rule["message"].is_string();
+    alone.then(|| pattern_of(rule["rule"].as_str()?)).flatten()
+}
+
+/// The rules that are a pattern.
+fn patterns(value: &Value, schema: &Value, path: &str, found: &mut Vec<Fault>) {
+    match value {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                let field = schema["properties"]
+                    .get(name)
+                    .unwrap_or(&schema["additionalProperties"]);
+                patterns(value, field, &format!("{path}.{name}"), found);
+            }
+        }
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                patterns(item, &schema["items"], &format!("{path}[{index}]"), found);
+            }
+        }
+        Value::String(text) => {
+            for rule in schema[RULES].as_array().into_iter().flatten() {
+                if let Some(source) = rule_pattern(rule)
+                    && !pattern(&source).is_some_and(|pattern| pattern.is_match(text))
+                {
+                    found.push(fault(path, rule["message"].as_str().unwrap_or_default().to_owned()));
+                }
+            }
+        }
+        Value::Number(_) | Value::Bool(_) | Value::Null => {}
+    }
 }
 
 /// A pattern of one of the schemas; None: it is none.
@@ -97,10 +153,11 @@ fn pattern(source: &str) -> Option<&'static Regex> {
     fn collect(schema: &Value, all: &mut BTreeMap<String, Regex>) {
         match schema {
             Value::Object(fields) => {
-                if let Some(source) = schema["pattern"].as_str()
-                    && let Ok(pattern) = Regex::new(source)
-                {
-                    all.insert(source.to_owned(), pattern);
+                let rules = schema[RULES].as_array().into_iter().flatten().filter_map(rule_pattern);
+                for source in schema["pattern"].as_str().map(str::to_owned).into_iter().chain(rules) {
+                    if let Ok(pattern) = Regex::new(&source) {
+                        all.insert(source, pattern);
+                    }
                 }
                 fields.values().for_each(|field| collect(field, all));
             }
@@ -313,7 +370,7 @@ fn type_of(value: &Value) -> &'static str {
 }
 
 /// The CEL rules of the CRD, asked about the object as its type reads it.
-fn rules(object: &Value, rules: &CompiledSchema) -> Vec<Fault> {
+fn rules(object: &Value, kind: &Kind) -> Vec<Fault> {
     let read = match object["kind"].as_str().unwrap_or_default() {
         "Journey" => reread::<Journey>(object),
         "Touchpoint" => reread::<Touchpoint>(object),
@@ -326,12 +383,13 @@ fn rules(object: &Value, rules: &CompiledSchema) -> Vec<Fault> {
         Ok(read) => read,
         Err(error) => return vec![fault("spec", error.to_string())],
     };
-    let broken = validate_compiled(rules, &read, None).err();
+    let mut found = vec![];
+    patterns(&read["spec"], &kind.schema["properties"]["spec"], "spec", &mut found);
+    let broken = validate_compiled(&kind.rules, &read, None).err();
     let broken = broken.map(|errors| errors.into_vec()).unwrap_or_default();
-    broken
-        .into_iter()
-        .map(|rule| fault(rule.field_path.trim_start_matches('.'), rule.message))
-        .collect()
+    let faults = broken.into_iter();
+    found.extend(faults.map(|rule| fault(rule.field_path.trim_start_matches('.'), rule.message)));
+    found
 }
 
 fn reread<K: Serialize + DeserializeOwned>(object: &Value) -> serde_json::Result<Value> {
