@@ -150,8 +150,7 @@ pub fn check(paths: &[PathBuf]) -> anyhow::Result<Vec<Finding>> {
     let texts = files::texts(paths)?;
     let mut namespaces: BTreeMap<Option<String>, Namespace<'_>> = BTreeMap::new();
     let mut findings = vec![];
-    for (file, text) in &texts {
-        let (documents, errors) = compile::objects(text, file);
+    for ((file, text), (documents, errors)) in texts.iter().zip(read(&texts)) {
         findings.extend(errors.into_iter().map(|error| unreadable(error, text)));
         for document in documents {
             let namespace = namespaces.entry(document.namespace.clone()).or_default();
@@ -168,6 +167,37 @@ pub fn check(paths: &[PathBuf]) -> anyhow::Result<Vec<Finding>> {
     }
     findings.sort_by(|a, b| (&a.file, a.line, a.column).cmp(&(&b.file, b.line, b.column)));
     Ok(findings)
+}
+
+/// The stack of a thread that reads: what a process begins with, because documents may be deep.
+const STACK: usize = 8 << 20;
+
+type Read<'t> = (Vec<Document<'t>>, Vec<ParseError>);
+
+/// What stands in each text; several at a time, because to read YAML takes most of the time of a check.
+fn read(texts: &[(String, String)]) -> Vec<Read<'_>> {
+    fn all(texts: &[(String, String)]) -> Vec<Read<'_>> {
+        let each = texts.iter().map(|(file, text)| compile::objects(text, file));
+        each.collect()
+    }
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let share = texts.len().div_ceil(threads).max(1);
+    std::thread::scope(|scope| {
+        let started = texts.chunks(share).map(|texts| {
+            let thread = std::thread::Builder::new().stack_size(STACK);
+            // Where no thread is to be had, this one reads.
+            match thread.spawn_scoped(scope, move || all(texts)) {
+                Ok(thread) => Ok(thread),
+                Err(_) => Err(all(texts)),
+            }
+        });
+        let started: Vec<_> = started.collect();
+        let finished = started.into_iter().map(|thread| match thread {
+            Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+            Err(read) => read,
+        });
+        finished.flatten().collect()
+    })
 }
 
 impl<'t> Namespace<'t> {
