@@ -107,7 +107,7 @@ words! {
         GatewayStarting,
         /// Ready: all holds.
         Ready,
-        /// Ready: all holds, and spec.suspend is true: nobody enters, nothing is sent.
+        /// Ready: all holds, and spec.suspend is true: nobody enters, nothing is sent. Runners ask once a second, so it holds within two.
         Suspended,
         /// Reconciling: the object is being deleted, and the store is cleaned of it.
         Deleting,
