@@ -44,13 +44,15 @@ pub struct Leave {
 /// The address of the page on which a customer withdraws a consent: `{public_url}/u/TOKEN`. A POST to it is the one-click unsubscription
 /// of RFC 8058.
 pub fn unsubscribe(keys: &Keys, public_url: &str, namespace: &str, leave: &Leave) -> String {
-    let mac = keys.sign(&leave_claim(namespace, leave));
-    let bytes = [&leave.message.0, &leave.customer.0, leave.purpose.as_bytes(), &mac].concat();
-    format!(
-        "{}/u/{}",
-        public_url.trim_end_matches('/'),
-        URL_SAFE_NO_PAD.encode(bytes)
-    )
+    let says = [&leave.message.0, &leave.customer.0, leave.purpose.as_bytes()].concat();
+    page(keys, public_url, 'u', says, &leave_claim(namespace, leave))
+}
+
+/// The address of a page whose token says this, and is signed for this claim.
+fn page(keys: &Keys, public_url: &str, kind: char, mut says: Vec<u8>, claim: &[u8]) -> String {
+    says.extend(keys.sign(claim));
+    let token = URL_SAFE_NO_PAD.encode(says);
+    format!("{}/{kind}/{token}", public_url.trim_end_matches('/'))
 }
 
 /// A survey that a message asked for answers to.
@@ -62,13 +64,8 @@ pub struct Asked {
 
 /// The address of the page on which a customer answers a survey: `{public_url}/s/TOKEN`.
 pub fn survey(keys: &Keys, public_url: &str, namespace: &str, asked: &Asked) -> String {
-    let mac = keys.sign(&survey_claim(namespace, asked));
-    let bytes = [&asked.message.0, asked.touchpoint.as_bytes(), &mac].concat();
-    format!(
-        "{}/s/{}",
-        public_url.trim_end_matches('/'),
-        URL_SAFE_NO_PAD.encode(bytes)
-    )
+    let says = [&asked.message.0, asked.touchpoint.as_bytes()].concat();
+    page(keys, public_url, 's', says, &survey_claim(namespace, asked))
 }
 
 /// What a link asks; None: forged, or of another namespace or kind.
@@ -95,26 +92,20 @@ pub struct Chosen {
 
 /// The address of the page on which a customer leaves or joins a journey: `{public_url}/c/TOKEN`.
 pub fn choice(keys: &Keys, public_url: &str, namespace: &str, chosen: &Chosen) -> String {
-    let mac = keys.sign(&choice_claim(namespace, chosen));
     let Chosen {
         message,
         customer,
         journey,
         joins,
     } = chosen;
-    let bytes = [
+    let says = [
         &message.0,
         &customer.0,
         [u8::from(*joins)].as_slice(),
         journey.as_bytes(),
-        &mac,
     ]
     .concat();
-    format!(
-        "{}/c/{}",
-        public_url.trim_end_matches('/'),
-        URL_SAFE_NO_PAD.encode(bytes)
-    )
+    page(keys, public_url, 'c', says, &choice_claim(namespace, chosen))
 }
 
 /// What a link lets its customer choose; None: forged, or of another namespace or kind.
