@@ -205,18 +205,10 @@ struct Choice<'a> {
 
 /// The event that tells a journey of a customer's choice.
 pub fn chosen_by(journey: &str, joins: bool, customer: CustomerKey, key: [u8; 16], id: String, now: Micros) -> Arrival {
+    let name = if joins { JOINED } else { LEFT };
     Arrival {
-        key,
-        id: id.into(),
-        name: if joins { JOINED } else { LEFT }.to_owned(),
-        customer,
-        customer_id: None,
-        anonymous: false,
-        known_as: vec![],
-        time: now,
-        data: Map::new().into(),
-        about: None,
         listeners: vec![journey.to_owned()],
+        ..Arrival::of_known(key, id, name.to_owned(), customer, now)
     }
 }
 

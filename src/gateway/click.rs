@@ -136,7 +136,7 @@ async fn try_record(gateway: &Gateway, key: MessageKey, to: &str, now: clock::Mi
     };
     let id = format!("{}/{to}", now.div_euclid(clock::MINUTE));
     let data = [("url".to_owned(), serde_json::Value::from(to))].into_iter().collect();
-    let arrival = of_message(&gateway.view(), &gateway.keys, message, "clicked", &id, data, now);
+    let arrival = of_message(&gateway.view(), &gateway.keys, &message, "clicked", &id, data, now);
     let receipts = gateway
         .store
         .accept(&gateway.namespace, &[arrival], &|_, _| vec![])
@@ -155,7 +155,7 @@ async fn try_record(gateway: &Gateway, key: MessageKey, to: &str, now: clock::Mi
 pub fn of_message(
     view: &View,
     keys: &Keys,
-    message: MessageRow,
+    message: &MessageRow,
     what: &str,
     id: &str,
     data: Properties,
@@ -163,18 +163,12 @@ pub fn of_message(
 ) -> Arrival {
     let name = format!("{}/{what}", message.touchpoint);
     let id = format!("{}/{id}", message.key);
-    let (about, listeners) = receipt::about(view, &message, &name);
+    let (about, listeners) = receipt::about(view, message, &name);
+    let key = keys.event(&view.intake.namespace, what, &id);
     Arrival {
-        key: keys.event(&view.intake.namespace, what, &id),
-        id: id.into(),
-        name,
-        customer: message.customer,
-        customer_id: None,
-        anonymous: false,
-        known_as: vec![],
-        time: now,
         data: data.into(),
         about: Some(about),
         listeners,
+        ..Arrival::of_known(key, id, name, message.customer, now)
     }
 }

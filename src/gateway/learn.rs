@@ -92,21 +92,12 @@ impl<'a> Learning<'a> {
         }
         let key: String = arrival.key.iter().map(|byte| format!("{byte:02x}")).collect();
         let id = format!("{key}/{}", heard.purpose);
+        let event = self.keys.event(&self.view.intake.namespace, "consent", &id);
+        let purpose = ("purpose".to_owned(), Json::from(heard.purpose.as_str()));
         Some(Arrival {
-            key: self.keys.event(&self.view.intake.namespace, "consent", &id),
-            id: id.into(),
-            name: name.to_owned(),
-            customer: arrival.customer,
-            customer_id: None,
-            anonymous: false,
-            known_as: vec![],
-            time: arrival.time,
-            data: [("purpose".to_owned(), Json::from(heard.purpose.as_str()))]
-                .into_iter()
-                .collect::<Properties>()
-                .into(),
-            about: None,
+            data: Properties::from_iter([purpose]).into(),
             listeners,
+            ..Arrival::of_known(event, id, name.to_owned(), arrival.customer, arrival.time)
         })
     }
 

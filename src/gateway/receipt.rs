@@ -96,18 +96,14 @@ fn judge(
     let name = format!("{}/{became}", message.touchpoint);
     let (about, listeners) = about(view, message, &name);
     let source = format!("{adapter}/{}", incoming.source.expose());
+    let id = incoming.id.expose().clone();
+    let key = keys.event(&view.intake.namespace, &source, &id);
+    let time = incoming.time.unwrap_or(now).min(now);
     Ok(Arrival {
-        key: keys.event(&view.intake.namespace, &source, incoming.id.expose()),
-        id: incoming.id.clone(),
-        name,
-        customer: message.customer,
-        customer_id: None,
-        anonymous: false,
-        known_as: vec![],
-        time: incoming.time.unwrap_or(now).min(now),
         data: kept.into(),
         about: Some(about),
         listeners,
+        ..Arrival::of_known(key, id, name, message.customer, time)
     })
 }
 

@@ -1,14 +1,14 @@
 //! /s/TOKEN: a customer answers a survey. GET shows the page, perhaps with an answer filled in, and records nothing, because mail programs
 //! and scanners follow links; POST records, once for each message: the first answer counts.
 
-use super::{Gateway, page, refusal::Refusal};
+use super::{Gateway, click::of_message, page, refusal::Refusal};
 use crate::{
     api::touchpoint::QuestionKind,
     clock,
-    engine::state::{About, Properties},
+    engine::state::Properties,
     link::{self, Asked},
     markup::escape,
-    store::{Arrival, MessageRow, Receipt, StoreError},
+    store::{Arrival, Receipt, StoreError},
     survey::{LONGEST_TEXT, Question, Survey, Unanswered, Wrong},
     words::Words,
 };
@@ -105,56 +105,29 @@ async fn record(gateway: &Gateway, asked: &Asked, answers: Properties) -> Result
     let Some(message) = message.filter(|message| message.touchpoint == asked.touchpoint) else {
         return Ok(Receipt::UnknownCustomer);
     };
-    let answered = answered(gateway, &message, answers, clock::now());
-    let once = Arrival {
-        key: gateway
-            .keys
-            .event(&gateway.namespace, "survey", &message.key.to_string()),
-        id: message.key.to_string().into(),
-        name: format!("{}/answering", message.touchpoint),
-        customer: message.customer,
-        customer_id: None,
-        anonymous: false,
-        known_as: vec![],
-        // Duplicates are looked for within a day: that of the message.
-        time: message.at,
-        data: Properties::new().into(),
-        about: None,
-        listeners: vec![],
-    };
+    let now = clock::now();
+    let answered = of_message(
+        &gateway.view(),
+        &gateway.keys,
+        &message,
+        "answered",
+        "answered",
+        answers,
+        now,
+    );
+    let id = message.key.to_string();
+    let once = gateway.keys.event(&gateway.namespace, "survey", &id);
+    // Duplicates are looked for within a day: that of the message.
+    let once = Arrival::of_known(
+        once,
+        id,
+        format!("{}/answering", message.touchpoint),
+        message.customer,
+        message.at,
+    );
     let follow = |_: &Arrival, _: &mut crate::store::Customer| vec![answered.clone()];
     let receipts = gateway.store.accept(&gateway.namespace, &[once], &follow).await?;
     Ok(receipts.first().copied().unwrap_or(Receipt::UnknownCustomer))
-}
-
-/// The event TOUCHPOINT/answered; it reaches only the enrollment that sent the message.
-fn answered(gateway: &Gateway, message: &MessageRow, answers: Properties, now: clock::Micros) -> Arrival {
-    let name = format!("{}/answered", message.touchpoint);
-    let listeners = gateway
-        .view()
-        .listening(&name)
-        .into_iter()
-        .filter(|journey| *journey == message.journey)
-        .collect();
-    let id = format!("{}/answered", message.key);
-    Arrival {
-        key: gateway.keys.event(&gateway.namespace, "answered", &id),
-        id: id.into(),
-        name,
-        customer: message.customer,
-        customer_id: None,
-        anonymous: false,
-        known_as: vec![],
-        time: now,
-        data: answers.into(),
-        about: Some(About {
-            journey: message.journey.clone(),
-            enrollment: message.enrollment,
-            step: message.step.clone(),
-            occurrence: message.occurrence,
-        }),
-        listeners,
-    }
 }
 
 fn closed(words: &Words) -> Response {

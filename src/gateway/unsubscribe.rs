@@ -82,18 +82,11 @@ pub fn withdrawal(view: &View, keys: &Keys, leave: &Leave, now: clock::Micros) -
     // To the second: a withdrawal after a new consent is a new event, and a POST that is sent again is not.
     let id = format!("{}/{}", leave.message, now.div_euclid(clock::SECOND));
     let purpose = ("purpose".to_owned(), serde_json::Value::from(leave.purpose.as_str()));
+    let key = keys.event(&view.intake.namespace, "unsubscribe", &id);
     Arrival {
-        key: keys.event(&view.intake.namespace, "unsubscribe", &id),
-        id: id.into(),
-        name: name.to_owned(),
-        customer: leave.customer,
-        customer_id: None,
-        anonymous: false,
-        known_as: vec![],
-        time: now,
         data: Properties::from_iter([purpose]).into(),
-        about: None,
         listeners: view.listening(name),
+        ..Arrival::of_known(key, id, name.to_owned(), leave.customer, now)
     }
 }
 

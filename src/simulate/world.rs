@@ -405,7 +405,7 @@ impl World {
 
     /// What became of a message: TOUCHPOINT/clicked and the like, as the gateway makes it.
     pub fn tell_of(&mut self, message: &MessageRow, what: &str, id: &str, data: Properties) -> Came {
-        let arrival = gateway::of_message(&self.view, &self.keys, message.clone(), what, id, data, self.now());
+        let arrival = gateway::of_message(&self.view, &self.keys, message, what, id, data, self.now());
         let receipts = self.store.accept_at_once(&self.namespace, &[arrival], &|_, _| vec![]);
         came(receipts.first())
     }

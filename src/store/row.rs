@@ -115,6 +115,25 @@ pub struct Arrival {
     pub listeners: Vec<String>,
 }
 
+impl Arrival {
+    /// What we tell of a customer who is known: without data, about no message, and heard by nobody yet.
+    pub fn of_known(key: [u8; 16], id: String, name: String, customer: CustomerKey, time: Micros) -> Self {
+        Self {
+            key,
+            id: id.into(),
+            name,
+            customer,
+            customer_id: None,
+            anonymous: false,
+            known_as: vec![],
+            time,
+            data: Properties::new().into(),
+            about: None,
+            listeners: vec![],
+        }
+    }
+}
+
 /// A name of a customer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Identifier {

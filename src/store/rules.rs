@@ -100,22 +100,15 @@ pub fn ending(hold: &Hold, row: &EndedRow, customer: &Customer, listeners: &[Str
     // No message has an empty step: the end of an enrollment is keyed apart from all of them.
     let key = MessageKey::of(&hold.namespace, &hold.journey, row.customer, row.enrollment, "", 0);
     let data = [("outcome", row.outcome.name()), ("journey", hold.journey.as_str())];
+    let name = ending_name(&hold.journey);
     let arrival = Arrival {
-        key: key.0,
-        id: key.to_string().into(),
-        name: ending_name(&hold.journey),
-        customer: row.customer,
-        customer_id: None,
-        anonymous: false,
-        known_as: vec![],
-        time: now,
         data: data
             .into_iter()
             .map(|(name, value)| (name.to_owned(), value.into()))
             .collect::<Properties>()
             .into(),
-        about: None,
         listeners: listeners.to_vec(),
+        ..Arrival::of_known(key.0, key.to_string(), name, row.customer, now)
     };
     let event = Event {
         hops: row.hops,

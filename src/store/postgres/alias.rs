@@ -4,7 +4,7 @@
 //! them. So whoever asks after locking his customers knows for certain who is who until he has committed.
 
 use super::{
-    look,
+    intake,
     seal::{self, Place},
     sql,
 };
@@ -162,7 +162,7 @@ impl Moving<'_> {
         )
         .await?;
         let mut all: BTreeMap<String, Renumbered> = BTreeMap::new();
-        for (row, number) in rows.iter().zip(look::numbers(self.tx, rows.len()).await?) {
+        for (row, number) in rows.iter().zip(intake::numbers(self.tx, rows.len()).await?) {
             all.entry(row.get(0)).or_default().insert(row.get(1), number);
         }
         Ok(all)

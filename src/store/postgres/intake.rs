@@ -320,15 +320,7 @@ pub(super) async fn deliver(
     if deliveries.is_empty() {
         return Ok(());
     }
-    let many = i64::try_from(deliveries.len()).unwrap_or(i64::MAX);
-    let numbers = sql::rows(
-        tx,
-        "SELECT nextval('inbox_seq') FROM generate_series(1, $1::bigint)",
-        &[&many],
-    )
-    .await?;
-    let mut numbers: Vec<i64> = numbers.iter().map(|row| row.get(0)).collect();
-    numbers.sort_unstable();
+    let numbers = numbers(tx, deliveries.len()).await?;
     let journeys: Vec<&str> = deliveries.iter().map(|delivery| delivery.journey.as_str()).collect();
     let shards: Vec<i16> = deliveries
         .iter()
@@ -520,3 +512,20 @@ pub(super) async fn message(client: &mut Object, namespace: &str, key: MessageKe
 
 /// Customers by key.
 pub(super) type Customers = BTreeMap<CustomerKey, Customer>;
+
+/// Numbers of the inbox, in their order: for what is delivered, and for what opens an enrollment without an event.
+pub(super) async fn numbers(tx: &Transaction<'_>, many: usize) -> Result<Vec<i64>> {
+    if many == 0 {
+        return Ok(Vec::new());
+    }
+    let many = i64::try_from(many).unwrap_or(i64::MAX);
+    let rows = sql::rows(
+        tx,
+        "SELECT nextval('inbox_seq') FROM generate_series(1, $1::bigint)",
+        &[&many],
+    )
+    .await?;
+    let mut numbers: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
+    numbers.sort_unstable();
+    Ok(numbers)
+}

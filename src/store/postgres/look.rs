@@ -219,20 +219,3 @@ pub(super) async fn put_sightings(tx: &Transaction<'_>, hold: &Hold, rows: &[(Cu
     }
     Ok(())
 }
-
-/// Numbers for what looks open.
-pub(super) async fn numbers(tx: &Transaction<'_>, many: usize) -> Result<Vec<i64>> {
-    if many == 0 {
-        return Ok(Vec::new());
-    }
-    let many = i64::try_from(many).unwrap_or(i64::MAX);
-    let rows = sql::rows(
-        tx,
-        "SELECT nextval('inbox_seq') FROM generate_series(1, $1::bigint)",
-        &[&many],
-    )
-    .await?;
-    let mut numbers: Vec<i64> = rows.iter().map(|row| row.get(0)).collect();
-    numbers.sort_unstable();
-    Ok(numbers)
-}

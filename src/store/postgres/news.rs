@@ -1,7 +1,7 @@
 //! News: kept for each journey that listens, brought to every customer a shard at a time, and then forgotten.
 
 use super::{
-    intake::SealedEvent,
+    intake::{self, SealedEvent},
     look::{self, Progress},
     program,
     seal::{self, Place},
@@ -153,7 +153,7 @@ async fn keep(tx: &Transaction<'_>, keys: &Keys, namespace: &str, news: &News, n
     let live = sql::rows(tx, live, &[&namespace, &news.listeners]).await?;
     let live: Vec<String> = live.iter().map(|row| row.get(0)).collect();
     let event = rules::news(news, now);
-    for (journey, number) in live.iter().zip(look::numbers(tx, live.len()).await?) {
+    for (journey, number) in live.iter().zip(intake::numbers(tx, live.len()).await?) {
         let sealed = seal::seal(
             keys,
             &place(&[namespace.as_bytes(), journey.as_bytes(), &number.to_be_bytes()]),

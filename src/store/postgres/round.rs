@@ -5,7 +5,7 @@
 
 use super::{
     alias, chain, commit, customers, door,
-    intake::Customers,
+    intake::{self, Customers},
     look::{self, Progress},
     news, program,
     seal::{self, Place},
@@ -420,12 +420,12 @@ impl<'a> Look<'a> {
             .values_mut()
             .filter(|turn| !turn.swept.is_empty() || is_due(turn))
             .collect();
-        let numbers = look::numbers(self.tx, asked.len()).await?;
+        let numbers = intake::numbers(self.tx, asked.len()).await?;
         for (turn, number) in asked.into_iter().zip(numbers) {
             turn.look = Some(number);
         }
         if let Some((told, _)) = &swept.news {
-            let numbers = look::numbers(self.tx, told.customers.len()).await?;
+            let numbers = intake::numbers(self.tx, told.customers.len()).await?;
             for (customer, number) in told.customers.iter().zip(numbers) {
                 if let Some(turn) = turns.get_mut(customer) {
                     turn.news = Some((number, rules::told(&told.event, &turn.customer, now)));
