@@ -128,6 +128,13 @@ pub struct Send {
     pub otherwise: Option<Name>,
 }
 
+impl Step {
+    /// Signals that end its wait, if it is one.
+    pub fn until(&self) -> impl Iterator<Item = &Until> {
+        self.wait.iter().flat_map(|wait| wait.until.iter().flatten())
+    }
+}
+
 impl Send {
     /// What it may send.
     pub fn touchpoints(&self) -> impl Iterator<Item = &Name> {

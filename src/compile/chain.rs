@@ -1,16 +1,12 @@
 //! Journeys that begin where others end.
 
 use super::{Manifests, flow::Flow};
-use crate::api::{journey::JourneySpec, signal::Signal};
+use crate::api::{journey::JourneySpec, signal::Signal, step::Step};
 use std::collections::BTreeSet;
 
 /// Every signal of a journey: of its triggers, waits, exits and goals.
 pub fn signals(spec: &JourneySpec) -> impl Iterator<Item = &Signal> {
-    let waits = spec
-        .steps
-        .iter()
-        .filter_map(|step| step.wait.as_ref())
-        .flat_map(|wait| wait.until.iter().flatten());
+    let waits = spec.steps.iter().flat_map(Step::until);
     spec.entry
         .triggers
         .iter()

@@ -180,8 +180,7 @@ impl<'a> Flow<'a> {
     fn is_passed_for_ever(&self, start: usize) -> bool {
         let at_once = |at: usize| -> Vec<usize> {
             let step = &self.steps[at];
-            let waits = step.wait.as_ref().map(|wait| wait.until.iter().flatten());
-            let conditions = waits.into_iter().flatten().zip(&self.graph[at]).filter(|(until, _)| {
+            let conditions = step.until().zip(&self.graph[at]).filter(|(until, _)| {
                 let when = until.signal.when.as_ref().map(|when| when.as_str());
                 until.signal.event.is_none() && when.is_some_and(|when| !when.contains("steps"))
             });

@@ -13,12 +13,7 @@ pub fn lint(report: &mut Report, of: &Subject<'_>) {
         brought(report, of, &format!("spec.entry.triggers[{n}]"), signal, &mut told);
     }
     for (n, step) in spec.steps.iter().enumerate() {
-        for (m, until) in step
-            .wait
-            .iter()
-            .flat_map(|wait| wait.until.iter().flatten())
-            .enumerate()
-        {
+        for (m, until) in step.until().enumerate() {
             let path = format!("spec.steps[{n}].wait.until[{m}]");
             brought(report, of, &path, &until.signal, &mut told);
             clicked(report, of, &path, &until.signal);

@@ -35,12 +35,7 @@ pub fn lint(report: &mut Report, of: &Subject<'_>) {
     for (n, step) in of.spec.steps.iter().enumerate() {
         // Exits are looked at first, wherever the customer stands.
         let mut above = above.clone();
-        for (m, until) in step
-            .wait
-            .iter()
-            .flat_map(|wait| wait.until.iter().flatten())
-            .enumerate()
-        {
+        for (m, until) in step.until().enumerate() {
             let path = format!("spec.steps[{n}].wait.until[{m}]");
             signal(report, of, path, &until.signal, &mut above);
         }

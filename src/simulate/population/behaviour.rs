@@ -1,7 +1,7 @@
 //! How a population behaves: what is known of its customers, what they do and when, and what they make of messages. Written in a small YAML
 //! file, or made up from the manifests where it says nothing.
 
-use super::chance::Chance;
+use super::{chance::Chance, recorded};
 use crate::{
     api::touchpoint::{Question, QuestionKind, Survey},
     clock::{DAY, HOUR, MINUTE, Micros, SECOND},
@@ -359,8 +359,7 @@ fn act(path: &str, event: &Event, manifests: &Manifests, view: &View, length: Mi
     let adapter = event
         .from
         .clone()
-        .or_else(|| inbound.from.as_ref()?.first().cloned())
-        .or_else(|| view.intake.sources.keys().next().cloned())
+        .or_else(|| recorded::adapter(&view.intake, &event.event))
         .unwrap_or_else(|| "simulation".into());
     let (mut data, mut keys) = (Vec::new(), BTreeSet::new());
     for (name, value) in &event.data {
