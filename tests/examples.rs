@@ -1,26 +1,14 @@
 //! The journeys under examples/shop and examples/bank, lived: by a population, and event by event in the simulator and in `journey dev`.
 //! What `journey check` says of them stands in tests/check.rs, their scenarios in tests/scenarios.rs.
 
+#[path = "support/command.rs"]
+mod command;
+
 use axum::{Json, Router, routing::post};
+use command::{journey, said};
 use serde_json::{Value, json};
-use std::{
-    fs,
-    path::Path,
-    process::{Command, Output},
-};
+use std::{fs, path::Path};
 use tokio::net::TcpListener;
-
-fn journey(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_journey"))
-        .args(arguments)
-        .output()
-        .unwrap()
-}
-
-fn said(output: &Output) -> String {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
 
 /// Of each journey, how many entered.
 fn entered(arguments: &[&str]) -> Vec<(String, i64)> {

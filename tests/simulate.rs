@@ -1,25 +1,13 @@
 //! `journey simulate` and `journey dev --clock virtual` as their users run them.
 
+#[path = "support/command.rs"]
+mod command;
+
+use command::{journey, said};
 use serde_json::{Value, json};
-use std::{
-    fs,
-    path::Path,
-    process::{Command, Output},
-};
+use std::{fs, path::Path};
 
 const EXAMPLE: &str = "examples/abandoned-cart/base";
-
-fn journey(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_journey"))
-        .args(arguments)
-        .output()
-        .unwrap()
-}
-
-fn said(output: &Output) -> String {
-    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout.clone()).unwrap()
-}
 
 #[test]
 fn the_same_seed_gives_the_same_bytes_on_any_number_of_threads() {

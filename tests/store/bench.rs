@@ -132,6 +132,23 @@ impl Bench {
         self.store.round(hold, request, &mut work).await.unwrap()
     }
 
+    /// Rounds until there is nothing more to do, `rounds` at most.
+    pub async fn rounds_until_idle(
+        &self,
+        hold: &Hold,
+        request: &RoundRequest,
+        rounds: usize,
+        mut work: impl FnMut(Round) -> RoundCommit + Send,
+    ) {
+        for _ in 0..rounds {
+            match self.round_with(hold, request, &mut work).await {
+                RoundResult::Committed { .. } => {}
+                RoundResult::Idle => return,
+                RoundResult::Fenced => panic!("fenced"),
+            }
+        }
+    }
+
     /// What a round sees, and writes nothing of.
     pub async fn look(&self, hold: &Hold, request: &RoundRequest) -> Option<Round> {
         let mut seen = None;

@@ -221,21 +221,15 @@ impl Bench {
     /// Rounds until there is nothing more to do; whom the sweep came to, in order.
     async fn sweep(&self, hold: &journey::store::Hold, request: &RoundRequest, rounds: usize) -> Vec<CustomerKey> {
         let mut came = vec![];
-        for _ in 0..rounds {
-            let result = self.round_with(hold, request, |round: Round| {
-                for turn in round.customers.iter().filter(|turn| !turn.swept.is_empty()) {
-                    assert_eq!(turn.swept, ["first-sight"]);
-                    assert!(turn.look.is_some());
-                    came.push(turn.customer.key);
-                }
-                consume(round)
-            });
-            match result.await {
-                RoundResult::Committed { .. } => {}
-                RoundResult::Idle => return came,
-                RoundResult::Fenced => panic!("fenced"),
+        self.rounds_until_idle(hold, request, rounds, |round: Round| {
+            for turn in round.customers.iter().filter(|turn| !turn.swept.is_empty()) {
+                assert_eq!(turn.swept, ["first-sight"]);
+                assert!(turn.look.is_some());
+                came.push(turn.customer.key);
             }
-        }
+            consume(round)
+        })
+        .await;
         came
     }
 }

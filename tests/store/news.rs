@@ -52,24 +52,17 @@ impl Bench {
     /// Rounds until there is nothing more to do, `rounds` at most; who heard which news, in order.
     async fn hear(&self, hold: &journey::store::Hold, limit: u32, rounds: usize) -> Vec<(CustomerKey, i64)> {
         let mut heard = vec![];
-        for _ in 0..rounds {
-            let request = hearing(limit);
-            let result = self.round_with(hold, &request, |round: Round| {
-                for turn in &round.customers {
-                    let Some((number, event)) = &turn.news else { continue };
-                    assert_eq!((event.name.as_str(), event.accepted_at), ("fair-opened", round.now));
-                    assert_eq!(event.profile, turn.customer.attributes, "the customer as they are now");
-                    assert!(*number > 0 && event.time <= round.now);
-                    heard.push((turn.customer.key, event.data.expose()["number"].as_i64().unwrap()));
-                }
-                consume(round)
-            });
-            match result.await {
-                RoundResult::Committed { .. } => {}
-                RoundResult::Idle => return heard,
-                RoundResult::Fenced => panic!("fenced"),
+        self.rounds_until_idle(hold, &hearing(limit), rounds, |round: Round| {
+            for turn in &round.customers {
+                let Some((number, event)) = &turn.news else { continue };
+                assert_eq!((event.name.as_str(), event.accepted_at), ("fair-opened", round.now));
+                assert_eq!(event.profile, turn.customer.attributes, "the customer as they are now");
+                assert!(*number > 0 && event.time <= round.now);
+                heard.push((turn.customer.key, event.data.expose()["number"].as_i64().unwrap()));
             }
-        }
+            consume(round)
+        })
+        .await;
         heard
     }
 }
