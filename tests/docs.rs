@@ -1,5 +1,8 @@
 //! Documents that list what the sources have: a name that is missing in one of them, or is there no more, is named here.
 
+#[path = "docs/language.rs"]
+mod language;
+
 use regex::Regex;
 use std::{collections::BTreeSet, fs, path::Path};
 
