@@ -18,7 +18,8 @@ use journey::{
         turn::{Adapter, Adapters, Claim, Turn},
     },
     store::{
-        Arrival, Customer, Fate, Handed, Hold, Imported, JourneyRow, RoundRequest, RoundResult, Store, memory::Memory,
+        Arrival, Customer, Fate, Handed, Hold, Imported, JourneyRow, NamespacePrograms, RoundRequest, RoundResult,
+        Store, memory::Memory,
     },
 };
 use serde_json::{Value, json};
@@ -122,6 +123,8 @@ struct World {
     open: bool,
     claims: Vec<Claim>,
     in_flight: BTreeSet<journey::keys::MessageKey>,
+    /// What the runner has read of the programs; None: it reads them before each round.
+    knows: Option<NamespacePrograms>,
     events: u32,
 }
 
@@ -148,6 +151,7 @@ impl World {
             open: true,
             claims: vec![],
             in_flight: BTreeSet::new(),
+            knows: None,
             events: 0,
         };
         world.put(yaml).await;
@@ -251,7 +255,10 @@ impl World {
             .join(NS, "cart", self.hold.owner, Duration::from_secs(5))
             .await
             .unwrap();
-        let stored = self.store.programs(NS, -1).await.unwrap().unwrap();
+        let stored = match &self.knows {
+            Some(stored) => stored.clone(),
+            None => self.store.programs(NS, -1).await.unwrap().unwrap(),
+        };
         let loaded = programs::compile_all(&stored, "cart").unwrap();
         let adapter = Adapter {
             needs_address: true,
@@ -269,6 +276,7 @@ impl World {
             looks: programs::looks(&loaded.programs),
             sweeps: programs::sweeps(&loaded.programs, true),
             news: programs::news(&loaded.programs, true),
+            current: loaded.current.clone(),
         };
         let in_flight = self.in_flight.clone();
         let mut turn = Turn {
@@ -710,6 +718,46 @@ async fn a_suspended_journey_lets_nobody_in_and_sends_nothing_but_counts_goals()
     world.round(vec![]).await;
     assert_eq!(world.count("ended:Converted").await, 1);
     assert_eq!(world.count("goal:bought").await, 1);
+    world.the_books_balance().await;
+}
+
+#[tokio::test]
+async fn a_suspension_holds_from_its_commit_on_whatever_the_runner_has_read() {
+    let mut world = World::new().await;
+    world.import("u1", Some(true)).await;
+    world.event("u1", "cart-updated", cart("u1")).await;
+    world.round(vec![]).await;
+    world.knows = world.store.programs(NS, -1).await.unwrap();
+    let suspended = MANIFESTS.replace("spec:\n  entry:", "spec:\n  suspend: true\n  entry:");
+    world.put(&suspended).await;
+    world.clock.advance(2 * HOUR);
+    assert_eq!(world.round(vec![]).await, RoundResult::Changed);
+    assert!(world.claims.is_empty(), "the reminder was due, and is not sent");
+    world.knows = None;
+    assert_eq!(world.round(vec![]).await, RoundResult::Idle);
+    world.knows = world.store.programs(NS, -1).await.unwrap();
+    world.put(MANIFESTS).await;
+    assert_eq!(world.round(vec![]).await, RoundResult::Changed);
+    world.knows = None;
+    world.round(vec![]).await;
+    assert_eq!(world.claims.len(), 1, "it is sent when the pause is over");
+
+    world.knows = world.store.programs(NS, -1).await.unwrap();
+    world.put(&MANIFESTS.replace("for: 1h", "for: 2h")).await;
+    let claim = world.claims.remove(0);
+    let told = Handed {
+        key: claim.key,
+        customer: claim.customer,
+        fate: SENT,
+    };
+    assert_eq!(world.round(vec![told.clone()]).await, RoundResult::Changed);
+    world.knows = None;
+    world.round(vec![told]).await;
+    assert_eq!(
+        world.claims.len(),
+        1,
+        "what became of the message is not lost, and the next goes out"
+    );
     world.the_books_balance().await;
 }
 

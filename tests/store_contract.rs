@@ -74,6 +74,7 @@ contract! {
         an_epoch_grows_with_every_taking_over
         nobody_holds_shards_of_a_journey_that_is_not_there;
     look:
+        the_length_of_a_chain_goes_along_with_what_changed
         a_change_is_told_to_those_who_watch_it_next_after_its_event
         a_new_customer_and_an_import_are_told_and_what_nobody_watches_is_not
         what_another_journey_sets_is_told_in_the_same_commit
@@ -122,6 +123,7 @@ contract! {
         a_long_inbox_of_one_customer_comes_in_parts_in_order
         an_ended_enrollment_is_read_while_it_is_watched
         nobody_enters_a_revision_that_is_gone
+        a_round_is_told_that_the_journey_stands_otherwise
         counts_add_up
         the_end_of_an_enrollment_is_told_to_those_who_listen
         a_backlog_says_how_much_waits

@@ -19,7 +19,7 @@ use crate::{
 const LATE: Micros = DAY;
 
 /// Journeys in a row that are entered without a wait: journeys that open each other must not go round for ever.
-const MOST_HOPS: u32 = 10;
+pub(super) const MOST_HOPS: u32 = 10;
 
 /// How long after it ended an enrollment counts towards reentry.max. Bounded, because as long as it is read its revision is kept too.
 const COUNTED: Micros = 730 * DAY;

@@ -8,7 +8,7 @@
 use super::{
     apply::{Reached, admit_by, pass_due, program_of, turn_away},
     entry, goal,
-    program::{Program, Programs, StepAction},
+    program::{Program, Programs, Step, StepAction},
     sight::Sight,
     state::{Action, Disposition, Enrollment, Event, Ignored, Look, Properties, Sighting, Standing},
     walk::{Move, Round, Walk, standing_at},
@@ -106,7 +106,7 @@ fn sight_triggers(program: &Program, look: &Look, round: &mut Round<'_>) -> Resu
     became.then_some(()).ok_or(Ignored::Unchanged)
 }
 
-impl Walk<'_, '_, '_> {
+impl<'a> Walk<'a, '_, '_> {
     /// Goals, exits and the present wait, as of the change that `event` tells of; without one, as of now.
     pub fn look(&mut self, event: Option<&Event>) -> Option<Disposition> {
         self.enrollment.look_at = None;
@@ -118,7 +118,13 @@ impl Walk<'_, '_, '_> {
             self.exit(outcome);
             return Some(Disposition::Exited);
         }
+        if event.is_some_and(|event| event.hops > entry::MOST_HOPS) {
+            let too_long = Disposition::Ignored(Ignored::ChainTooLong);
+            return goal.or(self.condition_met(event).is_some().then_some(too_long));
+        }
         if let Some(moved) = self.offer_conditions(event) {
+            // Nothing but time has come: a new row begins.
+            self.enrollment.hops = event.map_or(0, |event| event.hops);
             self.go(moved);
             return Some(Disposition::Advanced);
         }
@@ -133,6 +139,12 @@ impl Walk<'_, '_, '_> {
 
     /// The first condition of the present wait that holds leads on.
     pub fn offer_conditions(&mut self, event: Option<&Event>) -> Option<Move> {
+        let (step, next) = self.condition_met(event)?;
+        self.enrollment.steps.entry(step.name.clone()).or_default().event = Personal::default();
+        Some(Move::Go(Some(next)))
+    }
+
+    fn condition_met(&mut self, event: Option<&Event>) -> Option<(&'a Step, usize)> {
         if !matches!(self.enrollment.standing, Standing::Waiting { .. }) {
             return None;
         }
@@ -145,8 +157,7 @@ impl Walk<'_, '_, '_> {
             if let Some(when) = until.signal.condition()
                 && self.holds(when, event)
             {
-                self.enrollment.steps.entry(step.name.clone()).or_default().event = Personal::default();
-                return Some(Move::Go(Some(until.next)));
+                return Some((step, until.next));
             }
         }
         None

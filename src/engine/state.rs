@@ -43,7 +43,8 @@ pub struct Event {
     pub profile: Personal<Properties>,
     /// The message it tells of: such an event reaches only the enrollment that sent it.
     pub about: Option<About>,
-    /// How many journeys in a row, each opened by the end of the one before and passed without a wait, have led to it; 0: it came from outside.
+    /// How many journeys in a row, each moved by the end of the one before or by what it set, and passed without a wait, have led to it; 0: it
+    /// came from outside.
     #[serde(default)]
     pub hops: u32,
 }
@@ -311,7 +312,11 @@ pub enum Action {
     /// Whatever of this enrollment has not been handed over is not sent any more.
     Withdraw { enrollment: i64 },
     /// Change attributes of the customer; null removes. Later inputs of the same turn see it.
-    Set(Personal<Properties>),
+    Set {
+        attributes: Personal<Properties>,
+        /// See [`Event::hops`], of the enrollment whose step it is.
+        hops: u32,
+    },
     /// The enrollment arrived at a step: counted by the runner.
     Arrived { enrollment: i64, step: String },
     /// Remember this of the customer, in place of the last sighting.

@@ -67,12 +67,15 @@ impl<'a> Round<'a> {
         })
     }
 
-    fn set(&mut self, changes: Properties) {
+    fn set(&mut self, changes: Properties, hops: u32) {
         let attributes = self.attributes.to_mut();
         for (name, value) in &changes {
             attributes.insert(name.clone(), value.clone());
         }
-        self.actions.push(Action::Set(Personal::new(changes)));
+        self.actions.push(Action::Set {
+            attributes: Personal::new(changes),
+            hops,
+        });
     }
 }
 
@@ -332,7 +335,7 @@ impl Walk<'_, '_, '_> {
                         result.outcome = None;
                         result.reason = None;
                         if !changes.is_empty() {
-                            self.round.set(changes);
+                            self.round.set(changes, self.enrollment.hops);
                         }
                     }
                     Err(fault) => {

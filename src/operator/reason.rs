@@ -107,7 +107,7 @@ words! {
         GatewayStarting,
         /// Ready: all holds.
         Ready,
-        /// Ready: all holds, and spec.suspend is true: nobody enters, nothing is sent. Runners ask once a second, so it holds within two.
+        /// Ready: all holds, and spec.suspend is true: nobody enters, nothing is sent. It holds from the moment the runners' store knows it; what was with its channel by then goes out.
         Suspended,
         /// Reconciling: the object is being deleted, and the store is cleaned of it.
         Deleting,

@@ -9,7 +9,7 @@ use crate::{
     channel::Reads,
     compile::{self, Manifests},
     engine::{Program, Programs},
-    store::{Admissions, NamespacePrograms, Result, Store, StoreError, SweepRequest},
+    store::{Admissions, Current, NamespacePrograms, Result, Store, StoreError, SweepRequest},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -26,6 +26,8 @@ pub struct Loaded {
     pub programs: Programs,
     /// Revisions that do not compile: their customers stay where they are.
     pub stuck: BTreeSet<String>,
+    /// How the journey stands, also where its revision does not compile: rounds say so, and are told when it is not so any more.
+    pub current: Option<Current>,
     /// Whether the store knows the journey and has not begun to delete it.
     pub alive: bool,
 }
@@ -51,6 +53,12 @@ pub fn compile_all(stored: &NamespacePrograms, journey: &str) -> Result<Loaded> 
     };
     for stored in stored.journeys.iter().filter(|stored| stored.row.journey == journey) {
         loaded.alive |= !stored.stopped;
+        if stored.current {
+            loaded.current = Some(Current {
+                revision: stored.row.revision.clone(),
+                suspended: stored.row.suspended,
+            });
+        }
         let manifests = settings.clone().with(manifests(&stored.row.body)?);
         let program = match compile::journey(&manifests, journey) {
             Ok(compiled) => Program {

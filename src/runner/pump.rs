@@ -23,7 +23,7 @@ use uuid::Uuid;
 /// How long a lease lasts without a heartbeat: what a takeover waits for.
 const LEASE: Duration = Duration::from_secs(5);
 const HEARTBEAT: Duration = Duration::from_millis(1500);
-/// How often the store is asked for newer programs.
+/// How often the store is asked for newer programs. Of a suspension or a new revision the next round tells at once.
 const REFRESH: Duration = Duration::from_secs(1);
 /// The safety net below wake-ups.
 const POLL: Duration = Duration::from_secs(1);
@@ -134,6 +134,7 @@ impl Pump {
                 self.refreshed = None;
                 tokio::time::sleep(BACK_OFF.0).await;
             }
+            RoundResult::Changed => self.refreshed = None,
         }
         Ok(())
     }
@@ -197,6 +198,7 @@ impl Pump {
             looks: programs::looks(&self.loaded.programs),
             sweeps: programs::sweeps(&self.loaded.programs, !self.draining),
             news: programs::news(&self.loaded.programs, !self.draining),
+            current: self.loaded.current.clone(),
         };
         let mut claims: Vec<Claim> = Vec::new();
         let mut counts = Counts::default();
@@ -225,7 +227,7 @@ impl Pump {
                     self.in_flight.remove(&handed.key);
                 }
             }
-            RoundResult::Fenced => return Ok(result),
+            RoundResult::Fenced | RoundResult::Changed => return Ok(result),
         }
         self.options.metrics.add(&self.options.journey, &counts);
         for claim in claims {
@@ -283,12 +285,15 @@ impl Pump {
         let Some(hold) = self.hold.clone().filter(|hold| !hold.shards.is_empty()) else {
             return Ok(());
         };
-        if self.round(&hold).await? == RoundResult::Fenced {
-            // Some shards may be others' now, or a revision gone: what is still ours is written all the same.
-            self.beaten = None;
-            self.refreshed = None;
-            self.refresh().await?;
-            tokio::time::sleep(BACK_OFF.0).await;
+        match self.round(&hold).await? {
+            RoundResult::Committed { .. } | RoundResult::Idle => {}
+            // Some shards may be others' now, or a revision gone or new: what is still ours is written all the same.
+            RoundResult::Fenced | RoundResult::Changed => {
+                self.beaten = None;
+                self.refreshed = None;
+                self.refresh().await?;
+                tokio::time::sleep(BACK_OFF.0).await;
+            }
         }
         Ok(())
     }

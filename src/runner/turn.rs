@@ -112,6 +112,8 @@ pub(super) struct Walk<'a, 't> {
     pub(super) key: CustomerKey,
     pub(super) customer: Customer,
     attributes_changed: bool,
+    /// See [`engine::Event::hops`], of the look that tells of what steps have set.
+    hops: u32,
     pub(super) consents: BTreeMap<String, policy::Consent>,
     pub(super) contacts: Vec<Contact>,
     pub(super) enrollments: Vec<Enrollment>,
@@ -162,6 +164,7 @@ impl<'a, 't> Walk<'a, 't> {
                 opted_out,
             },
             attributes_changed: false,
+            hops: 0,
             consents: customer.consents,
             contacts,
             before: enrollments.clone(),
@@ -412,7 +415,10 @@ impl<'a, 't> Walk<'a, 't> {
                     inputs.extend(self.request(enrollment, step, occurrence, touchpoint, with));
                 }
                 Action::Withdraw { enrollment } => self.withdraw(enrollment),
-                Action::Set(attributes) => self.set(attributes),
+                Action::Set { attributes, hops } => {
+                    self.hops = self.hops.max(hops.saturating_add(1));
+                    self.set(attributes);
+                }
                 Action::Arrived { enrollment, step } => {
                     let count = Count::Step(step);
                     self.trace(Some(enrollment), &count, None);
@@ -535,6 +541,7 @@ impl<'a, 't> Walk<'a, 't> {
             self.done.commit.sightings.push((self.key, self.sighting.clone()));
         }
         if self.attributes_changed {
+            self.done.commit.hops.insert(self.key, self.hops);
             self.done
                 .commit
                 .attributes

@@ -513,6 +513,7 @@ impl World {
             looks: programs::looks(&crew.programs),
             sweeps: programs::sweeps(&crew.programs, true),
             news: programs::news(&crew.programs, true),
+            current: None,
         };
         let mut turn = Turn {
             programs: &crew.programs,

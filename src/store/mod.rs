@@ -128,7 +128,8 @@ pub trait Store: Send + Sync + 'static {
     async fn leave(&self, namespace: &str, journey: &str, owner: Uuid) -> Result<()>;
     /// One transaction: reads what is to be done in the held shards, calls `work`, writes its result. Fenced: when any held shard has
     /// another owner or epoch, or the lease is over, or somebody would enter a revision that is gone (read the programs again), nothing is
-    /// written and `Fenced` is returned. When nothing is to be done `work` is not called.
+    /// written and `Fenced` is returned. When nothing is to be done `work` is not called. `Changed`: nothing was written either, because the
+    /// journey does not stand as the request says; so a suspension or a new revision holds in every round from its commit on.
     ///
     /// To be done are: outcomes of messages that are still claimed, in held shards (others are left to whoever holds the shard now: repeating
     /// an outcome does no harm); inbox rows, in the order of acceptance; overdue waits, unless the current revision is suspended; held

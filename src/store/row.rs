@@ -216,6 +216,15 @@ pub struct RoundRequest {
     pub sweeps: Vec<SweepRequest>,
     /// Customers of one round at most to whom news comes, beyond the round's own limit; 0: news waits.
     pub news: u32,
+    /// How the journey stands as far as is known; None: whichever way it stands.
+    pub current: Option<Current>,
+}
+
+/// How a journey stands: the revision that customers enter, and whether it is suspended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Current {
+    pub revision: String,
+    pub suspended: bool,
 }
 
 /// Something that happened to no customer in particular. It comes to everybody in each journey that listens.
@@ -412,6 +421,8 @@ pub struct RoundCommit {
     pub sightings: Vec<(CustomerKey, Sighting)>,
     /// Whole attribute sets of customers whose attributes changed. Journeys that watch what changed are told.
     pub attributes: Vec<(CustomerKey, Personal<Properties>)>,
+    /// Of those whose attributes changed, [`Event::hops`] of what tells of it; who is not in it: 0.
+    pub hops: BTreeMap<CustomerKey, u32>,
     pub outbox: Vec<OutboxRow>,
     /// Messages that leave the outbox; what is in `outbox` too leaves it.
     pub outbox_gone: Vec<(CustomerKey, MessageKey)>,
@@ -433,6 +444,9 @@ pub enum RoundResult {
     Committed { full: bool },
     /// The leases are not ours any more, or the journey is stopped or gone; nothing was written.
     Fenced,
+    /// The journey does not stand as [`RoundRequest::current`] says (suspended, or another revision): read the programs again. Nothing was
+    /// written.
+    Changed,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

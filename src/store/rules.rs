@@ -159,9 +159,12 @@ pub fn news_sweep(sequence: i64) -> String {
     format!("news/{sequence}")
 }
 
-/// What tells a journey that a customer is to be looked at.
-pub fn look(customer: &Customer, now: Micros) -> Event {
-    engine::looked(&customer.attributes, now)
+/// What tells a journey that a customer is to be looked at; `hops`: see [`Event::hops`].
+pub fn look(customer: &Customer, hops: u32, now: Micros) -> Event {
+    Event {
+        hops,
+        ..engine::looked(&customer.attributes, now)
+    }
 }
 
 /// Those who watch one of these names.

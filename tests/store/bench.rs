@@ -144,7 +144,7 @@ impl Bench {
             match self.round_with(hold, request, &mut work).await {
                 RoundResult::Committed { .. } => {}
                 RoundResult::Idle => return,
-                RoundResult::Fenced => panic!("fenced"),
+                RoundResult::Fenced | RoundResult::Changed => panic!("fenced"),
             }
         }
     }
@@ -228,6 +228,7 @@ pub fn request() -> RoundRequest {
         looks: false,
         sweeps: vec![],
         news: 0,
+        current: None,
     }
 }
 

@@ -280,7 +280,7 @@ async fn rest(bench: &Bench, result: RoundResult) {
     match result {
         RoundResult::Idle => bench.store.wait(SHOP, WELCOME, Duration::from_millis(5)).await,
         RoundResult::Committed { .. } => tokio::task::yield_now().await,
-        RoundResult::Fenced => panic!("the lease holds"),
+        RoundResult::Fenced | RoundResult::Changed => panic!("the lease holds"),
     }
 }
 

@@ -387,3 +387,30 @@ pub async fn two_who_become_one_are_seen_as_one(bench: Bench) {
     bench.accept(&[says]).await;
     assert_eq!(bench.told().await, [json!({"points": 3, "mood": 3})]);
 }
+
+pub async fn the_length_of_a_chain_goes_along_with_what_changed(bench: Bench) {
+    let bench = bench.with_journey().await;
+    let mut watching = revision("watching", "r1");
+    watching.listens = ["customer.points".to_owned()].into();
+    bench.store.put_journey(SHOP, &watching).await.unwrap();
+    let hold = bench.join(owner(1)).await;
+    bench.accept(&[bench.arrival(1, person(1)).await]).await;
+    let result = bench.round(&hold, |round| RoundCommit {
+        attributes: vec![(person(1), properties(json!({"points": 3})))],
+        hops: BTreeMap::from([(person(1), 4)]),
+        ..consume(round)
+    });
+    assert_ne!(result.await, RoundResult::Fenced);
+    let theirs = bench
+        .store
+        .join(SHOP, "watching", owner(2), std::time::Duration::from_secs(5));
+    let theirs = theirs.await.unwrap();
+    let mut hops = Vec::new();
+    let result = bench.round(&theirs, |round| {
+        let events = round.customers.iter().flat_map(|turn| &turn.inbox);
+        hops.extend(events.map(|(_, event)| event.hops));
+        consume(round)
+    });
+    assert_ne!(result.await, RoundResult::Fenced);
+    assert_eq!(hops, [4]);
+}

@@ -6,7 +6,7 @@ use journey::{
     engine::state::Ending,
     kpi::Counts,
     personal::Personal,
-    store::{Backlog, EndedRow, JourneyRow, OutboxState, Quarantined, RoundCommit, RoundRequest, RoundResult},
+    store::{Backlog, Current, EndedRow, JourneyRow, OutboxState, Quarantined, RoundCommit, RoundRequest, RoundResult},
 };
 use serde_json::json;
 use std::{
@@ -221,7 +221,7 @@ pub async fn a_limit_is_kept_and_no_kind_of_work_starves_another(bench: Bench) {
         match result.await {
             RoundResult::Committed { full } => assert_eq!(full, rounds < 5, "round {rounds}"),
             RoundResult::Idle => break,
-            RoundResult::Fenced => panic!("the lease holds"),
+            RoundResult::Fenced | RoundResult::Changed => panic!("the lease holds"),
         }
         rounds += 1;
     }
@@ -290,7 +290,7 @@ pub async fn a_long_inbox_of_one_customer_comes_in_parts_in_order(bench: Bench) 
         match result.await {
             RoundResult::Committed { full } => assert_eq!(full, parts.len() < 3),
             RoundResult::Idle => break,
-            RoundResult::Fenced => panic!("the lease holds"),
+            RoundResult::Fenced | RoundResult::Changed => panic!("the lease holds"),
         }
     }
     assert_eq!(parts, [100, 100, 50]);
@@ -516,4 +516,40 @@ pub async fn the_end_of_an_enrollment_is_told_to_those_who_listen(bench: Bench) 
     assert_eq!((intake.total("accepted"), intake.total("followed")), (2, 1));
     let result = bench.store.round(&next, &request(), &mut consume).await.unwrap();
     assert_eq!(result, RoundResult::Committed { full: false });
+}
+
+pub async fn a_round_is_told_that_the_journey_stands_otherwise(bench: Bench) {
+    let bench = bench.with_journey().await;
+    let hold = bench.join(owner(1)).await;
+    bench.accept(&[bench.arrival(1, person(1)).await]).await;
+    let knows = |revision: &str, suspended| RoundRequest {
+        current: Some(Current {
+            revision: revision.into(),
+            suspended,
+        }),
+        ..request()
+    };
+    let ask = async |request: &RoundRequest| {
+        let mut calls = 0;
+        let result = bench.round_with(&hold, request, |_| {
+            calls += 1;
+            RoundCommit::default()
+        });
+        (result.await, calls)
+    };
+    let untouched = (RoundResult::Changed, 0);
+    assert_eq!(ask(&knows("r1", true)).await, untouched, "it is not suspended");
+    assert_eq!(ask(&knows("r0", false)).await, untouched, "another revision");
+    assert_eq!(ask(&knows("r1", false)).await.1, 1);
+    let mut suspended = revision(WELCOME, "r1");
+    suspended.suspended = true;
+    bench.store.put_journey(SHOP, &suspended).await.unwrap();
+    assert_eq!(ask(&knows("r1", false)).await, untouched, "it is suspended now");
+    assert_eq!(ask(&knows("r1", true)).await.1, 1, "who knows goes on");
+    bench.store.put_journey(SHOP, &revision(WELCOME, "r2")).await.unwrap();
+    assert_eq!(ask(&knows("r1", true)).await, untouched, "a new revision");
+    assert_eq!(ask(&knows("r2", false)).await.1, 1);
+    assert_eq!(ask(&request()).await.1, 1, "who does not say is not asked");
+    bench.store.stop_journey(SHOP, WELCOME).await.unwrap();
+    assert_eq!(ask(&knows("r2", false)).await, (RoundResult::Fenced, 0));
 }

@@ -19,7 +19,7 @@ fn figures(world: &World) -> Vec<(String, i64, Micros)> {
         Action::Count { count, n, at } => Some((count.name(), *n, *at - START.div_euclid(DAY) * DAY)),
         Action::Send { .. }
         | Action::Withdraw { .. }
-        | Action::Set(_)
+        | Action::Set { .. }
         | Action::Arrived { .. }
         | Action::Sighted(_) => None,
     });

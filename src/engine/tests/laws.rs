@@ -292,7 +292,7 @@ fn check_look(world: &World, turn: &Turn, before: &Sighting) -> Result<(), TestC
         );
     }
     // What a step sets is told by the next look.
-    if turn.actions.iter().any(|action| matches!(action, Action::Set(_))) {
+    if turn.actions.iter().any(|action| matches!(action, Action::Set { .. })) {
         return Ok(());
     }
     let attributes = world.customer.attributes.expose();

@@ -197,7 +197,11 @@ impl World {
         let turn = apply(&self.programs, &mut self.enrollments, input, &self.customer, self.now);
         for action in &turn.actions {
             match action {
-                Action::Set(changes) => self.customer.attributes.expose_mut().extend(changes.expose().clone()),
+                Action::Set { attributes, .. } => self
+                    .customer
+                    .attributes
+                    .expose_mut()
+                    .extend(attributes.expose().clone()),
                 Action::Sighted(sighting) => self.sighting = sighting.clone(),
                 Action::Send { .. } | Action::Withdraw { .. } | Action::Arrived { .. } | Action::Count { .. } => {}
             }
@@ -217,7 +221,7 @@ impl World {
             .filter(|action| match action {
                 Action::Count { count: this, .. } => this == count,
                 Action::Arrived { step, .. } => *count == Count::Step(step.clone()),
-                Action::Send { .. } | Action::Withdraw { .. } | Action::Set(_) | Action::Sighted(_) => false,
+                Action::Send { .. } | Action::Withdraw { .. } | Action::Set { .. } | Action::Sighted(_) => false,
             })
             .count()
     }
@@ -227,7 +231,7 @@ impl World {
         let sends = self.actions.iter().filter_map(|action| match action {
             Action::Send { step, with, .. } => Some((step.as_str(), Json::Object(with.expose().clone()))),
             Action::Withdraw { .. }
-            | Action::Set(_)
+            | Action::Set { .. }
             | Action::Sighted(_)
             | Action::Count { .. }
             | Action::Arrived { .. } => None,

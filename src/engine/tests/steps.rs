@@ -270,8 +270,8 @@ fn a_missing_value_leaves_its_attribute_unchanged() {
         .actions
         .iter()
         .filter_map(|action| {
-            if let Action::Set(set) = action {
-                Some(set.expose().clone())
+            if let Action::Set { attributes, .. } = action {
+                Some(attributes.expose().clone())
             } else {
                 None
             }

@@ -95,7 +95,7 @@ pub(super) fn accept(
             if at == 0 {
                 for journey in rules::watching(&watchers, &changes) {
                     changed += 1;
-                    events.push((journey.clone(), own, rules::look(customer, now)));
+                    events.push((journey.clone(), own, rules::look(customer, 0, now)));
                 }
             }
         }
@@ -217,6 +217,7 @@ pub(super) fn tell(
     namespace: &str,
     customer: CustomerKey,
     before: Option<&Properties>,
+    hops: u32,
     now: Micros,
 ) -> BTreeSet<String> {
     let mut sequence = state.sequence;
@@ -229,7 +230,7 @@ pub(super) fn tell(
     for name in &told {
         sequence += 1;
         if let Some(journey) = space.journeys.get_mut(name) {
-            journey.deliver(sequence, customer, rules::look(&known, now));
+            journey.deliver(sequence, customer, rules::look(&known, hops, now));
         }
         space.intake.add(IntakeCount::Changed.name(), now, 1);
     }
@@ -295,7 +296,7 @@ pub(super) fn import(
             }
         }
         let before = before.as_ref().map(|before| before.expose());
-        woken.extend(tell(state, namespace, key, before, now));
+        woken.extend(tell(state, namespace, key, before, 0, now));
     }
     let space = state.space(namespace);
     let read = space.imports.entry(file.to_owned()).or_default();

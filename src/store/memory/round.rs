@@ -6,7 +6,7 @@ use crate::{
     engine::state::Event,
     keys::CustomerKey,
     store::{
-        Admissions, CustomerTurn, EnrollmentRow, Handed, Hold, OutboxRow, OutboxState, Round, RoundCommit,
+        Admissions, Current, CustomerTurn, EnrollmentRow, Handed, Hold, OutboxRow, OutboxState, Round, RoundCommit,
         RoundRequest, RoundResult, Sighting, SweepRequest, Work, rules,
     },
 };
@@ -36,6 +36,9 @@ pub(super) fn round(
     else {
         return fenced();
     };
+    if request.current.is_some() && request.current != journey.standing() {
+        return (RoundResult::Changed, BTreeSet::new());
+    }
     let request = &*space.by_root(request);
     let mut outcomes = journey.outcomes(hold, request);
     let sweeps = sweep(space, journey, hold, request);
@@ -185,6 +188,13 @@ fn steps(space: &Namespace, journey: &Journey, hold: &Hold, request: &SweepReque
 }
 
 impl Journey {
+    fn standing(&self) -> Option<Current> {
+        self.revisions.get(&self.current).map(|row| Current {
+            revision: row.revision.clone(),
+            suspended: row.suspended,
+        })
+    }
+
     /// Outcomes that are news: of messages that are still claimed, in shards that are held.
     fn outcomes(&self, hold: &Hold, request: &RoundRequest) -> HashMap<CustomerKey, Vec<Handed>> {
         let shards: BTreeSet<u8> = hold.shards.iter().map(|lease| lease.shard).collect();
@@ -470,6 +480,7 @@ fn write(
         admitted,
         sightings,
         attributes,
+        hops,
         outbox,
         outbox_gone,
         messages,
@@ -528,6 +539,7 @@ fn write(
             &hold.namespace,
             customer,
             Some(before.expose()),
+            hops.get(&customer).copied().unwrap_or_default(),
             now,
         ));
     }

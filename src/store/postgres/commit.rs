@@ -37,6 +37,7 @@ pub(super) async fn write(
         admitted,
         sightings,
         attributes,
+        hops,
         outbox,
         outbox_gone,
         messages,
@@ -66,6 +67,7 @@ pub(super) async fn write(
             known.get(&customer.key).map(|before| before.attributes.expose()),
             customer.attributes.expose(),
         ),
+        hops: hops.get(&customer.key).copied().unwrap_or_default(),
     });
     let changed: Vec<Changed<'_>> = changed.filter(|changed| !changed.names.is_empty()).collect();
     let told = if changed.is_empty() {

@@ -266,6 +266,7 @@ pub(super) async fn import(
     let changed = after.values().map(|customer| {
         let before = before.get(&customer.key).filter(|_| !made.contains(&customer.key));
         look::Changed {
+            hops: 0,
             customer,
             names: rules::changes(
                 before.map(|before| before.attributes.expose()),

@@ -137,7 +137,7 @@ async fn try_accept(
             event: event(arrival),
             arrival: Cow::Borrowed(&**arrival),
             follows: false,
-            changed: (!changes.is_empty()).then(|| (changes, rules::look(customer, now))),
+            changed: (!changes.is_empty()).then(|| (changes, rules::look(customer, 0, now))),
         });
         taken.extend(followers.into_iter().map(|arrival| Taken {
             event: event(&arrival),

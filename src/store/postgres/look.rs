@@ -43,6 +43,8 @@ pub(super) async fn watchers(
 pub(super) struct Changed<'a> {
     pub(super) customer: &'a Customer,
     pub(super) names: BTreeSet<String>,
+    /// See [`Event::hops`].
+    pub(super) hops: u32,
 }
 
 /// Tells those who watch, each in an inbox row, and counts it. Gives the journeys that have something to do now. The customers are locked.
@@ -60,7 +62,7 @@ pub(super) async fn tell(
     let watchers = watchers(tx, namespace, &names).await?;
     let looks: Vec<(&Changed<'_>, Event)> = changed
         .iter()
-        .map(|changed| (changed, rules::look(changed.customer, now)))
+        .map(|changed| (changed, rules::look(changed.customer, changed.hops, now)))
         .collect();
     let deliveries: Vec<Delivery<'_>> = looks
         .iter()

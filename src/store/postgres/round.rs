@@ -16,8 +16,8 @@ use crate::{
     keys::{CustomerKey, Keys},
     policy::Contact,
     store::{
-        CustomerTurn, Hold, OutboxRow, OutboxState, Result, Round, RoundCommit, RoundRequest, RoundResult, StoreError,
-        Work, rules,
+        Current, CustomerTurn, Hold, OutboxRow, OutboxState, Result, Round, RoundCommit, RoundRequest, RoundResult,
+        StoreError, Work, rules,
     },
 };
 use deadpool_postgres::{Object, Transaction};
@@ -66,8 +66,11 @@ async fn try_round(
     let Some(standing) = look.standing().await? else {
         return Ok(Tried::Done(RoundResult::Fenced, nobody));
     };
+    if request.current.is_some() && request.current != standing.current {
+        return Ok(Tried::Done(RoundResult::Changed, nobody));
+    }
     let sweeps = look.sweep(request).await?;
-    let (chosen, left, door) = look.choose(request, standing.suspended, &sweeps).await?;
+    let (chosen, left, door) = look.choose(request, standing.suspended(), &sweeps).await?;
     if chosen.is_empty() && sweeps.rest() {
         return Ok(Tried::Done(RoundResult::Idle, nobody));
     }
@@ -135,8 +138,14 @@ impl Sweeps {
 
 /// How the journey stands; that stays so until the transaction ends.
 struct JourneyStanding {
-    suspended: bool,
+    current: Option<Current>,
     revisions: BTreeSet<String>,
+}
+
+impl JourneyStanding {
+    fn suspended(&self) -> bool {
+        self.current.as_ref().is_some_and(|current| current.suspended)
+    }
 }
 
 struct Look<'a> {
@@ -199,13 +208,16 @@ impl<'a> Look<'a> {
     async fn standing(&self) -> Result<Option<JourneyStanding>> {
         let rows = sql::rows(
             self.tx,
-            "SELECT p.revision, p.suspended AND p.revision = j.current FROM journey j JOIN program p USING (namespace, journey) \
+            "SELECT p.revision, p.suspended, p.revision = j.current FROM journey j JOIN program p USING (namespace, journey) \
              WHERE j.namespace = $1 AND j.journey = $2 AND NOT j.stopped",
             &[&self.hold.namespace, &self.hold.journey],
         )
         .await?;
         Ok((!rows.is_empty()).then(|| JourneyStanding {
-            suspended: rows.iter().any(|row| row.get(1)),
+            current: rows.iter().find(|row| row.get(2)).map(|row| Current {
+                revision: row.get(0),
+                suspended: row.get(1),
+            }),
             revisions: rows.iter().map(|row| row.get(0)).collect(),
         }))
     }
