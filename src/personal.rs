@@ -1,35 +1,55 @@
 //! A value that must never be read in a log, an error, a metric, an Event or a status.
 
-use serde::{Deserialize, Serialize};
-use std::fmt;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::{fmt, sync::Arc};
 
 /// Wraps personal data: Debug and Display print `•••`. Serialization writes the value, because the store must keep it.
-#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct Personal<T>(T);
+/// Clones share the value until one of them changes: it goes from hand to hand a dozen times in a round, and is seldom changed.
+#[derive(Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Personal<T>(Arc<T>);
 
 impl<T> Personal<T> {
     pub fn new(value: T) -> Self {
-        Self(value)
+        Self(Arc::new(value))
     }
 
     /// The value itself, for the store, a channel or an expression; never for a log.
     pub fn expose(&self) -> &T {
         &self.0
     }
+}
 
+impl<T: Clone> Personal<T> {
     pub fn expose_mut(&mut self) -> &mut T {
-        &mut self.0
+        Arc::make_mut(&mut self.0)
     }
 
     pub fn into_inner(self) -> T {
-        self.0
+        Arc::unwrap_or_clone(self.0)
+    }
+}
+
+impl<T> Clone for Personal<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T: Serialize> Serialize for Personal<T> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.as_ref().serialize(serializer)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Personal<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        T::deserialize(deserializer).map(Self::new)
     }
 }
 
 impl<T> From<T> for Personal<T> {
     fn from(value: T) -> Self {
-        Self(value)
+        Self::new(value)
     }
 }
 

@@ -506,8 +506,13 @@ impl<'a, 't> Walk<'a, 't> {
 
     /// Gives what changed to the commit.
     fn close(self) {
-        for enrollment in &self.enrollments {
-            if self.before.iter().any(|before| before == enrollment) {
+        for gone in &self.before {
+            if self.enrollments.iter().all(|each| each.ordinal != gone.ordinal) {
+                self.done.commit.enrollments_gone.push((self.key, gone.ordinal));
+            }
+        }
+        for enrollment in self.enrollments {
+            if self.before.contains(&enrollment) {
                 continue;
             }
             // Who was merged is in the journey still: no other journey hears that it has ended.
@@ -525,17 +530,12 @@ impl<'a, 't> Walk<'a, 't> {
                 }
             }
             let program = self.turn.programs.revisions.get(&enrollment.revision);
-            let watch_until = program.map_or(Micros::MAX, |program| engine::watch_until(program, enrollment));
+            let watch_until = program.map_or(Micros::MAX, |program| engine::watch_until(program, &enrollment));
             self.done.commit.enrollments.push(EnrollmentRow {
                 customer: self.key,
-                enrollment: enrollment.clone(),
+                enrollment,
                 watch_until,
             });
-        }
-        for gone in &self.before {
-            if self.enrollments.iter().all(|each| each.ordinal != gone.ordinal) {
-                self.done.commit.enrollments_gone.push((self.key, gone.ordinal));
-            }
         }
         if self.sighting != self.sighted_before {
             self.done.commit.sightings.push((self.key, self.sighting.clone()));

@@ -519,7 +519,7 @@ impl World {
             programs: &crew.programs,
             keys: &self.keys,
             hold: &crew.hold,
-            adapters: crew.adapters.clone(),
+            adapters: std::mem::take(&mut crew.adapters),
             in_flight: &crew.in_flight,
             render: self.settings.render,
             trace: self.settings.trace,
@@ -568,6 +568,7 @@ impl World {
             }
             done.commit
         });
+        crew.adapters = turn.adapters;
         for key in heard {
             crew.in_flight.remove(&key);
         }

@@ -120,9 +120,15 @@ pub fn ending(hold: &Hold, row: &EndedRow, customer: &Customer, listeners: &[Str
 /// What changed about a customer, as journeys watch it: customer.NAME for each attribute, and customer.id of one who is new (`before` is
 /// None).
 pub fn changes(before: Option<&Properties>, after: &Properties) -> BTreeSet<String> {
+    // The usual case: the event taught nothing, and both are one value.
+    if before.is_some_and(|before| std::ptr::eq(before, after)) {
+        return BTreeSet::new();
+    }
     let none = Properties::new();
     let known = before.unwrap_or(&none);
-    let value = |of: &Properties, name: &str| of.get(name).filter(|value| !value.is_null()).cloned();
+    fn value<'a>(of: &'a Properties, name: &str) -> Option<&'a serde_json::Value> {
+        of.get(name).filter(|value| !value.is_null())
+    }
     let names = known.keys().chain(after.keys());
     names
         .filter(|name| value(known, name) != value(after, name))

@@ -29,7 +29,6 @@ pub(super) fn accept(
     let mut seen = HashSet::new();
     let (mut receipts, mut events, mut woken) = (Vec::with_capacity(batch.len()), Vec::new(), BTreeSet::new());
     let (mut followed, mut changed) = (0, 0);
-    let watchers = watchers(space);
     let mut made = BTreeSet::new();
     let (mut joins, mut names) = (Joins::default(), BTreeMap::new());
 
@@ -93,7 +92,7 @@ pub(super) fn accept(
                 events.push((journey.clone(), own, event.clone()));
             }
             if at == 0 {
-                for journey in rules::watching(&watchers, &changes) {
+                for journey in space.watching(&changes) {
                     changed += 1;
                     events.push((journey.clone(), own, rules::look(customer, 0, now)));
                 }
@@ -200,15 +199,17 @@ impl Journey {
     }
 }
 
-/// Journeys that exist and are not stopped, with what they listen to.
-fn watchers(space: &Namespace) -> BTreeMap<String, BTreeSet<String>> {
-    let live = space.journeys.iter().filter(|(_, journey)| !journey.stopped);
-    live.map(|(name, journey)| {
-        let rows = journey.revisions.values();
-        let listens = rows.flat_map(|row| row.listens.iter().filter(|name| name.starts_with("customer.")));
-        (name.clone(), listens.cloned().collect())
-    })
-    .collect()
+impl Namespace {
+    /// Journeys that exist and are not stopped, and listen to one of these changes.
+    fn watching(&self, changes: &BTreeSet<String>) -> impl Iterator<Item = &String> {
+        let listens = |journey: &Journey| {
+            let mut names = journey.revisions.values().flat_map(|row| &row.listens);
+            names.any(|name| changes.contains(name))
+        };
+        let live = self.journeys.iter().filter(|(_, journey)| !journey.stopped);
+        live.filter(move |(_, journey)| !changes.is_empty() && listens(journey))
+            .map(|(name, _)| name)
+    }
 }
 
 /// Tells those who watch what changed of a customer, and gives them.
@@ -226,7 +227,7 @@ pub(super) fn tell(
         return BTreeSet::new();
     };
     let changes = rules::changes(before, known.attributes.expose());
-    let told: BTreeSet<String> = rules::watching(&watchers(space), &changes).cloned().collect();
+    let told: BTreeSet<String> = space.watching(&changes).cloned().collect();
     for name in &told {
         sequence += 1;
         if let Some(journey) = space.journeys.get_mut(name) {

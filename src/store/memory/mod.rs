@@ -319,11 +319,15 @@ impl Store for Memory {
     }
 
     async fn accept(&self, namespace: &str, batch: &[Arrival], learn: Learn<'_>) -> Result<Vec<Receipt>> {
-        Ok(self.accept_at_once(namespace, batch, learn))
+        let (receipts, woken) = intake::accept(&mut self.state(), namespace, batch, learn, self.clock.now());
+        self.wake(namespace, woken);
+        Ok(receipts)
     }
 
     async fn announce(&self, namespace: &str, news: &[News]) -> Result<Vec<Receipt>> {
-        Ok(self.announce_at_once(namespace, news))
+        let (receipts, woken) = intake::announce(&mut self.state(), namespace, news, self.clock.now());
+        self.wake(namespace, woken);
+        Ok(receipts)
     }
 
     async fn strike(
@@ -332,7 +336,9 @@ impl Store for Memory {
         schedules: &BTreeMap<String, String>,
         due: Due<'_>,
     ) -> Result<Option<Micros>> {
-        Ok(self.strike_at_once(namespace, schedules, due))
+        let (next, woken) = intake::strike(&mut self.state(), namespace, schedules, due, self.clock.now());
+        self.wake(namespace, woken);
+        Ok(next)
     }
 
     async fn quarantine(&self, namespace: &str, rows: &[Quarantined]) -> Result<()> {
@@ -416,7 +422,10 @@ impl Store for Memory {
     }
 
     async fn round(&self, hold: &Hold, request: &RoundRequest, work: Work<'_>) -> Result<RoundResult> {
-        Ok(self.round_at_once(hold, request, work))
+        let (now, living) = (self.clock.now(), self.lease_clock.now());
+        let (result, woken) = round::round(&mut self.state(), hold, request, work, now, living);
+        self.wake(&hold.namespace, woken);
+        Ok(result)
     }
 
     async fn wait(&self, namespace: &str, journey: &str, timeout: Duration) {

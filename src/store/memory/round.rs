@@ -79,10 +79,13 @@ pub(super) fn round(
     if customers.is_empty() && steps().next().is_none() {
         return (RoundResult::Idle, BTreeSet::new());
     }
+    // Who walks a revision that is gone already may walk it to its end.
     let walked: BTreeSet<String> = customers
         .iter()
         .flat_map(|turn| &turn.enrollments)
-        .map(|enrollment| enrollment.revision.clone())
+        .map(|enrollment| &enrollment.revision)
+        .filter(|revision| !journey.revisions.contains_key(*revision))
+        .cloned()
         .collect();
     let commit = if customers.is_empty() {
         RoundCommit::default()
@@ -197,8 +200,11 @@ impl Journey {
 
     /// Outcomes that are news: of messages that are still claimed, in shards that are held.
     fn outcomes(&self, hold: &Hold, request: &RoundRequest) -> HashMap<CustomerKey, Vec<Handed>> {
-        let shards: BTreeSet<u8> = hold.shards.iter().map(|lease| lease.shard).collect();
         let mut by_customer: HashMap<CustomerKey, Vec<Handed>> = HashMap::new();
+        if request.outcomes.is_empty() {
+            return by_customer;
+        }
+        let shards: BTreeSet<u8> = hold.shards.iter().map(|lease| lease.shard).collect();
         for handed in request
             .outcomes
             .iter()

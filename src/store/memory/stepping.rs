@@ -15,18 +15,14 @@ use crate::{
 use std::collections::BTreeMap;
 
 impl Memory {
-    /// [`super::Store::accept`] without a runtime.
+    /// [`super::Store::accept`] without a runtime; nobody waits who would have to be woken.
     pub fn accept_at_once(&self, namespace: &str, batch: &[Arrival], learn: Learn<'_>) -> Vec<Receipt> {
-        let (receipts, woken) = super::intake::accept(&mut self.state(), namespace, batch, learn, self.clock.now());
-        self.wake(namespace, woken);
-        receipts
+        super::intake::accept(&mut self.state(), namespace, batch, learn, self.clock.now()).0
     }
 
     /// [`super::Store::announce`] without a runtime.
     pub fn announce_at_once(&self, namespace: &str, news: &[News]) -> Vec<Receipt> {
-        let (receipts, woken) = super::intake::announce(&mut self.state(), namespace, news, self.clock.now());
-        self.wake(namespace, woken);
-        receipts
+        super::intake::announce(&mut self.state(), namespace, news, self.clock.now()).0
     }
 
     /// [`super::Store::strike`] without a runtime.
@@ -36,10 +32,7 @@ impl Memory {
         schedules: &BTreeMap<String, String>,
         due: Due<'_>,
     ) -> Option<Micros> {
-        let now = self.clock.now();
-        let (next, woken) = super::intake::strike(&mut self.state(), namespace, schedules, due, now);
-        self.wake(namespace, woken);
-        next
+        super::intake::strike(&mut self.state(), namespace, schedules, due, self.clock.now()).0
     }
 
     /// Whether a schedule has come that nobody has seen to.
@@ -57,16 +50,12 @@ impl Memory {
     /// [`super::Store::round`] without a runtime.
     pub fn round_at_once(&self, hold: &Hold, request: &RoundRequest, work: Work<'_>) -> RoundResult {
         let (now, living) = (self.clock.now(), self.lease_clock.now());
-        let (result, woken) = round::round(&mut self.state(), hold, request, work, now, living);
-        self.wake(&hold.namespace, woken);
-        result
+        round::round(&mut self.state(), hold, request, work, now, living).0
     }
 
     /// [`super::Store::import`] without a runtime.
     pub fn import_at_once(&self, namespace: &str, customers: &[Imported]) {
-        let now = self.clock.now();
-        let woken = super::intake::import(&mut self.state(), namespace, customers, "", 0, now);
-        self.wake(namespace, woken);
+        super::intake::import(&mut self.state(), namespace, customers, "", 0, self.clock.now());
     }
 
     /// Whether a round of some journey would find something to do as of now. Messages under way are waited for, not worked on.
