@@ -88,6 +88,14 @@ impl MessageKey {
 }
 
 impl MessageKey {
+    /// The key by which the end of this message is told.
+    pub fn of_end(self) -> Self {
+        let mut hash = digest::Context::new(&digest::SHA256);
+        hash.update(&self.0);
+        hash.update(b"end");
+        Self(first_16(hash.finish().as_ref()))
+    }
+
     /// As it is written: 32 hexadecimal digits.
     pub fn read(text: &str) -> Option<Self> {
         let digits = text.len() == 32 && text.bytes().all(|digit| digit.is_ascii_hexdigit());

@@ -6,7 +6,10 @@
 //! and a purpose, and has both in it: it works for good, also when the message and its journey have long been deleted. A token tells nobody
 //! who the customer is: it has the pseudonym, never the identifier. Knows no store, no HTTP.
 
-use crate::keys::{CustomerKey, Keys, MessageKey};
+use crate::{
+    clock::Micros,
+    keys::{CustomerKey, Keys, MessageKey},
+};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use url::{Url, form_urlencoded};
 
@@ -154,6 +157,48 @@ pub fn in_language(page: &str, locale: Option<&str>) -> String {
         Some(locale) => format!("{page}?lang={locale}"),
         None => page.to_owned(),
     }
+}
+
+/// Lets whoever shows it tell what became of one message in a slot.
+pub fn placed(keys: &Keys, namespace: &str, message: MessageKey) -> String {
+    let mac = keys.sign(&placed_claim(namespace, message));
+    URL_SAFE_NO_PAD.encode([message.0, mac].concat())
+}
+
+/// The message that [`placed`] was made for.
+pub fn read_placed(keys: &Keys, namespace: &str, token: &str) -> Option<MessageKey> {
+    let bytes: [u8; 2 * PART] = decode(token)?.try_into().ok()?;
+    let (message, mac) = bytes.split_first_chunk::<PART>()?;
+    let message = MessageKey(*message);
+    keys.signed(&placed_claim(namespace, message), mac).then_some(message)
+}
+
+/// Lets a browser with a public key ask for one customer's slots until `until` (microseconds): made for a server that knows whom it serves.
+pub fn pass(keys: &Keys, namespace: &str, customer: CustomerKey, until: Micros) -> String {
+    let mac = keys.sign(&pass_claim(namespace, customer, until));
+    URL_SAFE_NO_PAD.encode([&customer.0[..], &until.to_be_bytes(), &mac].concat())
+}
+
+/// Whose slots a pass is for; None: forged, of another namespace, or over by `now`.
+pub fn read_pass(keys: &Keys, namespace: &str, token: &str, now: Micros) -> Option<CustomerKey> {
+    let bytes = decode(token)?;
+    let (customer, rest) = bytes.split_first_chunk::<PART>()?;
+    let (until, mac) = rest.split_first_chunk::<8>()?;
+    let (customer, until) = (CustomerKey(*customer), Micros::from_be_bytes(*until));
+    (keys.signed(&pass_claim(namespace, customer, until), mac) && now < until).then_some(customer)
+}
+
+fn placed_claim(namespace: &str, message: MessageKey) -> Vec<u8> {
+    claim(&[b"journey.dev/link/placed", namespace.as_bytes(), &message.0])
+}
+
+fn pass_claim(namespace: &str, customer: CustomerKey, until: Micros) -> Vec<u8> {
+    claim(&[
+        b"journey.dev/link/pass",
+        namespace.as_bytes(),
+        &customer.0,
+        &until.to_be_bytes(),
+    ])
 }
 
 fn decode(token: &str) -> Option<Vec<u8>> {
@@ -366,6 +411,24 @@ mod tests {
         assert_eq!(read_unsubscribe(&keys, "other", &leave), None);
         assert_eq!(read_unsubscribe(&keys, "shop", &click), None);
         assert_eq!(read_tracked(&keys, "shop", &leave, TARGET), None);
+    }
+
+    #[test]
+    fn a_pass_is_one_customers_for_a_time_and_no_other_token_is_one() {
+        let keys = Keys::ephemeral();
+        let customer = CustomerKey([9; 16]);
+        let token = pass(&keys, "shop", customer, 100);
+        assert_eq!(read_pass(&keys, "shop", &token, 99), Some(customer));
+        assert_eq!(read_pass(&keys, "shop", &token, 100), None, "it is over");
+        assert_eq!(read_pass(&keys, "other", &token, 1), None);
+        assert_eq!(read_pass(&Keys::ephemeral(), "shop", &token, 1), None);
+        let message = placed(&keys, "shop", MESSAGE);
+        assert_eq!(read_placed(&keys, "shop", &message), Some(MESSAGE));
+        assert_eq!(read_placed(&keys, "other", &message), None);
+        assert_eq!(read_tracked(&keys, "shop", &message, TARGET), None);
+        for altered in ["", "x", &token[1..], &message] {
+            assert_eq!(read_pass(&keys, "shop", altered, 1), None);
+        }
     }
 
     #[test]

@@ -346,3 +346,47 @@ async fn an_answer_is_read_where_it_is_wanted_and_one_that_breaks_off_is_unknown
     assert_eq!(hand_over(&*channel, &message).await, Reply::Refused("Http422".into()));
     assert_eq!(peer.requests().len(), 6);
 }
+
+#[tokio::test]
+async fn the_end_of_a_message_is_told_by_its_own_method_and_key_as_the_message_went_out() {
+    let gone = vec![
+        Say::Head("204 No Content"),
+        Say::Head("404 Not Found"),
+        Say::Head("410 Gone"),
+        Say::Head("400 Bad Request"),
+    ];
+    let peer = Peer::start(None, gone).await;
+    let url = format!("http://{}/members/ended", peer.address);
+    let channel = open(
+        adapter(&peer, json!({"end": {"method": "DELETE", "url": url}})),
+        &Mounted::new(&[]),
+    );
+    let ends = journey::channel::Message {
+        ends: Some(message(7).key),
+        ..message(8)
+    };
+    for over in ["taken", "there is none", "there is none any more"] {
+        assert_eq!(hand_over(&*channel, &ends).await, Reply::Sent, "{over}");
+    }
+    assert_eq!(hand_over(&*channel, &ends).await, Reply::Refused("Http400".into()));
+    let request = &peer.requests()[0];
+    assert_eq!(request.line, "DELETE /members/ended HTTP/1.1");
+    assert_eq!(request.header("idempotency-key"), "08".repeat(16));
+    let body: Value = serde_json::from_str(&request.body).unwrap();
+    assert_eq!(
+        (
+            &body["type"],
+            &body["data"]["message"],
+            &body["data"]["content"]["text"]
+        ),
+        (
+            &json!("dev.journey.message.ended"),
+            &json!("07".repeat(16)),
+            &json!("It waits.")
+        )
+    );
+    // An adapter that lost its end meanwhile calls nobody.
+    let (peer, channel) = scripted(vec![]).await;
+    assert_eq!(hand_over(&*channel, &ends).await, Reply::Refused("NoEnd".into()));
+    assert!(peer.requests().is_empty());
+}

@@ -20,6 +20,8 @@ mod look;
 mod messages;
 #[path = "store/news.rs"]
 mod news;
+#[path = "store/placed.rs"]
+mod placed;
 #[path = "store/programs.rs"]
 mod programs;
 #[path = "store/rounds.rs"]
@@ -96,6 +98,12 @@ contract! {
         outcomes_are_told_once_and_only_to_the_holder
         contacts_count_across_journeys_until_they_are_taken_back
         messages_are_found_by_their_key;
+    placed:
+        a_slot_holds_what_was_placed_until_it_is_taken_out
+        what_was_dismissed_stays_and_is_not_given_again
+        what_stays_is_looked_at_when_it_is_due_and_when_consent_changes
+        what_stays_moves_to_the_one_who_stays
+        a_removed_journey_leaves_nothing_in_a_slot;
     door:
         at_the_door_everyone_waits_for_a_place_in_the_order_of_acceptance
         runners_share_the_places_of_a_journey

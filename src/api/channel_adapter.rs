@@ -24,15 +24,19 @@ use std::collections::BTreeMap;
         .message("an adapter's name is a DNS label of at most 63 characters: touchpoints refer to it"),
 )]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("[has(self.smtp), has(self.webhook), has(self.log), has(self.http)].exists_one(x, x)")
-    .message("an adapter has exactly one of smtp, webhook, log (out), http (in)"))]
-#[x_kube(validation = Rule::new("!has(self.http) || !(has(self.timeout) || has(self.retry) || has(self.unknownOutcome))")
+#[x_kube(validation = Rule::new("[has(self.smtp), has(self.webhook), has(self.inApp), has(self.log), has(self.http)].exists_one(x, x)")
+    .message("an adapter has exactly one of smtp, webhook, inApp, log (out), http (in)"))]
+#[x_kube(validation = Rule::new("!(has(self.http) || has(self.inApp)) || !(has(self.timeout) || has(self.retry) || has(self.unknownOutcome))")
     .message("timeout, retry and unknownOutcome belong to adapters that send"))]
+#[x_kube(validation = Rule::new("!has(self.inApp) || !has(self.limits)")
+    .message("inApp has no limits: the gateway shows its messages, nothing is handed over").field_path(".limits"))]
 pub struct ChannelAdapterSpec {
     /// Out: email by SMTP.
     pub smtp: Option<Smtp>,
     /// Out: an HTTP request for each message.
     pub webhook: Option<Webhook>,
+    /// Out: cards and banners that the gateway hosts: site and app ask it what is in a slot for a customer.
+    pub in_app: Option<InApp>,
     /// Out: nowhere but a log line without personal data.
     pub log: Option<Log>,
     /// In: CloudEvents and track calls over HTTP, and the pages behind links.
@@ -49,6 +53,10 @@ pub struct ChannelAdapterSpec {
     // Not a default of the server: it would appear on http, where it is refused.
     pub unknown_outcome: Option<UnknownOutcome>,
 }
+
+/// Messages that the gateway shows in slots.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+pub struct InApp {}
 
 /// Messages become log lines.
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
@@ -168,8 +176,31 @@ pub struct Webhook {
     pub signature: Option<SecretValue>,
     /// Jinja over customer.id, to, content and with: the request's body; left out: a CloudEvent.
     pub body: Option<Template>,
+    /// The request made when a message stays no longer (its `lasts`, its journey or consent is over), at least once and under a key
+    /// of its own; left out: none. With it every message stays, for its `lasts` or until the journey ends.
+    pub end: Option<WebhookEnd>,
     /// Certificate authorities to trust besides the public ones, as PEM; left out: the public ones only.
     pub ca: Option<SecretValue>,
+}
+
+/// The request that ends what a message began; headers, login, signature and body are the webhook's.
+#[skip_serializing_none]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct WebhookEnd {
+    /// HTTP method.
+    pub method: EndMethod,
+    /// Where the request goes; left out: the webhook's url.
+    pub url: Option<Url>,
+}
+
+/// HTTP methods that end what a message began.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum EndMethod {
+    Post,
+    Put,
+    Patch,
+    Delete,
 }
 
 /// HTTP methods that carry a message.

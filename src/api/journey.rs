@@ -5,7 +5,7 @@ use super::{
     signal::Signal,
     status::JourneyStatus,
     step::{Outcome, Step},
-    text::{Expr, Line, Name, Percent, Span, Word},
+    text::{Expr, Line, Name, Percent, Priority, Span, Word},
 };
 use kube::{CustomResource, KubeSchema};
 use schemars::JsonSchema;
@@ -52,6 +52,10 @@ pub struct JourneySpec {
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub owners: Vec<Word>,
+    /// Whose message a slot shows when several have one in it: 0 to 100, or `${CEL}` over customer for each of them; the higher goes
+    /// first, of equals the older message.
+    #[serde(default = "fifty")]
+    pub priority: Priority,
     /// true: entries are ignored, nothing is sent, timers wait; exits and goals still count.
     #[serde(default)]
     pub suspend: bool,
@@ -100,6 +104,10 @@ pub struct JourneySpec {
     pub kpis: Vec<Kpi>,
     /// The pods that move customers through this journey.
     pub runner: Option<Runner>,
+}
+
+fn fifty() -> Priority {
+    Priority::Fixed(50)
 }
 
 /// Where in the customer's life a journey belongs.

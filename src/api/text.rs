@@ -54,6 +54,28 @@ macro_rules! text {
     )*};
 }
 
+/// A number from 0 to 100, or `${CEL}` that gives one for each customer.
+#[derive(Serialize, Deserialize, Clone, Debug, PartialEq, Eq)]
+#[serde(untagged)]
+pub enum Priority {
+    Fixed(i32),
+    PerCustomer(String),
+}
+
+impl JsonSchema for Priority {
+    fn inline_schema() -> bool {
+        true
+    }
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Priority".into()
+    }
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"x-kubernetes-int-or-string": true, "maxLength": 2048, "x-kubernetes-validations": [{
+            "rule": "string(self).matches('^([0-9]{1,2}|100|[$][{](?s:.+)[}])$')",
+            "message": "priority is a number from 0 to 100, or \"${CEL}\""}]})
+    }
+}
+
 impl Span {
     /// Microseconds, above zero: a text that breaks the shape's rule is zero, and the compiler refuses it.
     pub fn micros(&self) -> Micros {
@@ -70,8 +92,8 @@ text! {
     /// journey, or consent.
     EventRef {
         max: 80,
-        must: r"self.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?(/(sent|skipped|failed|delivered|bounced|opened|clicked|replied|answered|complained))?|journey/[a-z0-9]([-a-z0-9]*[a-z0-9])?|consent/(granted|withdrawn))$')",
-        else: "an event is an inbound touchpoint (order-placed), what became of a message (TOUCHPOINT/ sent skipped failed delivered bounced opened clicked replied answered complained), the end of a journey (journey/NAME), or consent/ granted withdrawn"
+        must: r"self.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?(/(sent|skipped|failed|delivered|bounced|opened|clicked|replied|answered|shown|dismissed|ended|complained))?|journey/[a-z0-9]([-a-z0-9]*[a-z0-9])?|consent/(granted|withdrawn))$')",
+        else: "an event is an inbound touchpoint (order-placed), what became of a message (TOUCHPOINT/ sent skipped failed delivered bounced opened clicked replied answered shown dismissed ended complained), the end of a journey (journey/NAME), or consent/ granted withdrawn"
     }
     /// The name of a question, as expressions read it.
     QuestionName {

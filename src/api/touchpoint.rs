@@ -112,6 +112,8 @@ pub struct Consent {
 #[x_kube(validation = Rule::new("has(self.survey) == has(oldSelf.survey)").message("a message does not become a survey: make a new touchpoint"))]
 #[x_kube(validation = Rule::new("!has(self.translations) || has(self.content) || has(self.survey)").message("translations need content or survey").field_path(".translations"))]
 #[x_kube(validation = Rule::new("!has(self.includes) || has(self.content)").message("includes need content").field_path(".includes"))]
+#[x_kube(validation = Rule::new("!has(self.slot) || !(has(self.to) || has(self.survey) || has(self.response))")
+    .message("a slot shows content, to a customer the gateway knows: leave out to, survey, response").field_path(".slot"))]
 pub struct Outbound {
     /// The ChannelAdapter that carries it.
     pub adapter: Name,
@@ -143,6 +145,12 @@ pub struct Outbound {
     pub translations: Option<BTreeMap<String, BTreeMap<String, Template>>>,
     /// How long after it was asked for it may still be sent; left out: as long as the enrollment lasts.
     pub time_to_live: Option<Span>,
+    /// The place on site or app that shows it, of an adapter with inApp: of several messages the one of the highest priority, of
+    /// equals the older.
+    pub slot: Option<Name>,
+    /// How long it stays in its slot, or with an adapter that has an `end`: so long, or until the journey ends, or consent; then
+    /// NAME/ended. Left out: until one of the others.
+    pub lasts: Option<Span>,
     /// JSON Schema of a webhook's answer. Only the fields it names are kept (16 KiB), for steps.NAME.response; an answer
     /// that does not fit it is Failed: ResponseInvalid.
     #[serde(default)]

@@ -41,6 +41,8 @@ pub struct Message {
     pub wants_answer: bool,
     /// The address of the signed one-click unsubscribe page, for purposes whose basis is Consent (RFC 8058).
     pub unsubscribe: Option<Personal<String>>,
+    /// It tells that this message, which stayed, does so no longer; everything else is as it was said. None: it is a message itself.
+    pub ends: Option<MessageKey>,
 }
 
 impl Message {
@@ -110,6 +112,7 @@ pub(crate) mod tests {
             .map(|(field, value)| (field.to_owned(), value))
             .collect(),
             wants_answer: false,
+            ends: None,
             unsubscribe: Some("http://127.0.0.1:8080/u/token".to_owned().into()),
         }
     }

@@ -14,6 +14,8 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 pub enum OpenError {
     #[error("the adapter takes events in; it cannot send")]
     Inward,
+    #[error("the gateway shows the adapter's messages: nothing is handed over")]
+    Hosted,
     #[error(transparent)]
     Secret(#[from] SecretError),
     #[error(transparent)]
@@ -74,6 +76,7 @@ pub fn open(spec: &ChannelAdapterSpec, secrets: &Secrets, reads: Reads) -> Resul
     }
     match spec.log {
         Some(_) => Ok(Arc::new(Log)),
+        None if spec.in_app.is_some() => Err(OpenError::Hosted),
         None => Err(OpenError::Inward),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::{Channel, Message, Reply, SecretError, Secrets};
 use crate::{
-    api::channel_adapter::{BEARER_KEY, Method, SIGNATURE_KEY, Webhook as Spec},
+    api::channel_adapter::{BEARER_KEY, EndMethod, Method, SIGNATURE_KEY, Webhook as Spec},
     clock,
     personal::Personal,
     template::{self, Template},
@@ -45,11 +45,21 @@ impl Webhook {
             Some(body) => ("application/json", self.render(body, message)?),
             None => ("application/cloudevents+json; charset=utf-8", cloud_event(message)),
         };
-        let method = match self.spec.method {
-            Method::Post => reqwest::Method::POST,
-            Method::Put => reqwest::Method::PUT,
-            Method::Patch => reqwest::Method::PATCH,
+        let end = self.spec.end.as_ref().filter(|_| message.ends.is_some());
+        let method = match end {
+            Some(end) => match end.method {
+                EndMethod::Post => reqwest::Method::POST,
+                EndMethod::Put => reqwest::Method::PUT,
+                EndMethod::Patch => reqwest::Method::PATCH,
+                EndMethod::Delete => reqwest::Method::DELETE,
+            },
+            None => match self.spec.method {
+                Method::Post => reqwest::Method::POST,
+                Method::Put => reqwest::Method::PUT,
+                Method::Patch => reqwest::Method::PATCH,
+            },
         };
+        let url = end.and_then(|end| end.url.as_ref()).unwrap_or(&self.spec.url);
         let mut headers = self.own_headers()?;
         headers.entry(CONTENT_TYPE).or_insert(HeaderValue::from_static(kind));
         let key = message.key.to_string();
@@ -62,11 +72,7 @@ impl Webhook {
             headers.insert("webhook-timestamp", line(&seconds.to_string())?);
             headers.insert("webhook-signature", line(&signature(&secret, &key, seconds, &body)?)?);
         }
-        let request = self
-            .client
-            .request(method, &self.spec.url.0)
-            .headers(headers)
-            .body(body);
+        let request = self.client.request(method, &url.0).headers(headers).body(body);
         self.authorized(request)
     }
 
@@ -136,7 +142,7 @@ fn line(value: &str) -> Result<HeaderValue, Reply> {
 }
 
 fn cloud_event(message: &Message) -> String {
-    json!({
+    let mut event = json!({
         "specversion": "1.0",
         "id": message.key.to_string(),
         "source": format!("/namespaces/{}/journeys/{}", message.namespace, message.journey),
@@ -151,8 +157,12 @@ fn cloud_event(message: &Message) -> String {
             "with": message.with.expose(),
             "unsubscribe": message.unsubscribe.as_ref().map(|page| page.expose()),
         }
-    })
-    .to_string()
+    });
+    if let Some(ended) = message.ends {
+        event["type"] = "dev.journey.message.ended".into();
+        event["data"]["message"] = ended.to_string().into();
+    }
+    event.to_string()
 }
 
 /// Standard Webhooks 1.0: `v1,` and the HMAC-SHA-256 of `id.timestamp.body`, keyed by what follows `whsec_` in base64 (or by the secret as it is).
@@ -171,6 +181,9 @@ fn signature(secret: &str, id: &str, seconds: i64, body: &str) -> Result<String,
 #[async_trait]
 impl Channel for Webhook {
     async fn hand_over(&self, message: &Message) -> Reply {
+        if message.ends.is_some() && self.spec.end.is_none() {
+            return Reply::Refused("NoEnd".into());
+        }
         let request = match self.request(message) {
             Ok(request) => request,
             Err(reply) => return reply,
@@ -180,6 +193,11 @@ impl Channel for Webhook {
                 let after = response.headers().get(RETRY_AFTER);
                 let after = after.and_then(|after| pause(after.to_str().ok()?, clock::now()));
                 match judge(response.status(), after) {
+                    // What is not there any more has ended.
+                    Reply::Refused(_) if message.ends.is_some() && matches!(response.status().as_u16(), 404 | 410) => {
+                        read_past(response).await;
+                        Reply::Sent
+                    }
                     Reply::Sent if message.wants_answer => read_answer(response).await,
                     reply => {
                         read_past(response).await;

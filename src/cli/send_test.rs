@@ -165,6 +165,7 @@ fn render(keys: &Keys, program: &Arc<Program>, outbound: &Outbound, args: &Args)
         content,
         wants_answer: false,
         unsubscribe: unsubscribe.map(Personal::new),
+        ends: None,
     })
 }
 

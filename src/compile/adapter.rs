@@ -120,6 +120,7 @@ fn fields(outbound: &Outbound) -> Vec<&str> {
 
 /// What an adapter's channel needs of a touchpoint.
 pub fn fits(report: &mut Report, name: &str, spec: &ChannelAdapterSpec, outbound: &Outbound) {
+    super::stay::fits(report, name, spec, outbound);
     let fields = fields(outbound);
     if spec.smtp.is_some() {
         let has = |field: &str| fields.contains(&field);

@@ -544,13 +544,21 @@ codes! {
         bad "stage: Purchase  # of the last journey of the map"
         good "stage: Onboarding  # of one more journey";
     JNY157 EntriesOverlap Flow Note "two journeys that the same customers enter"
-        "The same event opens both, their conditions do not exclude each other, and both send for the same purpose of basis Consent: one customer may get both."
+        "The same event opens both, their conditions do not exclude each other, both send for the same purpose of basis Consent, and their priority is the same (50 when left out): one customer may get both, and nothing says which matters more."
         bad "entry: {triggers: [{event: cart-updated}]}  # in two journeys"
         good "entry: {triggers: [{event: cart-updated, when: event.items > 10}]}  # and items <= 10 in the other";
     JNY158 NoticedAtOnce Flow Warning "an exit or a wait's signal that everybody takes at once"
         "A condition without an event is noticed as soon as it holds. This one holds for every customer: nobody stays in the journey, or in the wait."
         bad "exits: [{name: done, when: customer.points >= 0 || customer.points < 0, outcome: Completed}]"
         good "exits: [{name: done, when: customer.points >= 100, outcome: Completed}]";
+    JNY159 NeverInSlot Flow Warning "what becomes of a card, of a message without a slot"
+        "Only a message in a slot of an inApp adapter is shown and dismissed: this one goes elsewhere."
+        bad "until: [{event: reminder/dismissed, next: thank}]  # reminder is a mail"
+        good "until: [{event: help-banner/dismissed, next: thank}]  # help-banner has a slot";
+    JNY160 NeverStays Flow Warning "the end of a message that does not stay"
+        "A message ends that stays in a slot, for its lasts, or with a webhook that has an end. This one is gone once it is sent."
+        bad "until: [{event: reminder/ended, next: again}]  # reminder has no slot and no lasts"
+        good "until: [{event: help-banner/ended, next: again}]  # help-banner has lasts: 7d";
 
     // 200 to 229: sends, splits and holdouts.
     JNY200 SameArmName Value Error "two arms have the same name"
@@ -747,6 +755,32 @@ codes! {
         "Anybody can read a public key, so an event that comes by it may join anonymous ids only: else anyone could become anyone."
         bad "inbound: {from: [web], customer: event.userId, alsoKnownAs: [event.formerId]}"
         good "inbound: {from: [core], customer: event.userId, alsoKnownAs: [event.formerId]}";
+
+    // 430 to 439: what stays.
+    JNY430 NoPriority Value Error "this is no priority"
+        "A priority is a whole number from 0 to 100, or one ${CEL} over customer that gives a number; what it gives beyond that is taken as 0 or 100."
+        bad "priority: high"
+        good "priority: 80";
+    JNY431 SlotWithoutInApp Value Error "a slot of an adapter that has none"
+        "The gateway shows what is in a slot, for messages of an adapter with inApp. Other adapters hand their messages over."
+        bad "outbound: {adapter: mail, purpose: service, slot: home}"
+        good "outbound: {adapter: site, purpose: service, slot: home}  # site: {inApp: {}}";
+    JNY432 InAppWithoutSlot Value Error "a card without a slot"
+        "Site and app ask for what is in a slot by its name: a message in none is never shown."
+        bad "outbound: {adapter: site, purpose: service, content: {title: Hello}}"
+        good "outbound: {adapter: site, purpose: service, slot: home, content: {title: Hello}}";
+    JNY433 SlotWithoutContent Value Error "a card that says nothing"
+        "Site and app get the fields of the content as they are; without any there is nothing to show."
+        bad "outbound: {adapter: site, purpose: service, slot: home}"
+        good "outbound: {adapter: site, purpose: service, slot: home, content: {title: Hello}}";
+    JNY434 LastsNowhere Value Error "a message that cannot be taken back"
+        "What lasts is in a slot, or with a webhook. A mail stays with its reader, whatever becomes of the journey."
+        bad "outbound: {adapter: mail, purpose: service, lasts: 7d}"
+        good "outbound: {adapter: site, purpose: service, slot: home, lasts: 7d}";
+    JNY435 EndIsNotTold Value Warning "a webhook that does not hear of the end"
+        "When lasts is over the journey is told, and nobody else: whoever the webhook made a member stays one."
+        bad "webhook: {url: https://dsp.example/members}  # of a touchpoint with lasts: 14d"
+        good "webhook: {url: https://dsp.example/members, end: {method: DELETE}}";
 }
 
 impl Code {

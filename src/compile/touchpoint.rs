@@ -398,6 +398,7 @@ pub fn outbound(
         Some(text) => Some(span(report, "spec.outbound.timeToLive", text)?),
         None => None,
     };
+    let stay = super::stay::stay(report, world, spec);
     (!report.failed()).then(|| Outbound {
         touchpoint: name.into(),
         channel: channel.into(),
@@ -409,6 +410,7 @@ pub fn outbound(
         response,
         survey,
         time_to_live,
+        stay,
     })
 }
 

@@ -18,7 +18,7 @@ use std::sync::Arc;
 const SCHEMA_DEPTH: usize = 8;
 
 /// What became of a message, as signals name it.
-pub const BECAME: [&str; 9] = [
+pub const BECAME: [&str; 12] = [
     "sent",
     "skipped",
     "failed",
@@ -28,6 +28,9 @@ pub const BECAME: [&str; 9] = [
     "clicked",
     "replied",
     "complained",
+    "shown",
+    "dismissed",
+    "ended",
 ];
 const CONSENT: [&str; 2] = ["granted", "withdrawn"];
 

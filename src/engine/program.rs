@@ -38,6 +38,7 @@ pub struct Program {
     pub keyed: bool,
     pub reentry: Reentry,
     pub holdout: Option<Holdout>,
+    pub priority: Priority,
     /// Whether customers may enter by their own hand.
     pub joinable: bool,
     /// How many may enter in a period; None: whoever asks.
@@ -199,6 +200,15 @@ pub struct Reentry {
     pub max: Option<u32>,
 }
 
+/// Whose message a slot shows.
+#[derive(Debug)]
+pub enum Priority {
+    /// 0 to 100.
+    Fixed(u8),
+    /// CEL over customer and now that gives a number.
+    Of(expression::Program),
+}
+
 /// Customers who get no messages that rest on consent or interest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holdout {
@@ -323,6 +333,19 @@ pub struct Outbound {
     pub survey: Option<Survey>,
     /// How long after the step was reached it may still be sent; None: for ever.
     pub time_to_live: Option<Micros>,
+    /// How it stays after it was sent; None: it is gone once it is sent.
+    pub stay: Option<Stay>,
+}
+
+/// How long a message stays where it was sent to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Stay {
+    /// Where the gateway shows it; None: its adapter keeps it.
+    pub slot: Option<String>,
+    /// None: until the enrollment ends, or consent does.
+    pub lasts: Option<Micros>,
+    /// Whether the adapter is called when it stays no longer.
+    pub told: bool,
 }
 
 impl Outbound {

@@ -5,7 +5,7 @@
 
 use super::{
     known::{Known, dig_in, known, present},
-    program::{Outbound, Profile, Program},
+    program::{Outbound, Priority, Profile, Program},
     state::{Customer, Enrollment, Event, Properties, StepResult},
 };
 use crate::{
@@ -87,6 +87,31 @@ pub fn holding(program: &Program, customer: &Customer, now: Micros) -> (BTreeSet
         }
     }
     (holding, faults)
+}
+
+/// The journey's priority for this customer, 0 to 100; a number beyond is the nearest of them.
+///
+/// # Errors
+/// It cannot be computed.
+pub fn priority(program: &Program, customer: &Customer, now: Micros) -> Result<u8, Fault> {
+    let of = match &program.priority {
+        Priority::Fixed(number) => return Ok((*number).min(100)),
+        Priority::Of(of) => of,
+    };
+    let sight = Sight {
+        layout: &program.layout,
+        known: Known {
+            profile: &program.profile,
+            id: customer.id.expose(),
+            attributes: customer.attributes.expose(),
+            now,
+        },
+        event: None,
+        entry: None,
+        steps: None,
+    };
+    let number = sight.value(of)?.as_f64().ok_or(Fault::Missing)?;
+    Ok(number.round().clamp(0.0, 100.0) as u8)
 }
 
 /// The properties of an event with its envelope, as `entry` and `steps.NAME.event` keep them.

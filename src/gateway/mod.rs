@@ -2,7 +2,7 @@
 //!
 //! An event's way, a file a step: `receive` (who calls, how much) → `cloudevents` or `segment` (what the bytes say) → `offer` (which
 //! touchpoint, is it allowed, whose is it: an arrival or a reason to put it aside) → `commit` (many requests, one transaction; `learn` is
-//! its pure part) → the answer, only now. `schedule` brings what happens by the clock. `click`, `unsubscribe`, `choice` and `survey` serve the links in messages. `view` keeps what all of it runs by: the
+//! its pure part) → the answer, only now. `schedule` brings what happens by the clock. `click`, `unsubscribe`, `choice` and `survey` serve the links in messages, `slots` what site and app show. `view` keeps what all of it runs by: the
 //! namespace's compiled programs, refreshed from the store every second.
 //!
 //! Knows no Kubernetes, no journey's inside and no channel. Journeys learn of events through inbox rows in the store, nothing else.
@@ -27,6 +27,7 @@ mod replay;
 mod schedule;
 mod segment;
 mod server;
+mod slots;
 mod survey;
 mod unsubscribe;
 mod view;
@@ -44,6 +45,7 @@ pub use receipt::{BECAME as RECEIPTS, TYPE as RECEIPT, messages as of_receipts};
 pub use refusal::Refusal;
 pub use replay::{Replayed, replay};
 pub use schedule::strike;
+pub use slots::{TELLS, highest};
 pub use unsubscribe::{learn_withdrawal, withdrawal};
 pub use view::{View, read_settings};
 
@@ -195,6 +197,9 @@ fn router(gateway: Arc<Gateway>) -> Router {
         .route("/v1/batch", post(receive::segment_batch))
         .route("/v1/b", post(receive::segment_batch))
         .route("/v1/choices", post(choice::call))
+        .route("/v1/slots/{slot}", post(slots::ask))
+        .route("/v1/passes", post(slots::pass))
+        .route("/v1/placed/{token}/{became}", post(slots::tell))
         .route("/v1/{call}", post(receive::segment_call))
         .route("/l/{token}", get(click::follow))
         .route("/c/{token}", get(choice::ask).post(choice::act))

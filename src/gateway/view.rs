@@ -4,6 +4,7 @@
 use super::{Gateway, write_key::WriteKeys};
 use crate::{
     compile::{self, Inbound, Intake, Manifests},
+    policy::EffectivePolicy,
     status_server::Flag,
     store::{NamespacePrograms, StoredJourney},
 };
@@ -27,6 +28,8 @@ pub struct View {
     pub listeners: BTreeMap<String, Vec<String>>,
     /// Inbound touchpoints by their own names.
     pub touchpoints: BTreeMap<String, Arc<Inbound>>,
+    /// What may be shown of each journey that runs; one that is not here shows nothing.
+    pub shows: BTreeMap<String, EffectivePolicy>,
 }
 
 impl View {
@@ -58,6 +61,7 @@ impl View {
             intake,
             listeners,
             touchpoints,
+            shows: BTreeMap::new(),
         }
     }
 
@@ -75,7 +79,22 @@ impl View {
                 diagnostic.message
             );
         }
-        Ok(Self::new(programs.version, intake, &programs.journeys))
+        let mut view = Self::new(programs.version, intake, &programs.journeys);
+        for stored in programs.journeys.iter().filter(|one| one.current && !one.stopped) {
+            // Without its labels nobody knows which policies select it: then it shows nothing.
+            let Ok(pinned) = serde_json::from_value::<Manifests>(stored.row.body.clone()) else {
+                continue;
+            };
+            if let Some(journey) = pinned
+                .journeys
+                .get(&stored.row.journey)
+                .filter(|_| !stored.row.suspended)
+            {
+                let policy = compile::policy(&manifests, journey);
+                view.shows.insert(stored.row.journey.clone(), policy);
+            }
+        }
+        Ok(view)
     }
 
     pub fn listening(&self, event: &str) -> Vec<String> {

@@ -65,6 +65,20 @@ pub enum Count {
         touchpoint: String,
         reason: String,
     },
+    /// What a slot or a webhook kept of a message stays no longer, for a reason.
+    StayEnded {
+        touchpoint: String,
+        reason: String,
+    },
+    /// The adapter's `end` was called.
+    EndTold {
+        touchpoint: String,
+    },
+    /// It was called in vain.
+    EndFailed {
+        touchpoint: String,
+        reason: String,
+    },
     /// An expression that could not be evaluated (overflow, division by zero, too costly) and was taken as false.
     Fault,
 }
@@ -94,6 +108,9 @@ impl Count {
             Self::Sent { touchpoint } => format!("sent:{touchpoint}"),
             Self::Skipped { touchpoint, reason } => format!("skipped:{touchpoint}:{reason}"),
             Self::Failed { touchpoint, reason } => format!("failed:{touchpoint}:{reason}"),
+            Self::StayEnded { touchpoint, reason } => format!("stay-ended:{touchpoint}:{reason}"),
+            Self::EndTold { touchpoint } => format!("end-told:{touchpoint}"),
+            Self::EndFailed { touchpoint, reason } => format!("end-failed:{touchpoint}:{reason}"),
             Self::Fault => "fault".into(),
         }
     }

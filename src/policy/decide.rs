@@ -1,10 +1,11 @@
 //! The verdict on one message. Every doubt is a no.
 
 use super::{
-    Basis, Cap, EffectivePolicy, Facts, HoldReason, Message, Purpose, QuietThen, SkipReason, Verdict,
+    Basis, Cap, Consent, EffectivePolicy, Facts, HoldReason, Message, Purpose, QuietThen, SkipReason, Verdict,
     quiet::{Silence, silence},
 };
 use crate::clock::{MINUTE, Micros};
+use std::collections::BTreeMap;
 
 /// How soon a message that a condition holds back is asked about again, when no event of the customer comes before.
 pub const RECHECK: Micros = 15 * MINUTE;
@@ -33,7 +34,7 @@ pub fn decide(policy: &EffectivePolicy, facts: &Facts<'_>, message: &Message<'_>
     let Some(purpose) = policy.purposes.get(message.purpose) else {
         return Verdict::Skip(SkipReason::NoPolicy);
     };
-    if let Some(no) = consent(purpose, facts, message, now) {
+    if let Err(no) = consent(purpose, facts.consents.get(message.purpose), now) {
         return Verdict::Skip(no);
     }
     if facts.held_out && may_be_held_out(purpose.basis) {
@@ -62,24 +63,38 @@ fn may_be_held_out(basis: Basis) -> bool {
     }
 }
 
+/// Whether a message of `purpose` that was sent before may stay where it is (in its slot, in an audience), and until when it may for certain
+/// as things are; None: until they change.
+///
+/// # Errors
+/// The purpose is not in the policy, or consent has ended.
+pub fn may_stay(
+    policy: &EffectivePolicy,
+    consents: &BTreeMap<String, Consent>,
+    purpose: &str,
+    now: Micros,
+) -> Result<Option<Micros>, SkipReason> {
+    let known = policy.purposes.get(purpose).ok_or(SkipReason::NoPolicy)?;
+    consent(known, consents.get(purpose), now)
+}
+
 /// Consent must have been given (GDPR art. 6(1)(a), 7). Processing on the grounds of art. 6(1)(e) and (f) needs none, but the customer may
-/// object (art. 21): a recorded no is a no. The other grounds do not ask.
-fn consent(purpose: &Purpose, facts: &Facts<'_>, message: &Message<'_>, now: Micros) -> Option<SkipReason> {
-    let known = facts.consents.get(message.purpose);
-    match purpose.basis {
-        Basis::Consent => match known {
-            Some(consent) if consent.granted => {
-                let over = purpose
-                    .expires
-                    .is_some_and(|holds| now >= consent.at.saturating_add(holds));
-                over.then_some(SkipReason::ConsentExpired)
+/// object (art. 21): a recorded no is a no. The other grounds do not ask. Gives when consent is too old.
+fn consent(purpose: &Purpose, known: Option<&Consent>, now: Micros) -> Result<Option<Micros>, SkipReason> {
+    match (purpose.basis, known) {
+        (Basis::Consent, Some(consent)) if consent.granted => {
+            let over = purpose.expires.map(|holds| consent.at.saturating_add(holds));
+            match over {
+                Some(over) if now >= over => Err(SkipReason::ConsentExpired),
+                Some(_) | None => Ok(over),
             }
-            Some(_) | None => Some(SkipReason::NoConsent),
-        },
-        Basis::LegitimateInterest | Basis::PublicTask => {
-            known.filter(|consent| !consent.granted).map(|_| SkipReason::NoConsent)
         }
-        Basis::Contract | Basis::LegalObligation | Basis::VitalInterests => None,
+        (Basis::Consent, Some(_) | None) => Err(SkipReason::NoConsent),
+        (Basis::LegitimateInterest | Basis::PublicTask, Some(consent)) if !consent.granted => {
+            Err(SkipReason::NoConsent)
+        }
+        (Basis::LegitimateInterest | Basis::PublicTask, Some(_) | None)
+        | (Basis::Contract | Basis::LegalObligation | Basis::VitalInterests, _) => Ok(None),
     }
 }
 

@@ -8,7 +8,7 @@ mod quiet;
 #[cfg(test)]
 mod tests;
 
-pub use decide::decide;
+pub use decide::{decide, may_stay};
 pub use merge::merge;
 
 use crate::clock::Micros;

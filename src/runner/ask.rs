@@ -21,8 +21,8 @@ use crate::{
 use std::collections::BTreeSet;
 
 /// A message whose adapter is busy, or not to be opened, asks again after this.
-const BUSY: Micros = SECOND / 5;
-const NOT_OPEN: Micros = 5 * SECOND;
+pub(super) const BUSY: Micros = SECOND / 5;
+pub(super) const NOT_OPEN: Micros = 5 * SECOND;
 /// `why` of a message that may have been accepted and is tried again: its own contact is already counted.
 pub const UNKNOWN: &str = "Unknown";
 /// Reason of a message that was taken, and whose answer is not what was asked for.
@@ -67,6 +67,7 @@ impl Walk<'_, '_> {
             requested_at: self.now,
             attempts: 0,
             uncertain: false,
+            ends: None,
             state: OutboxState::Held {
                 due: self.now,
                 why: "New".into(),
@@ -79,6 +80,10 @@ impl Walk<'_, '_> {
     /// Chooses among the step's candidates by the whole policy, in this transaction: the first that may go now, else the first that is only
     /// held, else the first. Gives the outcome as the engine's next input when the message is over.
     pub(super) fn ask(&mut self, row: OutboxRow) -> Option<Input> {
+        if row.ends.is_some() {
+            self.tell_end(row);
+            return None;
+        }
         let program = self.turn.programs.revisions.get(&row.revision).cloned();
         let Some(program) = program.filter(|program| program.outbound.contains_key(&row.touchpoint)) else {
             // Its revision does not compile any more, or the journey has no program: the message waits for one.
@@ -139,8 +144,12 @@ impl Walk<'_, '_> {
 
     /// Whether the message may go by this touchpoint, now.
     fn verdict(&self, program: &Program, outbound: &Outbound, row: &OutboxRow, holding: &BTreeSet<String>) -> Asked {
-        let Some(adapter) = self.turn.adapters.open.get(&outbound.adapter) else {
-            return Asked::Hold(self.now + NOT_OPEN, "NotOpen");
+        // What the gateway shows is handed to no channel, and the gateway knows the customer by itself.
+        let in_slot = outbound.stay.as_ref().is_some_and(|stay| stay.slot.is_some());
+        let needs_address = match self.turn.adapters.open.get(&outbound.adapter) {
+            _ if in_slot => false,
+            Some(adapter) => adapter.needs_address,
+            None => return Asked::Hold(self.now + NOT_OPEN, "NotOpen"),
         };
         let enrollment = self.enrollments.iter().find(|e| e.ordinal == row.enrollment);
         let to = enrollment.and_then(|e| engine::address(program, outbound, e, &self.customer, self.now));
@@ -151,7 +160,7 @@ impl Walk<'_, '_> {
             holding,
             suspended: self.suspended(),
             held_out: enrollment.is_some_and(|enrollment| enrollment.held_out),
-            has_address: to.is_some() || !adapter.needs_address,
+            has_address: to.is_some() || !needs_address,
         };
         let message = policy::Message {
             purpose: &outbound.purpose,
@@ -167,8 +176,12 @@ impl Walk<'_, '_> {
 
     /// The policy lets it through: it is claimed, where its lane has room.
     fn send(&mut self, program: &Program, outbound: &Outbound, row: OutboxRow, to: Option<String>) -> Option<Input> {
+        if let Some(busy) = self.supersede_end(&row) {
+            return self.hold(row, busy, "Busy");
+        }
+        let in_slot = outbound.stay.as_ref().is_some_and(|stay| stay.slot.is_some());
         let adapter = self.turn.adapters.open.get(&outbound.adapter);
-        if adapter.is_none_or(|adapter| adapter.room == 0) {
+        if !in_slot && adapter.is_none_or(|adapter| adapter.room == 0) {
             return self.hold(row, self.now + BUSY, "Busy");
         }
         match claim(
@@ -180,10 +193,18 @@ impl Walk<'_, '_> {
             to,
             self.now,
         ) {
-            Ok(claim) => {
-                self.take(row, outbound, claim);
-                None
-            }
+            Ok(claim) => match self.stay(program, outbound, &row, &claim) {
+                Err(fault) => self.over(&row, Outcome::Failed(fault.name().into())),
+                Ok(()) if in_slot => {
+                    self.contact(&row, outbound);
+                    self.done.shown.extend(self.turn.trace.then_some(claim));
+                    self.over(&row, Outcome::Sent)
+                }
+                Ok(()) => {
+                    self.take(row, outbound, claim);
+                    None
+                }
+            },
             Err(TurnError::Render) => self.over(&row, Outcome::Failed("RenderFailed".into())),
         }
     }
@@ -210,14 +231,7 @@ impl Walk<'_, '_> {
         if let Some(adapter) = self.turn.adapters.open.get_mut(&outbound.adapter) {
             adapter.room -= 1;
         }
-        let contact = Contact {
-            purpose: outbound.purpose.clone(),
-            channel: outbound.channel.clone(),
-            at: self.now,
-        };
-        self.contacts.push(contact.clone());
-        self.done.commit.contacts_gone.retain(|(_, key)| *key != row.key);
-        self.done.commit.contacts.push((self.key, row.key, contact));
+        self.contact(&row, outbound);
         self.done.commit.messages.push(self.message(&row, Some(outbound), None));
         let epoch = self.turn.epoch(self.key);
         self.keep(OutboxRow {
@@ -228,7 +242,19 @@ impl Walk<'_, '_> {
         self.done.claims.push(claim);
     }
 
-    fn hold(&mut self, row: OutboxRow, due: Micros, why: &str) -> Option<Input> {
+    /// What caps count.
+    fn contact(&mut self, row: &OutboxRow, outbound: &Outbound) {
+        let contact = Contact {
+            purpose: outbound.purpose.clone(),
+            channel: outbound.channel.clone(),
+            at: self.now,
+        };
+        self.contacts.push(contact.clone());
+        self.done.commit.contacts_gone.retain(|(_, key)| *key != row.key);
+        self.done.commit.contacts.push((self.key, row.key, contact));
+    }
+
+    pub(super) fn hold(&mut self, row: OutboxRow, due: Micros, why: &str) -> Option<Input> {
         self.keep(OutboxRow {
             state: OutboxState::Held {
                 due,
@@ -254,9 +280,8 @@ impl Walk<'_, '_> {
 
     /// Writes a message's end into the books: one outcome, counted once.
     fn book(&mut self, row: &OutboxRow, outcome: Outcome) {
-        self.outbox.remove(&row.key);
-        self.done.commit.outbox.retain(|kept| kept.key != row.key);
-        self.done.commit.outbox_gone.push((self.key, row.key));
+        self.leave_outbox(row.key);
+        self.stayed(row, &outcome);
         let touchpoint = row.touchpoint.clone();
         let count = match &outcome {
             Outcome::Sent => Count::Sent { touchpoint },
@@ -282,12 +307,17 @@ impl Walk<'_, '_> {
         self.done.commit.messages.push(message);
     }
 
+    pub(super) fn leave_outbox(&mut self, key: MessageKey) {
+        self.outbox.remove(&key);
+        self.done.commit.outbox.retain(|kept| kept.key != key);
+        self.done.commit.outbox_gone.push((self.key, key));
+    }
+
     /// Whatever of this enrollment has not been handed over is not sent any more.
     pub(super) fn withdraw(&mut self, enrollment: i64) {
-        let waiting = self
-            .outbox
-            .values()
-            .filter(|row| row.enrollment == enrollment && matches!(row.state, OutboxState::Held { .. }));
+        let waiting = self.outbox.values().filter(|row| {
+            row.enrollment == enrollment && row.ends.is_none() && matches!(row.state, OutboxState::Held { .. })
+        });
         for row in waiting.cloned().collect::<Vec<_>>() {
             // The enrollment has ended: it needs not hear of it.
             let _ended = self.over(&row, Outcome::Skipped(SkipReason::Withdrawn.name().into()));

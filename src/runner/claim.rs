@@ -13,7 +13,7 @@ use crate::{
     keys::{CustomerKey, Keys, MessageKey},
     link,
     personal::Personal,
-    store::OutboxRow,
+    store::{OutboxRow, placed},
     survey::mail,
     template,
 };
@@ -86,8 +86,42 @@ pub fn claim(
             content,
             wants_answer: outbound.response.is_some(),
             unsubscribe: unsubscribe.map(Personal::new),
+            ends: None,
         },
     })
+}
+
+/// The telling that a message stays no longer: as that went out, nothing is rendered anew.
+pub fn claim_end(
+    namespace: &str,
+    journey: &str,
+    row: &OutboxRow,
+    ends: &placed::Ending,
+    customer: &Customer,
+    now: Micros,
+) -> Claim {
+    Claim {
+        key: row.key,
+        customer: row.customer,
+        adapter: ends.adapter.clone(),
+        at: now,
+        attempt: row.attempts + 1,
+        response: None,
+        message: Message {
+            key: row.key,
+            namespace: namespace.to_owned(),
+            journey: journey.to_owned(),
+            touchpoint: row.touchpoint.clone(),
+            purpose: ends.purpose.clone(),
+            customer_id: customer.id.clone(),
+            to: ends.to.clone(),
+            with: row.with.clone(),
+            content: ends.content.clone(),
+            wants_answer: false,
+            unsubscribe: None,
+            ends: Some(ends.message),
+        },
+    }
 }
 
 fn render(

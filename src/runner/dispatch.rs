@@ -305,7 +305,7 @@ pub fn fate(reply: Reply, claim: &Claim, limits: &Limits, elapsed: Micros, jitte
                 .unwrap_or_default();
             again("TryLater", pause.max(asked))
         }
-        Reply::Unknown(_) if limits.retries_unknown && !last => again(UNKNOWN, pause),
+        Reply::Unknown(_) if (limits.retries_unknown || claim.message.ends.is_some()) && !last => again(UNKNOWN, pause),
         Reply::Unknown(_) => Fate::Known(Outcome::Failed(OUTCOME_UNKNOWN.into())),
     }
 }

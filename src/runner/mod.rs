@@ -8,6 +8,7 @@ mod ask;
 mod claim;
 mod dispatch;
 mod metrics;
+mod place;
 pub mod programs;
 mod pump;
 pub mod turn;

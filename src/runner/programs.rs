@@ -102,6 +102,8 @@ pub fn open_lanes(lanes: &mut Lanes, programs: &Programs, open: &ChannelOpener) 
                 .extend(program.gives(&outbound.touchpoint).map(str::to_owned));
         }
     }
+    // The gateway shows what stays in slots: nothing is handed over.
+    wanted.retain(|_, spec| spec.in_app.is_none());
     lanes.keep(&wanted.keys().cloned().collect());
     for (name, spec) in &wanted {
         if lanes.is_open(name, spec) {

@@ -22,7 +22,9 @@ use crate::{
     kpi::{Count, Counts},
     personal::Personal,
     policy::{self, Contact},
-    store::{CustomerTurn, EndedRow, EnrollmentRow, Fate, Hold, OutboxRow, OutboxState, Round, RoundCommit, Sighting},
+    store::{
+        CustomerTurn, EndedRow, EnrollmentRow, Fate, Hold, OutboxRow, OutboxState, Placed, Round, RoundCommit, Sighting,
+    },
 };
 use jiff::tz::TimeZone;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -71,6 +73,8 @@ pub struct Done {
     pub commit: RoundCommit,
     /// To be handed over once `commit` is committed, and only then.
     pub claims: Vec<Claim>,
+    /// What went into a slot, where the round is traced: nobody hands it over.
+    pub shown: Vec<Claim>,
     /// All that was counted, in its order and with whose it was: for simulations that show a customer's way.
     pub trace: Vec<Traced>,
 }
@@ -119,6 +123,8 @@ pub(super) struct Walk<'a, 't> {
     pub(super) enrollments: Vec<Enrollment>,
     before: Vec<Enrollment>,
     pub(super) outbox: BTreeMap<MessageKey, OutboxRow>,
+    /// What stays of what was said.
+    pub(super) placed: Vec<Placed>,
     /// What the triggers last saw, and what they saw when the round began.
     sighting: Sighting,
     sighted_before: Sighting,
@@ -144,6 +150,7 @@ impl<'a, 't> Walk<'a, 't> {
             inbox,
             outbox,
             outcomes,
+            placed,
             admit,
             sighting,
             swept,
@@ -170,6 +177,7 @@ impl<'a, 't> Walk<'a, 't> {
             before: enrollments.clone(),
             enrollments,
             outbox: outbox.into_iter().map(|row| (row.key, row)).collect(),
+            placed,
             given: CustomerTurnRest {
                 inbox: inbox.into(),
                 outcomes,
@@ -215,6 +223,7 @@ impl<'a, 't> Walk<'a, 't> {
         }
         self.let_in();
         self.ask_again(stirred);
+        self.end_stays();
         self.close();
     }
 
@@ -224,6 +233,9 @@ impl<'a, 't> Walk<'a, 't> {
         let Some(row) = self.outbox.get(&key).cloned() else {
             return;
         };
+        if row.ends.is_some() {
+            return self.hear_end(row, fate);
+        }
         match fate {
             Fate::Known(outcome) => {
                 let outcome = certain(&row, outcome);
@@ -251,8 +263,8 @@ impl<'a, 't> Walk<'a, 't> {
     }
 
     /// The claim is taken back, nothing was handed over: the message is asked about once more in this round.
-    fn unclaim(&mut self, row: OutboxRow) {
-        if !row.uncertain {
+    pub(super) fn unclaim(&mut self, row: OutboxRow) {
+        if !row.uncertain && row.ends.is_none() {
             self.refund(&row);
         }
         self.keep(OutboxRow {
@@ -285,7 +297,7 @@ impl<'a, 't> Walk<'a, 't> {
                     state: OutboxState::Claimed { epoch, at },
                     ..row
                 });
-            } else if self.retries_unknown(&row) {
+            } else if row.ends.is_some() || self.retries_unknown(&row) {
                 self.keep(OutboxRow {
                     uncertain: true,
                     state: OutboxState::Held {
@@ -402,7 +414,7 @@ impl<'a, 't> Walk<'a, 't> {
         }
     }
 
-    fn act(&mut self, actions: Vec<Action>, inputs: &mut VecDeque<Input>) {
+    pub(super) fn act(&mut self, actions: Vec<Action>, inputs: &mut VecDeque<Input>) {
         for action in actions {
             match action {
                 Action::Send {

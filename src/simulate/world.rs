@@ -15,8 +15,8 @@ use crate::{
         turn::{Adapter, Adapters, Claim, Turn},
     },
     store::{
-        Customer, Handed, Hold, Imported, JourneyRow, Lease, MessageRow, NamespacePrograms, OutboxState, Receipt,
-        Round, RoundRequest, RoundResult, Store as _, StoredJourney, memory::Memory,
+        Customer, Handed, Hold, Imported, JourneyRow, Lease, MessageRow, NamespacePrograms, OutboxState, Placed,
+        Receipt, Round, RoundRequest, RoundResult, Store as _, StoredJourney, memory::Memory,
     },
 };
 use futures::FutureExt as _;
@@ -410,6 +410,31 @@ impl World {
         came(receipts.first())
     }
 
+    /// What a slot shows to a customer now.
+    pub fn in_slot(&self, customer: CustomerKey, slot: &str) -> Option<Placed> {
+        let found = self.store.slot_at_once(&self.namespace, customer, slot)?;
+        gateway::highest(&self.view, found, self.now())
+    }
+
+    /// Whether a message is what its slot shows now; None: it is in none.
+    pub fn is_in_sight(&self, message: &MessageRow) -> Option<bool> {
+        let slots = self.store.slots(&self.namespace, message.customer);
+        let shows = |slot: &String| {
+            self.in_slot(message.customer, slot)
+                .is_some_and(|shown| shown.key == message.key)
+        };
+        let is_card = self.programs(&message.journey)?.revisions.values().any(|program| {
+            let outbound = program.outbound.get(&message.touchpoint);
+            outbound.is_some_and(|of| of.stay.as_ref().is_some_and(|stay| stay.slot.is_some()))
+        });
+        is_card.then(|| slots.iter().any(shows))
+    }
+
+    /// The customer does not want to see a message any more.
+    pub fn dismiss(&self, message: &MessageRow) {
+        self.store.dismiss_at_once(&self.namespace, message.key);
+    }
+
     /// A customer withdraws consent by the link in a message.
     pub fn withdraw(&mut self, customer: CustomerKey, purpose: &str) -> Came {
         let leave = Leave {
@@ -525,6 +550,7 @@ impl World {
             trace: self.settings.trace,
         };
         let mut handing: Vec<(MessageRow, Claim)> = Vec::new();
+        let (mut shown, mut ending): (Vec<(MessageRow, Claim)>, Vec<Claim>) = (Vec::new(), Vec::new());
         let mut happenings = Vec::new();
         let mut counts = Counts::default();
         let result = self.store.round_at_once(&crew.hold, &request, &mut |round: Round| {
@@ -561,7 +587,14 @@ impl World {
             }
             for claim in done.claims {
                 let row = done.commit.messages.iter().find(|row| row.key == claim.key);
-                handing.extend(row.map(|row| (row.clone(), claim)));
+                match row {
+                    Some(row) => handing.push((row.clone(), claim)),
+                    None => ending.push(claim),
+                }
+            }
+            for claim in done.shown {
+                let row = done.commit.messages.iter().find(|row| row.key == claim.key);
+                shown.extend(row.map(|row| (row.clone(), claim)));
             }
             if !self.settings.counts {
                 counts = std::mem::take(&mut done.commit.counts);
@@ -581,10 +614,45 @@ impl World {
                 *sums.0.entry((name, 0)).or_default() += n;
             }
         }
+        for (row, claim) in shown {
+            self.see(index, row, claim, provider);
+        }
+        // The telling of an end is about a message of before.
+        for claim in ending {
+            let message = claim
+                .message
+                .ends
+                .and_then(|key| self.store.message_row(&self.namespace, key));
+            handing.extend(message.map(|row| (row, claim)));
+        }
         for (row, claim) in handing {
             self.ask(index, row, claim, provider);
         }
         matches!(result, RoundResult::Committed { .. })
+    }
+
+    /// A message has gone into its slot: nobody answers, and the customer may react to it.
+    fn see(&mut self, index: usize, row: MessageRow, claim: Claim, provider: &mut dyn Provider) {
+        let now = self.now();
+        let journey = &self.crews[index].journey;
+        let handing = Handing {
+            journey,
+            row: &row,
+            claim: &claim,
+            now,
+        };
+        let _nobody_hands_it_over = provider.answer(&handing);
+        self.happenings.push(Happening {
+            at: now,
+            journey: journey.clone(),
+            customer: row.customer,
+            enrollment: Some(row.enrollment),
+            what: What::Handed {
+                row: Box::new(row),
+                claim: Box::new(claim),
+                reply: Reply::Sent,
+            },
+        });
     }
 
     fn ask(&mut self, index: usize, row: MessageRow, claim: Claim, provider: &mut dyn Provider) {
@@ -615,7 +683,8 @@ impl World {
             self.answers
                 .insert((now.saturating_add(after), self.asked), (index, handed));
         }
-        if self.settings.trace {
+        // What came of telling an end is counted when it is heard: it is no message.
+        if self.settings.trace && claim.message.ends.is_none() {
             self.happenings.push(Happening {
                 at: now,
                 journey: crew.journey.clone(),

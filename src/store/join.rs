@@ -4,8 +4,9 @@
 //! that is no anonymous id stands for a person, so two persons become one only where a trusted source names both; an anonymous id that is
 //! somebody's already (a shared device) joins nobody to anybody.
 
-use super::{Customer, OutboxRow, OutboxState, Sighting, journey_of, rules};
+use super::{Customer, OutboxRow, OutboxState, Placed, Sighting, journey_of, rules};
 use crate::{
+    clock::Micros,
     engine::state::Properties,
     keys::CustomerKey,
     kpi::{Counts, IntakeCount, NotJoined},
@@ -86,6 +87,16 @@ pub fn move_to(mut row: OutboxRow, to: CustomerKey, renumbered: &Renumbered) -> 
         row.state = OutboxState::Claimed { epoch: NO_EPOCH, at };
     }
     OutboxRow { customer: to, ..row }
+}
+
+/// What stays of the one who goes, as the other's; looked at at once, for of two consents the no holds.
+pub fn place_with(mut row: Placed, to: CustomerKey, renumbered: &Renumbered) -> Placed {
+    row.enrollment = renumbered.get(&row.enrollment).copied().unwrap_or(row.enrollment);
+    Placed {
+        customer: to,
+        due_at: Micros::MIN,
+        ..row
+    }
 }
 
 /// What was known of each, by key; None: nothing, nobody had heard of them.

@@ -6,14 +6,20 @@
 
 mod join;
 pub mod memory;
+pub mod placed;
 pub mod postgres;
 pub mod row;
 mod rules;
 
 pub use crate::engine::state::Sighting;
+pub use placed::{InSlot, Placed};
 pub use row::*;
 
-use crate::{clock::Micros, keys::MessageKey, kpi::Counts};
+use crate::{
+    clock::Micros,
+    keys::{CustomerKey, MessageKey},
+    kpi::Counts,
+};
 use async_trait::async_trait;
 use std::{collections::BTreeMap, time::Duration};
 use uuid::Uuid;
@@ -110,6 +116,13 @@ pub trait Store: Send + Sync + 'static {
     /// A message by its key, whether its outcome is known or not.
     async fn message(&self, namespace: &str, key: MessageKey) -> Result<Option<MessageRow>>;
 
+    // ── slots ──
+    /// What `slot` holds for a customer, by any of their names; None: nobody knows the customer. As of one instant: of a withdrawal that is
+    /// committed it knows.
+    async fn slot(&self, namespace: &str, customer: CustomerKey, slot: &str) -> Result<Option<InSlot>>;
+    /// The customer does not want to see the message any more: no slot gives it again. It stays until it ends by itself.
+    async fn dismiss(&self, namespace: &str, message: MessageKey) -> Result<()>;
+
     // ── import ──
     /// Upserts customers: each attribute replaces the one of its name, null removes it, the others stay; consents obey
     /// [`Customer::hear_consent`], and the evidence of those that hold is kept. Journeys that watch what changed are told. Remembers that
@@ -134,7 +147,8 @@ pub trait Store: Send + Sync + 'static {
     /// To be done are: outcomes of messages that are still claimed, in held shards (others are left to whoever holds the shard now: repeating
     /// an outcome does no harm); inbox rows, in the order of acceptance; overdue waits, unless the current revision is suspended; held
     /// messages that are due; orphans: claims of an older epoch, and claims of the present one that are not in `in_flight` and older than
-    /// 5 s, because the answer to their commit was lost; where the request looks, sightings whose time has come, unless the current revision
+    /// 5 s, because the answer to their commit was lost; messages that stay and are to be looked at ([`Placed::due_at`]): all of a customer whose
+    /// consents changed are, from the commit on that changed them; where the request looks, sightings whose time has come, unless the current revision
     /// is suspended; those whom a sweep of the request comes to, whose progress is written with what they bring; those to
     /// whom news comes next, the same way: a customer hears all news once, in the order of its acceptance, whoever holds the shard, and who
     /// is made while it goes round hears it or not; it is forgotten when all shards have it; and those at the door whose turn has come, in the order of acceptance: of those who

@@ -1,5 +1,6 @@
 //! What the store keeps and gives back. Everything personal is sealed in PostgreSQL.
 
+use super::placed::{Ending as EndOf, Placed};
 use crate::{
     clock::Micros,
     engine::{
@@ -310,6 +311,8 @@ pub struct CustomerTurn {
     /// All of this customer's messages in this journey whose fate is not known.
     pub outbox: Vec<OutboxRow>,
     pub outcomes: Vec<Handed>,
+    /// What this journey has said to the customer that stays.
+    pub placed: Vec<Placed>,
     /// Ordinals of those at the door whose turn has come: there is a place for each, and who waits longer has one too.
     pub admit: Vec<i64>,
     /// What triggers last saw; blank where the round does not look.
@@ -332,6 +335,7 @@ impl CustomerTurn {
             inbox: Vec::new(),
             outbox: Vec::new(),
             outcomes: Vec::new(),
+            placed: Vec::new(),
             admit: Vec::new(),
             sighting: Sighting::default(),
             swept: Vec::new(),
@@ -359,6 +363,9 @@ pub struct OutboxRow {
     /// Whether one of them may have been accepted: from then on only Sent is certain, and its contact counts.
     #[serde(default)]
     pub uncertain: bool,
+    /// It is no message but the telling that one has ended: no policy is asked, and no step waits for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends: Option<Box<EndOf>>,
     pub state: OutboxState,
 }
 
@@ -431,6 +438,10 @@ pub struct RoundCommit {
     pub contacts: Vec<(CustomerKey, MessageKey, Contact)>,
     /// Claims that came to nothing for certain: their contacts do not count. What is in `contacts` too is a new claim, and counts.
     pub contacts_gone: Vec<(CustomerKey, MessageKey)>,
+    /// What stays from now on, or is to be looked at at another time.
+    pub placed: Vec<Placed>,
+    /// What stays no longer; what is in `placed` too leaves it.
+    pub placed_gone: Vec<(CustomerKey, MessageKey)>,
     pub counts: Counts,
     /// Events that this journey could not apply (a defect): put aside, consumed. Intake counts know them as accepted.
     pub quarantined: Vec<Quarantined>,

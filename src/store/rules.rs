@@ -291,6 +291,7 @@ pub fn has_work(turn: &CustomerTurn, now: Micros) -> bool {
         || !turn.outbox.is_empty()
         || !turn.admit.is_empty()
         || turn.enrollments.iter().any(due)
+        || turn.placed.iter().any(|placed| placed.due_at <= now)
         || turn.look.is_some()
         || turn.news.is_some()
 }

@@ -122,6 +122,7 @@ pub fn message(number: u8) -> Message {
         .map(|(field, value)| (field.to_owned(), value))
         .into(),
         wants_answer: false,
+        ends: None,
         unsubscribe: Some(text(&format!("https://events.shop.example/u/{}", "aZ09-_".repeat(20)))),
     }
 }

@@ -139,6 +139,18 @@ spec:
   outbound: {adapter: mail, purpose: marketing, content: {text: "Hello, read {{ link('https://shop.example/news?a=1&b=2') }}"}}
 ---
 apiVersion: journey.dev/v1alpha1
+kind: ChannelAdapter
+metadata: {name: site}
+spec: {inApp: {}}
+---
+apiVersion: journey.dev/v1alpha1
+kind: Touchpoint
+metadata: {name: hero}
+spec:
+  channel: Web
+  outbound: {adapter: site, purpose: marketing, slot: home, lasts: 7d, content: {title: Welcome back, out: "{{ unsubscribe_link() }}"}}
+---
+apiVersion: journey.dev/v1alpha1
 kind: Touchpoint
 metadata: {name: how-was-it}
 spec:
@@ -161,6 +173,8 @@ spec:
   entry: {triggers: [{event: page-viewed}, {event: browsed}, {event: signed-up}]}
   steps:
   - {name: mail, send: {touchpoint: newsletter}}
+  - {name: show, send: {touchpoint: hero}}
+  - {name: seen, wait: {for: 1d, until: [{event: hero/shown, next: listen}, {event: hero/dismissed, next: listen}, {event: hero/ended, next: listen}]}}
   - {name: listen, wait: {for: 1d, until: [{event: newsletter/clicked, next: done}, {event: newsletter/bounced, next: done}]}}
   - {name: ask, send: {touchpoint: how-was-it}}
   - {name: hear, wait: {for: 1d, until: [{event: how-was-it/answered, next: done}]}}
@@ -318,6 +332,30 @@ impl Shop {
             .unwrap();
         self.store.leave(NAMESPACE, journey, owner).await.unwrap();
         found
+    }
+
+    /// As [`Shop::arrived`], and places cards.
+    pub async fn place(&self, journey: &str, messages: Vec<MessageRow>, placed: Vec<journey::store::Placed>) {
+        let hold = self
+            .store
+            .join(NAMESPACE, journey, Uuid::new_v4(), Duration::from_secs(60))
+            .await
+            .unwrap();
+        let mut written = Some((messages, placed));
+        let request = RoundRequest {
+            limit: 1000,
+            ..RoundRequest::default()
+        };
+        let mut write = |_| {
+            let (messages, placed) = written.take().unwrap_or_default();
+            RoundCommit {
+                messages,
+                placed,
+                ..RoundCommit::default()
+            }
+        };
+        self.store.round(&hold, &request, &mut write).await.unwrap();
+        self.store.leave(NAMESPACE, journey, hold.owner).await.unwrap();
     }
 
     /// Stops as SIGTERM would, and tells whether everything ended well.

@@ -305,6 +305,7 @@ pub fn outbox(number: u8, customer: CustomerKey, state: OutboxState) -> OutboxRo
         requested_at: 1,
         attempts: 0,
         uncertain: false,
+        ends: None,
         state,
     }
 }

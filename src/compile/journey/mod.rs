@@ -2,6 +2,7 @@
 
 mod conditions;
 mod pace;
+mod priority;
 mod sends;
 mod signals;
 mod split;
@@ -135,6 +136,7 @@ impl<'m> Compiler<'m> {
         let (condition_names, first_sight) = self.conditions(&triggers);
         let reentry = self.reentry();
         let holdout = self.holdout();
+        let priority = self.priority();
         let pace = self.pace();
         let steps = self.steps();
         let exits = self.exits();
@@ -158,6 +160,7 @@ impl<'m> Compiler<'m> {
             keyed: self.spec.entry.key.is_some(),
             reentry,
             holdout,
+            priority: priority?,
             joinable: self.spec.choice.as_ref().is_some_and(|choice| choice.join),
             pace,
             steps: steps?,

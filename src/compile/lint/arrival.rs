@@ -17,6 +17,7 @@ pub fn lint(report: &mut Report, of: &Subject<'_>) {
             let path = format!("spec.steps[{n}].wait.until[{m}]");
             brought(report, of, &path, &until.signal, &mut told);
             clicked(report, of, &path, &until.signal);
+            stays(report, of, &path, &until.signal);
             sent_before(report, of, &path, n, &until.signal);
         }
     }
@@ -24,11 +25,13 @@ pub fn lint(report: &mut Report, of: &Subject<'_>) {
         let path = format!("spec.exits[{n}]");
         brought(report, of, &path, &exit.signal, &mut told);
         clicked(report, of, &path, &exit.signal);
+        stays(report, of, &path, &exit.signal);
     }
     for (n, goal) in spec.goals.iter().enumerate() {
         let path = format!("spec.goals[{n}]");
         brought(report, of, &path, &goal.signal, &mut told);
         clicked(report, of, &path, &goal.signal);
+        stays(report, of, &path, &goal.signal);
     }
 }
 
@@ -66,6 +69,31 @@ fn clicked(report: &mut Report, of: &Subject<'_>, path: &str, signal: &Signal) {
         let message = format!("'{touchpoint}/clicked' never comes: its content has no tracked link");
         let help = format!("write {{{{ link('https://...') }}}} in the content of '{touchpoint}'");
         report.warning(Code::NoLinkToClick, format!("{path}.event"), message, help);
+    }
+}
+
+/// Cards are shown and dismissed, and what stays ends.
+fn stays(report: &mut Report, of: &Subject<'_>, path: &str, signal: &Signal) {
+    let event = signal.event.as_ref().map(|event| event.as_str());
+    let Some((touchpoint, became)) = event.and_then(|event| event.split_once('/')) else {
+        return;
+    };
+    let Some(outbound) = of.outbound.get(touchpoint) else {
+        return;
+    };
+    let slot = outbound.stay.as_ref().is_some_and(|stay| stay.slot.is_some());
+    match became {
+        "shown" | "dismissed" if !slot => {
+            let message = format!("'{touchpoint}/{became}' never comes: '{touchpoint}' is in no slot");
+            let help = format!("give '{touchpoint}' a slot of an adapter with inApp");
+            report.warning(Code::NeverInSlot, format!("{path}.event"), message, help);
+        }
+        "ended" if outbound.stay.is_none() => {
+            let message = format!("'{touchpoint}/ended' never comes: '{touchpoint}' does not stay");
+            let help = format!("give '{touchpoint}' lasts, in a slot or with a webhook");
+            report.warning(Code::NeverStays, format!("{path}.event"), message, help);
+        }
+        _ => {}
     }
 }
 

@@ -81,7 +81,10 @@ fn overlaps(world: &World<'_>) -> Vec<Diagnostic> {
                 (Some(_), None) | (None, Some(_)) | (None, None) => false,
             };
             let shared = !consented[one.journey].is_disjoint(&consented[other.journey]);
-            if one.journey != other.journey && shared && !apart {
+            // Of different priorities it is said who goes first; so it is by different expressions, as far as can be told.
+            let priority = |journey: &str| &world.manifests.journeys[journey].spec.priority;
+            let equal = priority(one.journey) == priority(other.journey);
+            if one.journey != other.journey && shared && !apart && equal {
                 let (_, others) = told.entry(one.journey).or_insert_with(|| (one.path.clone(), vec![]));
                 if !others.contains(&other.journey) {
                     others.push(other.journey);
@@ -99,10 +102,10 @@ fn overlaps(world: &World<'_>) -> Vec<Diagnostic> {
             String::new()
         };
         let message = format!(
-            "who enters here enters {}{more} too, and they send for the same purpose: one customer may get both",
+            "who enters here enters {}{more} too, and they send for the same purpose with the same priority: one customer may get both",
             named.join(", ")
         );
-        let help = "let their conditions exclude each other, or cap the purpose in the PrivacyPolicy".to_owned();
+        let help = "let their conditions exclude each other, give them different priorities, or cap the purpose in the PrivacyPolicy".to_owned();
         report.note(Code::EntriesOverlap, path, message, help);
         report.found
     });

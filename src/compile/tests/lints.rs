@@ -337,4 +337,30 @@ fn two_journeys_for_the_same_customers() {
     );
     assert_eq!(both("{event: cart-updated}"), [overlap]);
     assert_eq!(both("{event: cart-updated, when: event.items <= 0}"), []);
+    let with = |priority: &str| {
+        let other = second("other", "Advocacy", "{event: cart-updated}");
+        let other = other.replace("spec:\n", &format!("spec:\n  priority: {priority}\n"));
+        told(&read(&format!("{SHOP}{other}")))
+    };
+    assert_eq!(
+        with("50"),
+        [(Code::EntriesOverlap, "spec.entry.triggers[0]".to_owned())]
+    );
+    assert_eq!(with("51"), [], "it is said which matters more");
+}
+
+#[test]
+fn what_becomes_of_a_card_comes_of_a_card_only() {
+    for (became, code) in [
+        ("shown", Code::NeverInSlot),
+        ("dismissed", Code::NeverInSlot),
+        ("ended", Code::NeverStays),
+    ] {
+        let event = format!("event: cart-reminder/{became}");
+        flawed(
+            code,
+            "spec.steps[3].wait.until[0].event",
+            &[("event: cart-reminder/clicked", &event)],
+        );
+    }
 }

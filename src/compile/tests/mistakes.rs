@@ -82,7 +82,7 @@ fn a_name_that_is_none_is_a_reference() {
         (
             "{event: cart-reminder/clicked,",
             "{event: cart-reminder,",
-            "Reference Error spec.steps[3].wait.until[0].event: touchpoint 'cart-reminder' is outbound: nothing comes in by it; name what became of the message: cart-reminder/sent, cart-reminder/skipped, cart-reminder/failed, cart-reminder/delivered, cart-reminder/bounced, cart-reminder/opened, cart-reminder/clicked, cart-reminder/replied, cart-reminder/complained",
+            "Reference Error spec.steps[3].wait.until[0].event: touchpoint 'cart-reminder' is outbound: nothing comes in by it; name what became of the message: cart-reminder/sent, cart-reminder/skipped, cart-reminder/failed, cart-reminder/delivered, cart-reminder/bounced, cart-reminder/opened, cart-reminder/clicked, cart-reminder/replied, cart-reminder/complained, cart-reminder/shown, cart-reminder/dismissed, cart-reminder/ended",
         ),
         (
             "{event: complaint-filed, next: help}",

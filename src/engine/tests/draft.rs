@@ -305,6 +305,7 @@ impl Draft {
             response: None,
             survey: None,
             time_to_live: None,
+            stay: None,
         };
         Program {
             namespace: "shop".into(),
@@ -321,6 +322,7 @@ impl Draft {
             keys,
             reentry: self.reentry,
             holdout: self.holdout,
+            priority: super::super::program::Priority::Fixed(50),
             joinable: self.joinable,
             pace: self.pace,
             steps,

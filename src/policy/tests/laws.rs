@@ -132,6 +132,33 @@ proptest! {
     }
 
     #[test]
+    fn a_further_policy_never_shows_more_and_what_goes_out_may_stay(
+        a in any_policy(),
+        b in any_policy(),
+        known in any_customer(),
+        purpose in purpose_name(),
+        minutes in 0..2880i64,
+    ) {
+        let now = at(NOON) + minutes * MINUTE;
+        let (one, both) = (merge(&[&a]), merge(&[&a, &b]));
+        let stays = |policy| may_stay(policy, &known.consents, purpose, now);
+        if let Ok(until) = stays(&both) {
+            let alone = stays(&one);
+            prop_assert!(alone.is_ok_and(|alone| alone.is_none_or(|alone| until.is_some_and(|until| until <= alone))));
+            // Up to then, and no longer.
+            if let Some(until) = until {
+                prop_assert!(until > now);
+                prop_assert!(may_stay(&both, &known.consents, purpose, until - 1).is_ok());
+                prop_assert!(may_stay(&both, &known.consents, purpose, until).is_err());
+            }
+        }
+        let message = Message { purpose, channel: "Web", expires_at: None };
+        if known.ask(&one, &message, now) == Verdict::Send {
+            prop_assert!(stays(&one).is_ok());
+        }
+    }
+
+    #[test]
     fn a_hold_ends_later_and_then_the_window_is_over(a in any_policy(), known in any_customer(), purpose in purpose_name(), minutes in 0..525_600i64) {
         let mut now = at("2026-01-01T00:00:00Z") + minutes * MINUTE;
         let policy = merge(&[&a]);

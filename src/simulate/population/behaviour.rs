@@ -88,7 +88,7 @@ pub struct Messages {
     /// How many fail for good, by reason: {Smtp550: 2%}.
     #[serde(default)]
     pub failed: BTreeMap<String, String>,
-    /// What becomes of them: {clicked: {chance: 10%, delay: 2h}}. Of delivered, bounced, opened, replied, complained, clicked and answered.
+    /// What becomes of them: {clicked: {chance: 10%, delay: 2h}}. Of delivered, bounced, opened, replied, complained, clicked, answered, shown and dismissed (the last two while their slot shows them).
     #[serde(default)]
     pub becomes: BTreeMap<String, Reaction>,
     /// Of a touchpoint with `response`, what the provider answers, each property a value or a distribution; what is left out is made up from
@@ -639,8 +639,8 @@ fn messages(
         }
         for (what, reaction) in &told.becomes {
             let path = format!("{path}.becomes.{what}");
-            if !RECEIPTS.contains(&what.as_str()) && !matches!(what.as_str(), "clicked" | "answered") {
-                let known = RECEIPTS.into_iter().chain(["clicked", "answered"]).collect::<Vec<_>>();
+            if !RECEIPTS.contains(&what.as_str()) && !OTHERS.contains(&what.as_str()) {
+                let known = RECEIPTS.into_iter().chain(OTHERS).collect::<Vec<_>>();
                 return Err(Unfit {
                     message: format!("no message becomes {what}: write one of {}", known.join(", ")),
                     path,
@@ -726,6 +726,9 @@ fn made_up_answers(survey: &Survey) -> Vec<(String, Draw)> {
         .collect()
 }
 
+/// What becomes of messages besides what providers say.
+const OTHERS: [&str; 4] = ["clicked", "answered", "shown", "dismissed"];
+
 /// How often something becomes of a message, how much later on the average, and with what properties.
 fn made_up_reaction(what: &str, survey: Option<&Survey>) -> Becomes {
     let (probability, delay) = match what {
@@ -733,6 +736,7 @@ fn made_up_reaction(what: &str, survey: Option<&Survey>) -> Becomes {
         "bounced" => (0.02, MINUTE),
         "complained" => (0.001, 2 * HOUR),
         "opened" => (0.3, 2 * HOUR),
+        "shown" => (0.6, HOUR),
         _ => (0.1, 2 * HOUR),
     };
     let data = match (what, survey) {

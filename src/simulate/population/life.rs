@@ -84,7 +84,9 @@ impl Players<'_> {
 
 impl Provider for Players<'_> {
     fn answer(&mut self, message: &Handing<'_>) -> Answer {
+        // Nobody reacts to the end of a message.
         let place = self.places.get(&message.row.customer).copied();
+        let place = place.filter(|_| message.claim.message.ends.is_none());
         let (Some(fates), Some(place)) = (self.plan.messages.get(&message.row.touchpoint), place) else {
             return Answer::sent();
         };
@@ -197,6 +199,13 @@ pub fn lives(
                 What::Reaction(row, what, data) => {
                     players.number += 1;
                     let id = format!("{}", players.number);
+                    // A card that is not there cannot be seen, let alone pressed.
+                    if world.is_in_sight(&row) == Some(false) {
+                        continue;
+                    }
+                    if what == "dismissed" {
+                        world.dismiss(&row);
+                    }
                     world.tell_of(&row, &what, &id, data);
                 }
             }

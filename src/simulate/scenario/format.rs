@@ -137,6 +137,13 @@ pub struct Expect {
     /// All messages that failed since failures were expected last, and no others.
     #[serde(default)]
     pub failed: Option<Vec<Named<Ended>>>,
+    /// All messages that stay no longer, in a slot or with an adapter, since ends were expected last, and no others: for the reason Lasted,
+    /// JourneyEnded or ConsentEnded.
+    #[serde(default)]
+    pub ended: Option<Vec<Named<Ended>>>,
+    /// What slots show, by the customer's identifier and the name of the slot; null: nothing.
+    #[serde(default)]
+    pub slots: BTreeMap<String, BTreeMap<String, Option<Named<Card>>>>,
     /// All messages that wait at this point: for the end of quiet hours, or to be tried again.
     #[serde(default)]
     pub held: Option<Vec<Named<Held>>>,
@@ -190,7 +197,20 @@ pub struct Message {
     pub with: Map<String, Value>,
 }
 
-/// A message that was skipped or failed. A name alone is its touchpoint.
+/// What a slot shows. A name alone is its touchpoint.
+#[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Card {
+    pub touchpoint: String,
+    /// Texts that its content has, in any field.
+    #[serde(default)]
+    pub says: Many<String>,
+    /// Until when it stays: a duration since the start, or an instant.
+    #[serde(default)]
+    pub until: Option<String>,
+}
+
+/// A message that was skipped, failed or ended. A name alone is its touchpoint.
 #[derive(Debug, Clone, Default, PartialEq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Ended {
@@ -269,6 +289,15 @@ pub struct Kpi {
 }
 
 impl From<String> for Message {
+    fn from(touchpoint: String) -> Self {
+        Self {
+            touchpoint,
+            ..Self::default()
+        }
+    }
+}
+
+impl From<String> for Card {
     fn from(touchpoint: String) -> Self {
         Self {
             touchpoint,

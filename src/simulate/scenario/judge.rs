@@ -37,6 +37,8 @@ pub(super) fn judge(stage: &mut Stage<'_>, path: &str, expect: &Expect) -> Vec<J
         messages,
         skipped,
         failed,
+        ended: stayed,
+        slots,
         held,
         customers,
         counts,
@@ -66,6 +68,15 @@ pub(super) fn judge(stage: &mut Stage<'_>, path: &str, expect: &Expect) -> Vec<J
         found.extend(compare(stage, &format!("{path}.failed"), expected, &happened));
         stage.seen.failed = stage.told.len();
     }
+    if let Some(expected) = stayed {
+        let happened = ended(&stage.told[stage.seen.ended..], |count| match count {
+            Count::StayEnded { touchpoint, reason } => Some((touchpoint, reason)),
+            _ => None,
+        });
+        found.extend(compare(stage, &format!("{path}.ended"), expected, &happened));
+        stage.seen.ended = stage.told.len();
+    }
+    found.extend(super::card::slots(stage, &format!("{path}.slots"), slots));
     if let Some(expected) = held {
         let happened = waiting(stage);
         found.extend(compare(stage, &format!("{path}.held"), expected, &happened));
@@ -519,15 +530,19 @@ impl Happened<Held> for Waiting {
     }
 }
 
+pub(super) fn nobody(stage: &Stage<'_>, path: &str, who: &str) -> Judged {
+    let known: Vec<&str> = stage.names.values().map(String::as_str).collect();
+    Judged {
+        path: path.to_owned(),
+        diff: vec![format!("nobody has heard of customer '{who}'")],
+        help: Some(instead(who, known)),
+        customer: None,
+    }
+}
+
 fn customers(stage: &Stage<'_>, path: &str, who: &str, expected: &Many<Customer>) -> Vec<Judged> {
     let Some(key) = stage.named(who) else {
-        let known: Vec<&str> = stage.names.values().map(String::as_str).collect();
-        return vec![Judged {
-            path: path.to_owned(),
-            diff: vec![format!("nobody has heard of customer '{who}'")],
-            help: Some(instead(who, known)),
-            customer: None,
-        }];
+        return vec![nobody(stage, path, who)];
     };
     let list = expected.0.len() > 1;
     let mut found = Vec::new();
@@ -773,7 +788,7 @@ fn differences<const N: usize>(fields: [(&str, Option<&str>, &str); N]) -> Vec<S
         .collect()
 }
 
-fn other_time(stage: &Stage<'_>, what: &str, expected: Option<&str>, happened: Micros) -> Option<String> {
+pub(super) fn other_time(stage: &Stage<'_>, what: &str, expected: Option<&str>, happened: Micros) -> Option<String> {
     let text = expected?;
     match instant_of(text, stage.start) {
         None => Some(format!(
@@ -809,7 +824,7 @@ fn same_value(happened: Option<&Value>, expected: &Value) -> bool {
 }
 
 /// On one line, and not too much of it.
-fn short(text: &str) -> String {
+pub(super) fn short(text: &str) -> String {
     let line: String = text.split_whitespace().collect::<Vec<_>>().join(" ");
     match line.char_indices().nth(60) {
         Some((end, _)) => format!("{}…", &line[..end]),

@@ -4,6 +4,7 @@
 //! `format` is what may be written, `read` finds it in YAML with its lines, `play` lets it happen in a [`super::World`], `judge` compares
 //! what happened with what was expected, `report` prints it.
 
+mod card;
 mod flexible;
 mod format;
 mod judge;

@@ -138,6 +138,7 @@ pub(super) struct Seen {
     pub messages: usize,
     pub skipped: usize,
     pub failed: usize,
+    pub ended: usize,
 }
 
 impl<'f> Stage<'f> {
@@ -511,7 +512,9 @@ impl<'f> Stage<'f> {
     }
 
     fn about(&mut self, path: &str, moment: &Moment, touchpoint: &str, what: &str) -> Result<Came, Wrong> {
-        let known = gateway::RECEIPTS.into_iter().chain(["clicked", "answered"]);
+        let known = gateway::RECEIPTS
+            .into_iter()
+            .chain(["clicked", "answered", "shown", "dismissed"]);
         if !known.clone().any(|known| known == what) {
             let wrong = Wrong::new(
                 format!("{path}.event"),
@@ -540,6 +543,21 @@ impl<'f> Stage<'f> {
         let id = moment.id.clone().unwrap_or_else(|| format!("event-{}", self.events));
         if gateway::RECEIPTS.contains(&what) {
             return self.receipt(path, moment, &row, what, id);
+        }
+        let is_card = matches!(what, "shown" | "dismissed");
+        match self.world.is_in_sight(&row) {
+            Some(false) if is_card => {
+                let message = format!("no slot shows '{touchpoint}' to this customer now: it cannot be {what}");
+                return Err(Wrong::new(format!("{path}.event"), message));
+            }
+            None if is_card => {
+                let message = format!("'{touchpoint}' is in no slot: it cannot be {what}");
+                return Err(Wrong::new(format!("{path}.event"), message));
+            }
+            Some(_) | None => {}
+        }
+        if what == "dismissed" {
+            self.world.dismiss(&row);
         }
         Ok(self.world.tell_of(&row, what, &id, moment.data.clone()))
     }

@@ -81,6 +81,11 @@ fn words(what: &What) -> Option<String> {
             Count::Goal(goal) => format!("  goal {goal}"),
             Count::Skipped { touchpoint, reason } => format!("  {touchpoint} skipped: {reason}"),
             Count::Failed { touchpoint, reason } => format!("  {touchpoint} failed: {reason}"),
+            Count::StayEnded { touchpoint, reason } => format!("  {touchpoint} stays no longer: {reason}"),
+            Count::EndTold { touchpoint } => format!("  the adapter was told that {touchpoint} has ended"),
+            Count::EndFailed { touchpoint, reason } => {
+                format!("  the adapter was not told that {touchpoint} has ended: {reason}")
+            }
             Count::Fault => "  an expression could not be evaluated".to_owned(),
         },
         What::Handed { row, claim, reply } => {

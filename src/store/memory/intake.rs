@@ -10,6 +10,7 @@ use crate::{
     store::{
         Arrival, Customer, Due, Identifier, Imported, Learn, News, Quarantined, Receipt,
         join::{self, Joins},
+        placed::consents_changed,
         rules,
     },
 };
@@ -107,7 +108,15 @@ pub(super) fn accept(
         *space.intake.0.entry((name, hour)).or_default() += n;
     }
     space.seen.extend(seen);
+    let agreed: Vec<CustomerKey> = customers
+        .iter()
+        .filter(|(key, customer)| consents_changed(space.customers.get(key), customer))
+        .map(|(key, _)| *key)
+        .collect();
     space.customers.extend(customers);
+    for customer in agreed {
+        woken.extend(space.look_at_placed(customer, now));
+    }
     let mut joined = BTreeSet::new();
     for join in &joins.all {
         let stays = joins.root(join.stays);
@@ -295,6 +304,9 @@ pub(super) fn import(
             {
                 space.evidence.insert((key, purpose.clone()), evidence.clone());
             }
+        }
+        if !imported.consents.is_empty() {
+            woken.extend(space.look_at_placed(key, now));
         }
         let before = before.as_ref().map(|before| before.expose());
         woken.extend(tell(state, namespace, key, before, 0, now));

@@ -89,7 +89,7 @@ impl super::Journey {
         let enrollments = self.enrollments.remove(&gone).unwrap_or_default();
         let inbox = self.inbox_of.remove(&gone).unwrap_or_default();
         let outbox = self.outbox.remove(&gone).unwrap_or_default();
-        let any = !(enrollments.is_empty() && inbox.is_empty() && outbox.is_empty());
+        let mut any = !(enrollments.is_empty() && inbox.is_empty() && outbox.is_empty());
         let mut renumbered = Renumbered::new();
         for (ordinal, mut row) in enrollments {
             if self
@@ -121,6 +121,7 @@ impl super::Journey {
             let row = crate::store::join::move_to(row, stays, &renumbered);
             self.outbox.entry(stays).or_default().insert(key, row);
         }
+        any |= self.placed.move_rows(gone, stays, &renumbered);
         any
     }
 }

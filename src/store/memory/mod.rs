@@ -4,11 +4,12 @@ mod chain;
 mod intake;
 mod join;
 mod lease;
+mod placed;
 mod round;
 mod stepping;
 
 use super::{
-    Admissions, Arrival, Backlog, Customer, Due, EnrollmentRow, Hold, Imported, JourneyRow, Learn, MessageRow,
+    Admissions, Arrival, Backlog, Customer, Due, EnrollmentRow, Hold, Imported, InSlot, JourneyRow, Learn, MessageRow,
     NamespacePrograms, News, OutboxRow, Quarantined, Receipt, Result, RoundRequest, RoundResult, Sighting, Store,
     StoredJourney, Work,
 };
@@ -92,6 +93,7 @@ struct Journey {
     inbox: BTreeMap<i64, CustomerKey>,
     inbox_of: HashMap<CustomerKey, BTreeMap<i64, Event>>,
     outbox: BTreeMap<CustomerKey, BTreeMap<MessageKey, OutboxRow>>,
+    placed: placed::Places,
     leases: BTreeMap<u8, LeaseRow>,
     members: BTreeMap<Uuid, Micros>,
     counts: Counts,
@@ -374,6 +376,15 @@ impl Store for Memory {
             .namespaces
             .get(namespace)
             .and_then(|space| space.messages.get(&key).cloned()))
+    }
+
+    async fn slot(&self, namespace: &str, customer: CustomerKey, slot: &str) -> Result<Option<InSlot>> {
+        Ok(self.slot_at_once(namespace, customer, slot))
+    }
+
+    async fn dismiss(&self, namespace: &str, message: MessageKey) -> Result<()> {
+        self.dismiss_at_once(namespace, message);
+        Ok(())
     }
 
     async fn import(&self, namespace: &str, customers: &[Imported], file: &str, rows: u64) -> Result<()> {

@@ -275,9 +275,18 @@ impl Journey {
             }
         };
         let orphans = distinct(rows().filter(lost).map(|row| row.customer), limit + 1);
+        let placed = distinct(self.placed.overdue(now).filter(held), limit + 1);
         let (chosen, left) = rules::choose(
             first,
-            &[inbox, due, looks, messages, orphans, door.keys().copied().collect()],
+            &[
+                inbox,
+                due,
+                looks,
+                messages,
+                orphans,
+                placed,
+                door.keys().copied().collect(),
+            ],
             limit,
         );
         (chosen, left || cut)
@@ -461,6 +470,7 @@ impl Namespace {
                 .cloned()
                 .collect(),
             outcomes,
+            placed: journey.placed.of(key).map(|(row, _)| row.clone()).collect(),
             admit: Vec::new(),
             sighting: Sighting::default(),
             swept: Vec::new(),
@@ -492,6 +502,8 @@ fn write(
         messages,
         contacts,
         contacts_gone,
+        placed,
+        placed_gone,
         counts,
         quarantined,
     } = commit;
@@ -531,6 +543,10 @@ fn write(
                 journey.outbox.remove(&customer);
             }
         }
+    }
+    placed.into_iter().for_each(|row| journey.placed.put(row));
+    for (customer, key) in placed_gone {
+        journey.placed.remove(customer, key);
     }
     for ((name, bucket), n) in counts.0 {
         *journey.counts.0.entry((name, bucket)).or_default() += n;

@@ -225,6 +225,7 @@ impl Memory {
                 inbox,
                 inbox_of,
                 outbox,
+                placed,
                 leases: _,
                 members: _,
                 counts,
@@ -240,6 +241,7 @@ impl Memory {
             inbox.clear();
             inbox_of.clear();
             outbox.clear();
+            *placed = Default::default();
             *counts = Counts::default();
         }
     }
@@ -275,12 +277,14 @@ impl Journey {
                 OutboxState::Held { due, .. } => Some(due),
                 OutboxState::Claimed { .. } => None,
             });
+        let placed = self.placed.instants().find(|at| *at > now || now == Micros::MIN);
         // Micros::MIN is now as well, where everything is asked for.
         let place = self.place_at().filter(|at| *at > now || now == Micros::MIN);
         wait.into_iter()
             .chain(look)
             .chain(place)
             .filter(move |_| !suspended)
+            .chain(placed)
             .chain(held.filter(move |due| *due > now).min())
     }
 }

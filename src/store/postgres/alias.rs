@@ -4,7 +4,7 @@
 //! them. So whoever asks after locking his customers knows for certain who is who until he has committed.
 
 use super::{
-    intake,
+    intake, placed,
     seal::{self, Place},
     sql,
 };
@@ -73,16 +73,16 @@ pub(super) async fn join(
     tx: &Transaction<'_>,
     keys: &Keys,
     namespace: &str,
-    join: Join,
+    who: Join,
     left: &BTreeSet<String>,
 ) -> Result<Met> {
     let moving = Moving {
         tx,
         keys,
         namespace,
-        gone: join.gone.0.as_slice(),
-        stays: join.stays,
-        shard: i16::from(join.stays.shard()),
+        gone: who.gone.0.as_slice(),
+        stays: who.stays,
+        shard: i16::from(who.stays.shard()),
     };
     moving.evidence().await?;
     let journeys = moving.journeys().await?;
@@ -90,6 +90,10 @@ pub(super) async fn join(
     let mut met = moving.enrollments(&journeys, left, &renumbered).await?;
     met.touched.extend(moving.outbox(&journeys, &renumbered).await?);
     met.touched.extend(moving.inbox(&journeys).await?);
+    let none = Renumbered::new();
+    let with = |journey: &str, row| join::place_with(row, who.stays, renumbered.get(journey).unwrap_or(&none));
+    met.touched
+        .extend(placed::move_rows(tx, keys, namespace, moving.gone, with).await?);
     moving.sightings(&journeys).await?;
     for statement in [
         "UPDATE contact SET customer = $3 WHERE namespace = $1 AND customer = $2",

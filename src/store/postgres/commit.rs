@@ -4,6 +4,7 @@ use super::{
     customers, door,
     intake::{self, Customers},
     look::{self, Changed},
+    placed as places,
     seal::{self, Place},
     sql,
 };
@@ -43,6 +44,8 @@ pub(super) async fn write(
         messages,
         contacts,
         contacts_gone,
+        placed,
+        placed_gone,
         counts,
         quarantined,
     } = commit;
@@ -116,6 +119,7 @@ pub(super) async fn write(
         .await?;
     }
     put_contacts(tx, hold, contacts).await?;
+    places::write(tx, keys, hold, placed, placed_gone).await?;
     intake::put_aside(tx, keys, &hold.namespace, quarantined, false).await?;
     sql::count(tx, &hold.namespace, &hold.journey, counts).await?;
     Ok(told)

@@ -6,7 +6,7 @@
 use super::{
     alias,
     intake::Customers,
-    look, program,
+    look, placed, program,
     seal::{self, Place, SealedCustomer},
     sql,
 };
@@ -122,6 +122,15 @@ impl<'a> Change<'a> {
             attributes,
             consents,
         })
+    }
+
+    /// Whether what they agreed to changed.
+    pub(super) fn consents(&self) -> bool {
+        !self.consents.is_empty()
+    }
+
+    pub(super) fn key(&self) -> CustomerKey {
+        self.customer.key
     }
 
     fn resting_on(mut self, evidence: &'a BTreeMap<String, Personal<String>>) -> Self {
@@ -263,6 +272,9 @@ pub(super) async fn import(
         })
         .collect();
     write(&tx, keys, namespace, &changes).await?;
+    let now = sql::now(&tx).await?;
+    let agreed = changes.iter().filter(|change| change.consents()).map(Change::key);
+    let looking = placed::look_again(&tx, namespace, &agreed.collect::<Vec<_>>(), now).await?;
     let changed = after.values().map(|customer| {
         let before = before.get(&customer.key).filter(|_| !made.contains(&customer.key));
         look::Changed {
@@ -275,7 +287,8 @@ pub(super) async fn import(
         }
     });
     let changed: Vec<look::Changed<'_>> = changed.filter(|changed| !changed.names.is_empty()).collect();
-    let told = look::tell(&tx, keys, namespace, &changed, sql::now(&tx).await?).await?;
+    let mut told = look::tell(&tx, keys, namespace, &changed, now).await?;
+    told.extend(looking);
     sql::run(
         &tx,
         "INSERT INTO import AS i (namespace, file, rows) VALUES ($1, $2, $3) \

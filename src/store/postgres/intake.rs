@@ -4,7 +4,7 @@
 use super::{
     alias,
     customers::{self, Change},
-    look, program,
+    look, placed, program,
     seal::{self, Place},
     sql,
 };
@@ -166,7 +166,9 @@ async fn try_accept(
     let names = taken.iter().filter_map(|taken| taken.changed.as_ref());
     let names = names.flat_map(|(names, _)| names.iter().cloned()).collect();
     let watchers = look::watchers(&tx, namespace, &names).await?;
-    let (mut woken, mut joined) = (BTreeSet::new(), BTreeSet::new());
+    let agreed = changed.iter().filter(|change| change.consents()).map(Change::key);
+    let mut woken = placed::look_again(&tx, namespace, &agreed.collect::<Vec<_>>(), now).await?;
+    let mut joined = BTreeSet::new();
     for join in &joins.all {
         let stays = joins.root(join.stays);
         let left = after.get(&stays).map(join::left).unwrap_or_default();

@@ -41,6 +41,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "alias",
         sql: include_str!("../migrations/0006_alias.sql"),
     },
+    Migration {
+        version: 7,
+        name: "placed",
+        sql: include_str!("../migrations/0007_placed.sql"),
+    },
 ];
 
 /// The role of gateways and runners: it reads and writes rows, and cannot change the schema.

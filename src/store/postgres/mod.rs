@@ -15,6 +15,7 @@ mod lease;
 mod look;
 mod migration;
 mod news;
+mod placed;
 mod program;
 mod round;
 mod seal;
@@ -22,12 +23,12 @@ mod sql;
 mod wake;
 
 use super::{
-    Arrival, Backlog, Due, Hold, Imported, JourneyRow, Learn, MessageRow, NamespacePrograms, News, Quarantined,
+    Arrival, Backlog, Due, Hold, Imported, InSlot, JourneyRow, Learn, MessageRow, NamespacePrograms, News, Quarantined,
     Receipt, Result, RoundRequest, RoundResult, Store, StoreError, Work,
 };
 use crate::{
     clock::Micros,
-    keys::{Keys, MessageKey},
+    keys::{CustomerKey, Keys, MessageKey},
     kpi::Counts,
 };
 use async_trait::async_trait;
@@ -181,6 +182,14 @@ impl Store for Postgres {
 
     async fn message(&self, namespace: &str, key: MessageKey) -> Result<Option<MessageRow>> {
         on!(self, PATIENCE, client => intake::message(client, namespace, key))
+    }
+
+    async fn slot(&self, namespace: &str, customer: CustomerKey, slot: &str) -> Result<Option<InSlot>> {
+        on!(self, PATIENCE, client => placed::slot(client, &self.keys, namespace, customer, slot))
+    }
+
+    async fn dismiss(&self, namespace: &str, message: MessageKey) -> Result<()> {
+        on!(self, PATIENCE, client => placed::dismiss(client, namespace, message))
     }
 
     async fn import(&self, namespace: &str, customers: &[Imported], file: &str, rows: u64) -> Result<()> {

@@ -11,7 +11,8 @@ use std::collections::BTreeSet;
 use tokio_postgres::{IsolationLevel, types::ToSql};
 
 /// Tables with rows of one journey, the bulk first; `journey` itself last, so that a removal that broke off is seen and done again.
-const OF_A_JOURNEY: [&str; 13] = [
+const OF_A_JOURNEY: [&str; 14] = [
+    "placed",
     "inbox",
     "outbox",
     "enrollment",

@@ -7,7 +7,7 @@ use super::{
     alias, chain, commit, customers, door,
     intake::{self, Customers},
     look::{self, Progress},
-    news, program,
+    news, placed, program,
     seal::{self, Place},
     sql,
 };
@@ -287,7 +287,7 @@ impl<'a> Look<'a> {
             &in_flight,
             &stale,
         ];
-        let (inbox, waits, holds, orphans, looks, at_door) = tokio::try_join!(
+        let (inbox, waits, holds, orphans, stays, looks, at_door) = tokio::try_join!(
             self.customers(
                 "SELECT customer FROM inbox WHERE namespace = $1 AND journey = $2 AND shard = ANY($3) ORDER BY seq LIMIT $4",
                 &at_hand,
@@ -308,6 +308,11 @@ impl<'a> Look<'a> {
                  AND (o.epoch < l.epoch OR (o.epoch = l.epoch AND o.claimed_at <= $7 AND NOT o.key = ANY($6::bytea[]))) LIMIT $4",
                 &lost,
             ),
+            self.customers(
+                "SELECT customer FROM placed WHERE namespace = $1 AND journey = $2 AND shard = ANY($3) \
+                 AND due_at <= $5 ORDER BY due_at LIMIT $4",
+                &sighted,
+            ),
             self.looks(request, &sighted),
             self.at_door(&at_hand),
         )?;
@@ -318,7 +323,15 @@ impl<'a> Look<'a> {
         } else {
             (waits, looks)
         };
-        let sources = [inbox, waits, holds, orphans, looks, door.keys().copied().collect()];
+        let sources = [
+            inbox,
+            waits,
+            holds,
+            orphans,
+            stays,
+            looks,
+            door.keys().copied().collect(),
+        ];
         // A source that gave all it may give may have more, though what it gave was all of a few customers.
         let cut = sources.iter().any(|source| source.len() > request.limit as usize)
             || request
@@ -367,7 +380,7 @@ impl<'a> Look<'a> {
         let watched: [&(dyn ToSql + Sync); 4] = [namespace, journey, &which, &now];
         let bounded: [&(dyn ToSql + Sync); 4] = [namespace, journey, &which, &most];
         let all: [&(dyn ToSql + Sync); 3] = [namespace, journey, &which];
-        let (contacts, enrollments, inbox, outbox) = tokio::try_join!(
+        let (contacts, enrollments, inbox, outbox, stays) = tokio::try_join!(
             sql::rows(
                 self.tx,
                 "SELECT customer, purpose, channel, at FROM contact WHERE namespace = $1 AND customer = ANY($2) AND at >= $3 ORDER BY at",
@@ -389,6 +402,12 @@ impl<'a> Look<'a> {
             sql::rows(
                 self.tx,
                 "SELECT customer, key, sealed FROM outbox WHERE namespace = $1 AND journey = $2 AND customer = ANY($3) ORDER BY customer, key",
+                &all,
+            ),
+            sql::rows(
+                self.tx,
+                "SELECT customer, key, due_at, sealed FROM placed WHERE namespace = $1 AND journey = $2 AND customer = ANY($3) \
+                 ORDER BY customer, key",
                 &all,
             ),
         )?;
@@ -414,6 +433,10 @@ impl<'a> Look<'a> {
             let (customer, key): (&[u8], &[u8]) = (row.get(0), row.get(1));
             let message: OutboxRow = self.open("outbox", &[customer, key], row.get(2))?;
             turn(&mut turns, customer, |turn| turn.outbox.push(message))?;
+        }
+        for row in &stays {
+            let placed = placed::read(self.keys, &self.hold.namespace, row)?;
+            turn(&mut turns, row.get(0), |turn| turn.placed.push(placed))?;
         }
         for (customer, names) in &swept.came {
             if let Some(turn) = turns.get_mut(customer) {
