@@ -86,12 +86,7 @@ async fn recorded_events_are_lived_alike_by_the_simulator_and_by_dev_with_real_w
     let secret = |name: &str, key: &str| {
         format!("apiVersion: v1\nkind: Secret\nmetadata: {{name: {name}}}\nstringData: {{{key}: x}}\n---\n")
     };
-    let secrets = [
-        ("push", "token"),
-        ("texts", "token"),
-        ("site", "token"),
-        ("desk", "signing-key"),
-    ];
+    let secrets = [("push", "token"), ("texts", "token"), ("desk", "signing-key")];
     let secrets: String = secrets.map(|(name, key)| secret(name, key)).concat();
     fs::write(folder.path().join("shop/secrets.yaml"), secrets).unwrap();
     let answers = "messages:\n  service-desk: {response: {ticket: T-1}}\n  issue-coupon: {response: {code: FIVE-1}}\n  \
