@@ -21,7 +21,10 @@ use std::{
 };
 
 /// What must not be found in any table: each is a value that a customer would call personal.
-const PERSONAL: [&str; 9] = [
+const PERSONAL: [&str; 12] = [
+    "card-secret",
+    "to-secret",
+    "told-secret",
     "ada@example.com",
     "Via Roma 7",
     "order-4711",
@@ -65,9 +68,25 @@ async fn no_table_holds_personal_data_in_plain() {
         at: 1,
         event: Personal::new(json!({"email": "put-aside-secret"})),
     };
+    let ends = journey::store::placed::Ending {
+        message: message_key(9),
+        purpose: "news".into(),
+        adapter: "dsp".into(),
+        to: Some(Personal::new("to-secret".into())),
+        content: BTreeMap::from([("text".to_owned(), Personal::new("told-secret".into()))]),
+    };
+    let telling = journey::store::OutboxRow {
+        ends: Some(Box::new(ends)),
+        ..outbox(8, person(1), message.state.clone())
+    };
+    let mut card = placed(9, person(1), i64::MAX);
+    card.to = Some(Personal::new("to-secret".into()));
+    card.with = properties(json!({"name": "with-secret"}));
+    card.content.insert("text".into(), Personal::new("card-secret".into()));
     let commit = RoundCommit {
         enrollments: vec![row],
-        outbox: vec![message],
+        placed: vec![card],
+        outbox: vec![message, telling],
         attributes: vec![(person(1), properties(json!({"word": "set-secret"})))],
         quarantined: vec![aside.clone()],
         ..Default::default()

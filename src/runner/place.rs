@@ -83,7 +83,7 @@ impl Walk<'_, '_> {
             priority,
             at: self.now,
             pending: true,
-            until: None,
+            until: stay.lasts.map(|lasts| self.now.saturating_add(lasts)),
             due_at: self.now.saturating_add(RECHECK),
             to: claim.message.to.clone(),
             with: row.with.clone(),
@@ -126,10 +126,9 @@ impl Walk<'_, '_> {
                 for other in self.placed.iter().filter(before).cloned().collect::<Vec<_>>() {
                     self.take_out(&other);
                 }
-                let lasts = self
-                    .outbound(row)
-                    .and_then(|(_, outbound)| outbound.stay.as_ref()?.lasts);
-                let until = lasts.map(|lasts| self.now.saturating_add(lasts));
+                // It lasts from now on, not from when it was claimed.
+                let waited = self.now.saturating_sub(placed.at);
+                let until = placed.until.map(|until| until.saturating_add(waited));
                 let due_at = self.look_at(&placed, until).unwrap_or(self.now);
                 self.put(Placed {
                     pending: false,

@@ -9,7 +9,7 @@ use journey::{
     personal::Personal,
     policy::Consent,
     store::{
-        Arrival, EnrollmentRow, Hold, JourneyRow, OutboxRow, OutboxState, Round, RoundCommit, RoundRequest,
+        Arrival, EnrollmentRow, Hold, JourneyRow, OutboxRow, OutboxState, Placed, Round, RoundCommit, RoundRequest,
         RoundResult, Store, memory::Memory, postgres::Postgres,
     },
 };
@@ -307,5 +307,31 @@ pub fn outbox(number: u8, customer: CustomerKey, state: OutboxState) -> OutboxRo
         uncertain: false,
         ends: None,
         state,
+    }
+}
+
+pub const SLOT: &str = "home";
+
+/// A card in [`SLOT`].
+pub fn placed(number: u8, customer: CustomerKey, due_at: Micros) -> Placed {
+    Placed {
+        key: message_key(number),
+        customer,
+        enrollment: 1,
+        revision: "r1".into(),
+        step: "remind".into(),
+        occurrence: 1,
+        touchpoint: "card".into(),
+        purpose: "news".into(),
+        adapter: "site".into(),
+        slot: Some(SLOT.into()),
+        priority: 50,
+        at: 9,
+        pending: false,
+        until: Some(i64::MAX),
+        due_at,
+        to: None,
+        with: Personal::default(),
+        content: BTreeMap::from([("title".to_owned(), Personal::new("Hello".to_owned()))]),
     }
 }

@@ -2,39 +2,13 @@
 
 use super::{bench::*, messages::message};
 use journey::{
-    clock::{HOUR, Micros},
+    clock::HOUR,
     engine::state::Outcome,
     keys::CustomerKey,
     personal::Personal,
     policy::Consent,
     store::{Arrival, Customer, Identifier, InSlot, Placed, RoundCommit},
 };
-use std::collections::BTreeMap;
-
-const SLOT: &str = "home";
-
-fn placed(number: u8, customer: CustomerKey, due_at: Micros) -> Placed {
-    Placed {
-        key: message_key(number),
-        customer,
-        enrollment: 1,
-        revision: "r1".into(),
-        step: "remind".into(),
-        occurrence: 1,
-        touchpoint: "card".into(),
-        purpose: "news".into(),
-        adapter: "site".into(),
-        slot: Some(SLOT.into()),
-        priority: 50,
-        at: 9,
-        pending: false,
-        until: Some(i64::MAX),
-        due_at,
-        to: None,
-        with: Personal::default(),
-        content: BTreeMap::from([("title".to_owned(), Personal::new("Hello".to_owned()))]),
-    }
-}
 
 fn places(rows: Vec<Placed>) -> RoundCommit {
     let messages = rows
