@@ -27,7 +27,7 @@ impl Metrics {
         let counts = Family::default();
         registry.register(
             "journey_runner",
-            "What committed rounds counted: event (reason), changed (reason), noticed (reason), news (reason), admitted (reason), entered, ended (reason), step, arm (of a split, in reason), goal, held-out, held-out-goal, requested, sent, skipped, failed; \
+            "What committed rounds counted: event (reason), changed (reason), noticed (reason), news (reason), admitted (reason), entered, ended (reason), step, arm (of a split, in reason), goal, held-out, held-out-goal, requested, sent, skipped, failed, stay-ended (reason), end-told, end-failed (reason); \
              requested = sent + skipped + failed + on their way",
             counts.clone(),
         );
