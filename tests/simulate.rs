@@ -125,11 +125,20 @@ fn a_behaviour_that_does_not_fit_is_refused_with_its_place() {
             "messages.cart-reminder.becomes.clickd: no message becomes clickd",
         ),
         ("evnts: []\n", "unknown field `evnts`"),
+        (
+            "customers: {attributes: {lapsed: true}}\n",
+            "customers.attributes.lapsed: 'lapsed' follows from other attributes: give those",
+        ),
     ] {
         fs::write(&file, text).unwrap();
+        let of = if text.contains("lapsed") {
+            "examples/shop"
+        } else {
+            EXAMPLE
+        };
         let output = journey(&[
             "simulate",
-            EXAMPLE,
+            of,
             "--customers",
             "1",
             "--behaviour",

@@ -152,6 +152,14 @@ codes! {
         "The API server takes texts as entries of data; a number or a boolean is put in quotes."
         bad "data: {footer: 2026}"
         good "data: {footer: \"2026\"}";
+    JNY018 QuestionInBraces Shape Error "kubectl does not read an unquoted ? within braces"
+        "Within braces and brackets kubectl and Helm end a text without quotes at a question mark and refuse the file. Quote it, or give the field a line of its own."
+        bad "questions: [{name: why, kind: Text, ask: Why?}]"
+        good "questions: [{name: why, kind: Text, ask: \"Why?\"}]";
+    JNY019 TextIsNumber Shape Error "kubectl reads this text as a number"
+        "kubectl and Helm leave underscores out of whatever is a number without them: 10_000.5 arrives as 10000.5, though YAML 1.2 has a text there. Quote it, or write the number without underscores."
+        bad "values: [10_000.5]"
+        good "values: [\"10_000.5\"]";
 
     // 020 to 039: what is named and is not there.
     JNY020 UnknownEvent Reference Error "a signal listens to an event that there is not"

@@ -20,6 +20,7 @@ mod lint;
 mod manifests;
 mod namespace;
 mod object;
+mod plain;
 mod policy;
 mod profile;
 mod quiet;

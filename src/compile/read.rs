@@ -1,7 +1,7 @@
 //! YAML into manifests, with what kubectl would refuse refused in words. Each document is read twice: as YAML 1.2 and with the booleans of
 //! YAML 1.1, which kubectl and Helm read; where the two differ is a trap.
 
-use super::{Code, JourneyManifest, Manifests, Object, ParseError, lines::Lines, report::instead};
+use super::{Code, JourneyManifest, Manifests, Object, ParseError, lines::Lines, plain, report::instead};
 use crate::api::{
     ChannelAdapterSpec, PrivacyPolicySpec, TouchpointSpec,
     customer_profile::CustomerProfileSpec,
@@ -426,6 +426,24 @@ fn traps(document: &str, strict: &Value, loose: &Value) -> Result<(), Mistake> {
             }
         }
     }
+    for plain in plain::plains(document) {
+        let spot = |code, message: String| Mistake {
+            column: plain.column,
+            length: plain.text.chars().count(),
+            ..mistake(code, plain.line, message)
+        };
+        if plain.inside && plain.text.contains('?') {
+            let message = format!(
+                "kubectl does not read {} within braces or brackets: quote it",
+                plain.text
+            );
+            return Err(spot(Code::QuestionInBraces, message));
+        }
+        if plain::hides_a_number(plain.text) && is_text(strict, plain.text) {
+            let message = format!("kubectl reads an unquoted {} as a number; quote it", plain.text);
+            return Err(spot(Code::TextIsNumber, message));
+        }
+    }
     // A tag: `when: !customer.vip` arrives as an empty text.
     for (n, line) in document.lines().enumerate() {
         if let Some((key, value)) = line.split_once(": !")
@@ -465,6 +483,16 @@ fn trap(strict: &Value, loose: &Value, path: String) -> Option<(String, String)>
             .enumerate()
             .find_map(|(n, (a, b))| trap(a, b, format!("{path}[{n}]"))),
         _ => None,
+    }
+}
+
+/// Whether some value is this text.
+fn is_text(value: &Value, text: &str) -> bool {
+    match value {
+        Value::String(known) => known == text,
+        Value::Object(fields) => fields.values().any(|value| is_text(value, text)),
+        Value::Array(items) => items.iter().any(|item| is_text(item, text)),
+        Value::Null | Value::Bool(_) | Value::Number(_) => false,
     }
 }
 

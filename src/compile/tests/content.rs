@@ -405,13 +405,13 @@ fn a_survey_is_plain_text_translated_by_question_and_leads_to_a_page() {
     let with = |rest: &str| asking(&format!("{SURVEY}{rest}"), "event.score >= 9");
     assert_eq!(
         said(&with(
-            "    translations: {de: {score: \"Würden Sie uns empfehlen?\"}, de-AT: {why: Warum?}}\n"
+            "    translations: {de: {score: \"Würden Sie uns empfehlen?\"}, de-AT: {why: 'Warum?'}}\n"
         )),
         [""; 0]
     );
     for (rest, expected) in [
         (
-            "    translations: {de: {scor: Gut?}}\n",
+            "    translations: {de: {scor: 'Gut?'}}\n",
             "Value Error spec.outbound.translations.de.scor: the survey has no question 'scor' to translate; did you mean score?",
         ),
         (
@@ -419,7 +419,7 @@ fn a_survey_is_plain_text_translated_by_question_and_leads_to_a_page() {
             "Template Error spec.outbound.translations.de.score: a question is plain text; write it out: the page of a survey knows nothing of the customer",
         ),
         (
-            "    translations: {de: {score: Gut?}, DE: {why: Warum?}}\n",
+            "    translations: {de: {score: 'Gut?'}, DE: {why: 'Warum?'}}\n",
             "Value Error spec.outbound.translations.de: 'de' is translated twice; tags are the same in upper and lower case: put the fields together",
         ),
     ] {

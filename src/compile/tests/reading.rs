@@ -40,6 +40,9 @@ fn what_kubectl_would_refuse_or_read_otherwise_is_refused_in_words() {
         (touchpoint(&format!("{inbound}    attributes:\n      n: 1\n")), "f.yaml:10: kubectl reads the key n as false; quote it, or choose another name"),
         ("apiVersion: journey.dev/v1alpha1\nkind: Journey\nmetadata: {name: j}\nspec:\n  entry:\n    triggers:\n    - event: e\n      when: !customer.vip\n  steps: [{name: a, exit: {outcome: Completed}}]\n".into(),
             "f.yaml:8: YAML takes !customer.vip for a tag and loses it: put the expression in quotes"),
+        (touchpoint("  channel: Email\n  outbound: {adapter: a, purpose: p, survey: {questions: [{name: why, kind: Text, ask: Why?}]}}\n"),
+            "f.yaml:6: kubectl does not read Why? within braces or brackets: quote it"),
+        (touchpoint(&format!("{inbound}    attributes: {{mood: 10_000.5}}\n")), "f.yaml:9: kubectl reads an unquoted 10_000.5 as a number; quote it"),
         (touchpoint("  chanel: Web\n  inbound: {event: e, customer: event.userId}\n"), "f.yaml:5: Touchpoint t: spec.chan"),
         (touchpoint("  channel: Web\n  inbound: {event: e, customer: event.userId}\n  channel: Web\n"), "f.yaml:7: "),
         (touchpoint("  channel: [Web\n"), "f.yaml:"),
@@ -56,6 +59,8 @@ fn what_kubectl_would_refuse_or_read_otherwise_is_refused_in_words() {
 fn words_that_are_quoted_or_mean_a_boolean_are_taken() {
     let inbound = "  channel: Web\n  inbound:\n    event: \"on\"\n    customer: event.userId\n    schema: {type: object, properties: {a: {type: boolean, default: true}, b: {enum: ['yes', \"no\"]}}}\n";
     assert_eq!(errors(&touchpoint(inbound)), [] as [&str; 0]);
+    let survey = "  channel: Email\n  outbound:\n    adapter: a\n    purpose: p\n    survey:\n      questions: # which?\n      - {name: why, kind: Text, ask: \"Why?\"}\n      - name: what\n        kind: Text\n        ask: What now, {friend}?\n    timeToLive: 12h # {why?}\n";
+    assert_eq!(errors(&touchpoint(survey)), [] as [&str; 0]);
 }
 
 #[test]

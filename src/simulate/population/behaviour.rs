@@ -522,12 +522,17 @@ fn made_up(name: &str, schema: &Value, sampled: &[Value]) -> Option<Draw> {
 fn attributes(behaviour: &Behaviour, view: &View, manifests: &Manifests) -> Result<Vec<(String, Type, Draw)>, Unfit> {
     let profile = &view.intake.profile;
     for name in behaviour.customers.attributes.keys() {
-        if !profile.attributes.contains_key(name) {
-            return Err(Unfit {
-                path: format!("customers.attributes.{name}"),
-                message: format!("the CustomerProfile has no attribute '{name}'"),
-            });
-        }
+        let message = match profile.attributes.get(name) {
+            None => format!("the CustomerProfile has no attribute '{name}'"),
+            Some(attribute) if attribute.is.is_some() => {
+                format!("'{name}' follows from other attributes: give those")
+            }
+            Some(_) => continue,
+        };
+        return Err(Unfit {
+            path: format!("customers.attributes.{name}"),
+            message,
+        });
     }
     let zone = manifests
         .profiles
