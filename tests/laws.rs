@@ -664,7 +664,7 @@ fn run<T>(what: impl Future<Output = T>) -> T {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 100, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn whoever_is_in_a_journey_ends_or_waits_for_something_and_nothing_goes_out_that_a_policy_forbids(case in case(true, false)) {
