@@ -147,3 +147,21 @@ fn who_waits_enters_the_revision_of_the_day() {
     world.turn_comes(1);
     assert_eq!(world.enrollments[0].revision, "r2");
 }
+
+#[test]
+fn who_leaves_by_their_own_hand_is_out_of_the_line() {
+    let mut world = World::new(paced());
+    world.hear("cart-updated", json!({"items": 2}));
+    world.customer.opted_out = true;
+    assert_eq!(world.hear(super::super::state::LEFT, json!({})), Disposition::Exited);
+    assert!(world.enrollments.is_empty(), "nobody waits any more");
+    assert_eq!(
+        world.counted(&turned_away(Ignored::OptedOut)),
+        1,
+        "paced = admitted + who waits"
+    );
+    assert_eq!(
+        world.hear("cart-updated", json!({"items": 2})),
+        ignored(Ignored::OptedOut)
+    );
+}
