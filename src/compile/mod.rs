@@ -33,6 +33,7 @@ mod selector;
 mod stay;
 mod survey;
 mod touchpoint;
+mod trap;
 mod value;
 mod world;
 

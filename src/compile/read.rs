@@ -1,7 +1,7 @@
 //! YAML into manifests, with what kubectl would refuse refused in words. Each document is read twice: as YAML 1.2 and with the booleans of
-//! YAML 1.1, which kubectl and Helm read; where the two differ is a trap.
+//! YAML 1.1, which kubectl and Helm read; where the two differ is a trap (`trap`).
 
-use super::{Code, JourneyManifest, Manifests, Object, ParseError, lines::Lines, plain, report::instead};
+use super::{Code, JourneyManifest, Manifests, Object, ParseError, lines::Lines, report::instead, trap::traps};
 use crate::api::{
     ChannelAdapterSpec, PrivacyPolicySpec, TouchpointSpec,
     customer_profile::CustomerProfileSpec,
@@ -140,7 +140,7 @@ pub fn documents(text: &str) -> Vec<(usize, &str)> {
 }
 
 /// What is wrong in a line of a document, from 1.
-struct Mistake {
+pub(super) struct Mistake {
     code: Code,
     line: usize,
     column: usize,
@@ -152,7 +152,7 @@ struct Mistake {
     help: Option<String>,
 }
 
-fn mistake(code: Code, line: usize, message: String) -> Mistake {
+pub(super) fn mistake(code: Code, line: usize, message: String) -> Mistake {
     Mistake {
         code,
         line,
@@ -166,6 +166,11 @@ fn mistake(code: Code, line: usize, message: String) -> Mistake {
 }
 
 impl Mistake {
+    /// Where in its line, in characters from 1.
+    pub(super) fn at(self, column: usize, length: usize) -> Self {
+        Self { column, length, ..self }
+    }
+
     fn in_file(self, origin: &str, first: usize) -> ParseError {
         let Self {
             code,
@@ -378,141 +383,6 @@ fn spec<T: DeserializeOwned>(document: &str, object: &Value) -> Result<T, Vec<Mi
         .cloned()
         .ok_or_else(|| vec![unread(1, "spec is missing".to_owned())])?;
     serde_json::from_value(spec).map_err(|error| vec![unread(line_of(document, "spec"), format!("spec: {error}"))])
-}
-
-/// Words that YAML 1.1 takes for a boolean and YAML 1.2 for a text.
-const WORDS: [&str; 6] = ["y", "yes", "on", "n", "no", "off"];
-
-/// What kubectl would read otherwise than it is meant.
-fn traps(document: &str, strict: &Value, loose: &Value) -> Result<(), Mistake> {
-    let read_as = |word: &str| {
-        if ["y", "yes", "on"].contains(&word.to_lowercase().as_str()) {
-            "true"
-        } else {
-            "false"
-        }
-    };
-    if let Some((path, word)) = trap(strict, loose, String::new()) {
-        let spot = Lines::of(document, 1).spot(&path, None);
-        let message = format!(
-            "{path}: kubectl reads an unquoted {word} as {}; quote it",
-            read_as(&word)
-        );
-        return Err(Mistake {
-            column: spot.column,
-            length: spot.length,
-            ..mistake(Code::WordIsBoolean, spot.line, message)
-        });
-    }
-    for (n, line) in document.lines().enumerate() {
-        let line = line.split(" #").next().unwrap_or_default();
-        for (key, rest) in line
-            .split(['{', ','])
-            .filter_map(|part| part.trim_start().trim_start_matches("- ").split_once(':'))
-        {
-            if WORDS.contains(&key.trim().to_lowercase().as_str())
-                && (rest.is_empty() || rest.starts_with(' '))
-                && is_key(strict, key.trim())
-            {
-                return Err(mistake(
-                    Code::KeyIsBoolean,
-                    n + 1,
-                    format!(
-                        "kubectl reads the key {} as {}; quote it, or choose another name",
-                        key.trim(),
-                        read_as(key.trim())
-                    ),
-                ));
-            }
-        }
-    }
-    for plain in plain::plains(document) {
-        let spot = |code, message: String| Mistake {
-            column: plain.column,
-            length: plain.text.chars().count(),
-            ..mistake(code, plain.line, message)
-        };
-        if plain.inside && plain.text.contains('?') {
-            let message = format!(
-                "kubectl does not read {} within braces or brackets: quote it",
-                plain.text
-            );
-            return Err(spot(Code::QuestionInBraces, message));
-        }
-        if plain::hides_a_number(plain.text) && is_text(strict, plain.text) {
-            let message = format!("kubectl reads an unquoted {} as a number; quote it", plain.text);
-            return Err(spot(Code::TextIsNumber, message));
-        }
-    }
-    // A tag: `when: !customer.vip` arrives as an empty text.
-    for (n, line) in document.lines().enumerate() {
-        if let Some((key, value)) = line.split_once(": !")
-            && !value.starts_with('!')
-            && !key.contains(['"', '\'', '#', '`'])
-            && value.starts_with(|c: char| c.is_ascii_alphabetic() || c == '(')
-            && loses(strict)
-        {
-            return Err(mistake(
-                Code::LostToATag,
-                n + 1,
-                format!(
-                    "YAML takes !{} for a tag and loses it: put the expression in quotes",
-                    value.split([' ', ',', '}']).next().unwrap_or_default()
-                ),
-            ));
-        }
-    }
-    Ok(())
-}
-
-/// Where the one reading has a boolean and the other a text.
-fn trap(strict: &Value, loose: &Value, path: String) -> Option<(String, String)> {
-    match (strict, loose) {
-        (Value::String(word), Value::Bool(_)) => Some((path, word.clone())),
-        (Value::Object(a), Value::Object(b)) => a.iter().find_map(|(name, value)| {
-            let path = if path.is_empty() {
-                name.clone()
-            } else {
-                format!("{path}.{name}")
-            };
-            trap(value, b.get(name)?, path)
-        }),
-        (Value::Array(a), Value::Array(b)) => a
-            .iter()
-            .zip(b)
-            .enumerate()
-            .find_map(|(n, (a, b))| trap(a, b, format!("{path}[{n}]"))),
-        _ => None,
-    }
-}
-
-/// Whether some value is this text.
-fn is_text(value: &Value, text: &str) -> bool {
-    match value {
-        Value::String(known) => known == text,
-        Value::Object(fields) => fields.values().any(|value| is_text(value, text)),
-        Value::Array(items) => items.iter().any(|item| is_text(item, text)),
-        Value::Null | Value::Bool(_) | Value::Number(_) => false,
-    }
-}
-
-fn is_key(value: &Value, name: &str) -> bool {
-    match value {
-        Value::Object(fields) => fields.iter().any(|(key, value)| key == name || is_key(value, name)),
-        Value::Array(items) => items.iter().any(|item| is_key(item, name)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
-    }
-}
-
-/// Whether some value is nothing, as a tag without a value is.
-fn loses(value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        Value::String(text) => text.is_empty(),
-        Value::Object(fields) => fields.values().any(loses),
-        Value::Array(items) => items.iter().any(loses),
-        Value::Bool(_) | Value::Number(_) => false,
-    }
 }
 
 /// The line at which a top-level field stands.
