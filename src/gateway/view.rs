@@ -214,4 +214,24 @@ mod tests {
         assert_eq!(view.listening("order-placed"), ["carts", "welcome"]);
         assert!(view.listening("unheard").is_empty());
     }
+
+    #[test]
+    fn cards_are_shown_of_journeys_that_run_and_of_no_others() {
+        let mut manifests = Manifests::default();
+        let text = "apiVersion: journey.dev/v1alpha1\nkind: Journey\nmetadata: {name: carts}\nspec:\n  \
+                    entry: {triggers: [{event: seen}]}\n  steps: [{name: wait, wait: {for: 1d}}]";
+        manifests.read(text, "carts.yaml").unwrap();
+        let shown = |suspended, stopped| {
+            let mut one = stored("carts", "a", &[], true, stopped);
+            (one.row.suspended, one.row.body) = (suspended, serde_json::to_value(&manifests).unwrap());
+            let programs = NamespacePrograms {
+                journeys: vec![one],
+                ..NamespacePrograms::default()
+            };
+            View::of_programs(&programs).unwrap().shows.contains_key("carts")
+        };
+        assert!(shown(false, false));
+        assert!(!shown(true, false), "suspended: nothing is said");
+        assert!(!shown(false, true));
+    }
 }
