@@ -31,7 +31,8 @@ pub(super) async fn roots(
     let names: Vec<&[u8]> = names.iter().map(|key| key.0.as_slice()).collect();
     let rows = sql::rows(
         tx,
-        "SELECT alias, customer FROM alias WHERE namespace = $1 AND alias = ANY($2)",
+        "SELECT a.* FROM unnest($2::bytea[]) u (name) CROSS JOIN LATERAL \
+         (SELECT alias, customer FROM alias WHERE namespace = $1 AND alias = u.name OFFSET 0) a",
         &[&namespace, &names],
     )
     .await?;

@@ -101,8 +101,9 @@ pub(super) async fn write(
         let (customers, gone) = split(outbox_gone);
         sql::run(
             tx,
-            "DELETE FROM outbox o USING unnest($3::bytea[], $4::bytea[]) u (customer, key) \
-             WHERE o.namespace = $1 AND o.journey = $2 AND o.customer = u.customer AND o.key = u.key",
+            // Nobody else changes rows of a locked customer, so they are where they were found.
+            "DELETE FROM outbox WHERE ctid = ANY(ARRAY(SELECT o.ctid FROM unnest($3::bytea[], $4::bytea[]) u (customer, key) CROSS JOIN LATERAL \
+             (SELECT ctid FROM outbox WHERE namespace = $1 AND journey = $2 AND customer = u.customer AND key = u.key OFFSET 0) o))",
             &[&hold.namespace, &hold.journey, &customers, &gone],
         )
         .await?;

@@ -42,9 +42,9 @@ pub(super) async fn meet(
     let made = sql::rows(
         tx,
         "INSERT INTO customer (namespace, customer, sealed) SELECT $1, u.customer, u.sealed \
-         FROM unnest($2::bytea[], $3::bytea[]) u (customer, sealed) \
-         WHERE NOT EXISTS (SELECT FROM customer c WHERE c.namespace = $1 AND c.customer = u.customer) \
-         ORDER BY u.customer ON CONFLICT (namespace, customer) DO NOTHING RETURNING customer",
+         FROM unnest($2::bytea[], $3::bytea[]) u (customer, sealed) LEFT JOIN LATERAL \
+         (SELECT true AS known FROM customer WHERE namespace = $1 AND customer = u.customer LIMIT 1) c ON true \
+         WHERE c.known IS NULL ORDER BY u.customer ON CONFLICT (namespace, customer) DO NOTHING RETURNING customer",
         &[&namespace, &customers, &sealed],
     )
     .await?;
@@ -58,10 +58,12 @@ pub(super) async fn lock(
     namespace: &str,
     which: &BTreeSet<CustomerKey>,
 ) -> Result<Customers> {
+    // In the order of keys, in which they are locked.
     let which: Vec<&[u8]> = which.iter().map(|key| key.0.as_slice()).collect();
     let rows = sql::rows(
         tx,
-        "SELECT customer, sealed FROM customer WHERE namespace = $1 AND customer = ANY($2) ORDER BY customer FOR UPDATE",
+        "SELECT c.customer, c.sealed FROM unnest($2::bytea[]) u (customer) CROSS JOIN LATERAL \
+         (SELECT customer, sealed FROM customer WHERE namespace = $1 AND customer = u.customer FOR UPDATE) c",
         &[&namespace, &which],
     )
     .await?;
@@ -85,7 +87,8 @@ pub(super) async fn lock(
             },
         );
     }
-    let consents = "SELECT customer, purpose, granted, at FROM consent WHERE namespace = $1 AND customer = ANY($2)";
+    let consents = "SELECT c.* FROM unnest($2::bytea[]) u (customer) CROSS JOIN LATERAL \
+                    (SELECT customer, purpose, granted, at FROM consent WHERE namespace = $1 AND customer = u.customer OFFSET 0) c";
     for row in &sql::rows(tx, consents, &[&namespace, &which]).await? {
         if let Some(customer) = customers.get_mut(&seal::customer_key(row.get(0))?) {
             customer.consents.insert(

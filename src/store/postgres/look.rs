@@ -175,7 +175,8 @@ pub(super) async fn sightings(
 ) -> Result<Vec<(CustomerKey, Sighting)>> {
     let rows = sql::rows(
         tx,
-        "SELECT customer, held, look_at FROM sighting WHERE namespace = $1 AND journey = $2 AND customer = ANY($3)",
+        "SELECT s.* FROM unnest($3::bytea[]) u (customer) CROSS JOIN LATERAL \
+         (SELECT customer, held, look_at FROM sighting WHERE namespace = $1 AND journey = $2 AND customer = u.customer OFFSET 0) s",
         &[&hold.namespace, &hold.journey, &which],
     )
     .await?;

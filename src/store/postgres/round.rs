@@ -383,13 +383,16 @@ impl<'a> Look<'a> {
         let (contacts, enrollments, inbox, outbox, stays) = tokio::try_join!(
             sql::rows(
                 self.tx,
-                "SELECT customer, purpose, channel, at FROM contact WHERE namespace = $1 AND customer = ANY($2) AND at >= $3 ORDER BY at",
+                "SELECT c.* FROM unnest($2::bytea[]) u (customer) CROSS JOIN LATERAL \
+                 (SELECT customer, purpose, channel, at FROM contact WHERE namespace = $1 AND customer = u.customer AND at >= $3 OFFSET 0) c \
+                 ORDER BY c.at",
                 &since,
             ),
             sql::rows(
                 self.tx,
-                "SELECT customer, ordinal, sealed FROM enrollment WHERE namespace = $1 AND journey = $2 AND customer = ANY($3) \
-                 AND (active OR watch_until > $4) ORDER BY customer, ordinal",
+                "SELECT e.* FROM unnest($3::bytea[]) u (customer) CROSS JOIN LATERAL \
+                 (SELECT customer, ordinal, sealed FROM enrollment WHERE namespace = $1 AND journey = $2 AND customer = u.customer \
+                 AND (active OR watch_until > $4) OFFSET 0) e ORDER BY e.customer, e.ordinal",
                 &watched,
             ),
             sql::rows(
@@ -401,13 +404,16 @@ impl<'a> Look<'a> {
             ),
             sql::rows(
                 self.tx,
-                "SELECT customer, key, sealed FROM outbox WHERE namespace = $1 AND journey = $2 AND customer = ANY($3) ORDER BY customer, key",
+                "SELECT o.* FROM unnest($3::bytea[]) u (customer) CROSS JOIN LATERAL \
+                 (SELECT customer, key, sealed FROM outbox WHERE namespace = $1 AND journey = $2 AND customer = u.customer OFFSET 0) o \
+                 ORDER BY o.customer, o.key",
                 &all,
             ),
             sql::rows(
                 self.tx,
-                "SELECT customer, key, due_at, sealed FROM placed WHERE namespace = $1 AND journey = $2 AND customer = ANY($3) \
-                 ORDER BY customer, key",
+                "SELECT p.* FROM unnest($3::bytea[]) u (customer) CROSS JOIN LATERAL \
+                 (SELECT customer, key, due_at, sealed FROM placed WHERE namespace = $1 AND customer = u.customer AND journey = $2 OFFSET 0) p \
+                 ORDER BY p.customer, p.key",
                 &all,
             ),
         )?;
