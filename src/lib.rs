@@ -4,6 +4,7 @@
 //! runners move customers and speak through channels, the operator keeps the cluster as declared.
 
 pub mod api;
+pub mod bench;
 pub mod channel;
 pub mod cli;
 pub mod clock;

@@ -1,5 +1,6 @@
 //! The command line: argv to the rooms. The one place that knows clap and anyhow.
 
+pub mod bench;
 pub mod check;
 pub mod crds;
 pub mod dev;
@@ -74,6 +75,8 @@ enum Command {
     Import(import::ImportArgs),
     /// Events that were put aside
     Quarantine(quarantine::QuarantineArgs),
+    /// Measure what the data plane carries on this machine, with real processes
+    Bench(bench::Args),
     /// Render a touchpoint with sample data and send it through its real adapter, outside every count
     SendTest(send_test::Args),
 }
@@ -110,6 +113,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Schema { output } => schema::run(output.as_deref()).map(done),
         Command::Import(command) => import::run(command).await,
         Command::Quarantine(command) => quarantine::run(command).await,
+        Command::Bench(args) => bench::run(args).await,
         Command::SendTest(args) => send_test::run(args).await,
     }
 }
