@@ -268,7 +268,7 @@ impl World {
         let request = RoundRequest {
             limit: 100,
             messages: None,
-            contacts_since: 0,
+            contacts_within: i64::MAX,
             outcomes: outcomes.clone(),
             in_flight: self.in_flight.clone(),
             stuck: loaded.stuck.clone(),

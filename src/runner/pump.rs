@@ -181,7 +181,6 @@ impl Pump {
         while let Ok(handed) = self.fates.try_recv() {
             self.outcomes.push(handed);
         }
-        let now = self.store.now().await?;
         let mut adapters = programs::adapters(&self.lanes);
         if self.draining {
             adapters.open.values_mut().for_each(|adapter| adapter.room = 0);
@@ -190,7 +189,7 @@ impl Pump {
         let request = RoundRequest {
             limit: ROUND,
             messages: Some(u32::try_from(room).unwrap_or(ROUND)),
-            contacts_since: now.saturating_sub(self.loaded.programs.longest_cap()),
+            contacts_within: self.loaded.programs.longest_cap(),
             outcomes: self.outcomes.clone(),
             in_flight: self.in_flight.clone(),
             stuck: self.loaded.stuck.clone(),

@@ -530,7 +530,7 @@ impl World {
         let request = RoundRequest {
             limit: ROUND,
             messages: None,
-            contacts_since: now.saturating_sub(crew.longest_cap),
+            contacts_within: crew.longest_cap,
             outcomes,
             in_flight: crew.in_flight.clone(),
             stuck: BTreeSet::new(),

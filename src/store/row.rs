@@ -202,7 +202,7 @@ pub struct RoundRequest {
     /// Held messages looked at, at most: what the lanes have room for. Looking at more would only put them off. None: no such limit.
     pub messages: Option<u32>,
     /// How far back contacts are read, the longest period of any cap.
-    pub contacts_since: Micros,
+    pub contacts_within: Micros,
     /// Outcomes of messages handed over since the last round; their customers are in this one.
     pub outcomes: Vec<Handed>,
     /// Messages claimed by this process and still on their way: not to be taken for orphans.
@@ -302,7 +302,7 @@ pub struct Round {
 #[derive(Debug, Clone)]
 pub struct CustomerTurn {
     pub customer: Customer,
-    /// Sent within `contacts_since`, in any journey of the namespace.
+    /// Sent within `contacts_within`, in any journey of the namespace.
     pub contacts: Vec<Contact>,
     /// Active ones, and ended ones that are still watched ([`EnrollmentRow::watch_until`]); by ordinal.
     pub enrollments: Vec<Enrollment>,

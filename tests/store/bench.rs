@@ -220,7 +220,7 @@ pub fn request() -> RoundRequest {
     RoundRequest {
         limit: 100,
         messages: None,
-        contacts_since: 0,
+        contacts_within: i64::MAX,
         outcomes: vec![],
         in_flight: BTreeSet::new(),
         stuck: BTreeSet::new(),

@@ -52,7 +52,7 @@ pub(super) fn round(
     let mut customers = Vec::with_capacity(chosen.len());
     for key in chosen {
         let handed = outcomes.remove(&key).unwrap_or_default();
-        let Some(mut turn) = space.turn(journey, key, request.contacts_since, handed, now) else {
+        let Some(mut turn) = space.turn(journey, key, now.saturating_sub(request.contacts_within), handed, now) else {
             continue;
         };
         let comes = door.get(&key).into_iter().flatten().copied();

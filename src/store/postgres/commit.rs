@@ -78,52 +78,87 @@ pub(super) async fn write(
     } else {
         look::tell(tx, keys, &hold.namespace, &changed, now).await?
     };
-    if !consumed.is_empty() {
-        let done = "DELETE FROM inbox WHERE namespace = $1 AND journey = $2 AND seq = ANY($3)";
-        sql::run(tx, done, &[&hold.namespace, &hold.journey, consumed]).await?;
-    }
-    put_enrollments(tx, keys, hold, enrollments).await?;
-    if !enrollments_gone.is_empty() {
-        let customers: Vec<&[u8]> = enrollments_gone.iter().map(|(key, _)| key.0.as_slice()).collect();
-        let ordinals: Vec<i64> = enrollments_gone.iter().map(|(_, ordinal)| *ordinal).collect();
-        sql::run(
-            tx,
-            "DELETE FROM enrollment e USING unnest($3::bytea[], $4::bigint[]) u (customer, ordinal) \
-             WHERE e.namespace = $1 AND e.journey = $2 AND e.customer = u.customer AND e.ordinal = u.ordinal",
-            &[&hold.namespace, &hold.journey, &customers, &ordinals],
-        )
-        .await?;
-    }
-    door::book(tx, hold, admissions, *admitted).await?;
-    look::put_sightings(tx, hold, sightings).await?;
-    put_outbox(tx, keys, hold, outbox).await?;
-    if !outbox_gone.is_empty() {
-        let (customers, gone) = split(outbox_gone);
-        sql::run(
-            tx,
-            // Nobody else changes rows of a locked customer, so they are where they were found.
-            "DELETE FROM outbox WHERE ctid = ANY(ARRAY(SELECT o.ctid FROM unnest($3::bytea[], $4::bytea[]) u (customer, key) CROSS JOIN LATERAL \
-             (SELECT ctid FROM outbox WHERE namespace = $1 AND journey = $2 AND customer = u.customer AND key = u.key OFFSET 0) o))",
-            &[&hold.namespace, &hold.journey, &customers, &gone],
-        )
-        .await?;
-    }
-    put_messages(tx, hold, messages).await?;
-    if !contacts_gone.is_empty() {
-        let (customers, gone) = split(contacts_gone);
-        sql::run(
-            tx,
-            "DELETE FROM contact c USING unnest($2::bytea[], $3::bytea[]) u (customer, message) \
-             WHERE c.namespace = $1 AND c.customer = u.customer AND c.message = u.message",
-            &[&hold.namespace, &customers, &gone],
-        )
-        .await?;
-    }
-    put_contacts(tx, hold, contacts).await?;
-    places::write(tx, keys, hold, placed, placed_gone).await?;
-    intake::put_aside(tx, keys, &hold.namespace, quarantined, false).await?;
+    // Sent together, so that their answers are waited for once; what is about the same rows goes in its order. The order of locks is kept: all
+    // of this hangs on customers that are locked.
+    tokio::try_join!(
+        forget_events(tx, hold, consumed),
+        async {
+            put_enrollments(tx, keys, hold, enrollments).await?;
+            forget_enrollments(tx, hold, enrollments_gone).await
+        },
+        door::book(tx, hold, admissions, *admitted),
+        look::put_sightings(tx, hold, sightings),
+        async {
+            put_outbox(tx, keys, hold, outbox).await?;
+            forget_outbox(tx, hold, outbox_gone).await
+        },
+        put_messages(tx, hold, messages),
+        async {
+            forget_contacts(tx, hold, contacts_gone).await?;
+            put_contacts(tx, hold, contacts).await
+        },
+        places::write(tx, keys, hold, placed, placed_gone),
+        intake::put_aside(tx, keys, &hold.namespace, quarantined, false),
+    )?;
     sql::count(tx, &hold.namespace, &hold.journey, counts).await?;
     Ok(told)
+}
+
+async fn forget_events(tx: &Transaction<'_>, hold: &Hold, consumed: &[i64]) -> Result<()> {
+    if consumed.is_empty() {
+        return Ok(());
+    }
+    let done = "DELETE FROM inbox WHERE namespace = $1 AND journey = $2 AND seq = ANY($3)";
+    sql::run(tx, done, &[&hold.namespace, &hold.journey, &consumed])
+        .await
+        .map(drop)
+}
+
+async fn forget_enrollments(tx: &Transaction<'_>, hold: &Hold, gone: &[(CustomerKey, i64)]) -> Result<()> {
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let customers: Vec<&[u8]> = gone.iter().map(|(key, _)| key.0.as_slice()).collect();
+    let ordinals: Vec<i64> = gone.iter().map(|(_, ordinal)| *ordinal).collect();
+    sql::run(
+        tx,
+        "DELETE FROM enrollment e USING unnest($3::bytea[], $4::bigint[]) u (customer, ordinal) \
+         WHERE e.namespace = $1 AND e.journey = $2 AND e.customer = u.customer AND e.ordinal = u.ordinal",
+        &[&hold.namespace, &hold.journey, &customers, &ordinals],
+    )
+    .await
+    .map(drop)
+}
+
+async fn forget_outbox(tx: &Transaction<'_>, hold: &Hold, gone: &[(CustomerKey, MessageKey)]) -> Result<()> {
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let (customers, gone) = split(gone);
+    sql::run(
+        tx,
+        // Nobody else changes rows of a locked customer, so they are where they were found.
+        "DELETE FROM outbox WHERE ctid = ANY(ARRAY(SELECT o.ctid FROM unnest($3::bytea[], $4::bytea[]) u (customer, key) CROSS JOIN LATERAL \
+         (SELECT ctid FROM outbox WHERE namespace = $1 AND journey = $2 AND customer = u.customer AND key = u.key OFFSET 0) o))",
+        &[&hold.namespace, &hold.journey, &customers, &gone],
+    )
+    .await
+    .map(drop)
+}
+
+async fn forget_contacts(tx: &Transaction<'_>, hold: &Hold, gone: &[(CustomerKey, MessageKey)]) -> Result<()> {
+    if gone.is_empty() {
+        return Ok(());
+    }
+    let (customers, gone) = split(gone);
+    sql::run(
+        tx,
+        "DELETE FROM contact c USING unnest($2::bytea[], $3::bytea[]) u (customer, message) \
+         WHERE c.namespace = $1 AND c.customer = u.customer AND c.message = u.message",
+        &[&hold.namespace, &customers, &gone],
+    )
+    .await
+    .map(drop)
 }
 
 fn split(rows: &[(CustomerKey, MessageKey)]) -> (Vec<&[u8]>, Vec<&[u8]>) {

@@ -376,7 +376,8 @@ impl<'a> Look<'a> {
             .collect();
         let (namespace, journey) = (&self.hold.namespace, &self.hold.journey);
         let most = i64::try_from(rules::INBOX_PER_CUSTOMER).unwrap_or(i64::MAX);
-        let since: [&(dyn ToSql + Sync); 3] = [namespace, &which, &request.contacts_since];
+        let contacts_since = now.saturating_sub(request.contacts_within);
+        let since: [&(dyn ToSql + Sync); 3] = [namespace, &which, &contacts_since];
         let watched: [&(dyn ToSql + Sync); 4] = [namespace, journey, &which, &now];
         let bounded: [&(dyn ToSql + Sync); 4] = [namespace, journey, &which, &most];
         let all: [&(dyn ToSql + Sync); 3] = [namespace, journey, &which];
