@@ -158,7 +158,7 @@ async fn measure(
     accepted += most.1;
     let greatest = most.0.per_second;
     // Who waits for a place has no plan: how long a message took says how many were under way, and nothing else.
-    most.0.latency.clear();
+    most.0.latency.reset();
     phases.push(most.0);
     settled(sink, accepted).await?;
     for percent in LOADS {

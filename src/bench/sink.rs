@@ -85,7 +85,7 @@ impl Sink {
     pub fn take(&self) -> (u64, Histogram<u64>) {
         let mut told = self.taken.told();
         let latency = told.latency.clone();
-        told.latency.clear();
+        told.latency.reset();
         (std::mem::take(&mut told.arrived), latency)
     }
 
