@@ -66,18 +66,7 @@ pub fn address(
 
 /// The conditions of the policy's quiet that hold for the customer now, and how many could not be judged: those do not hold.
 pub fn holding(program: &Program, customer: &Customer, now: Micros) -> (BTreeSet<String>, usize) {
-    let sight = Sight {
-        layout: &program.layout,
-        known: Known {
-            profile: &program.profile,
-            id: customer.id.expose(),
-            attributes: customer.attributes.expose(),
-            now,
-        },
-        event: None,
-        entry: None,
-        steps: None,
-    };
+    let sight = Sight::of_customer(program, customer, now);
     let (mut holding, mut faults) = (BTreeSet::new(), 0);
     for (source, condition) in &program.quiet_while {
         match sight.holds(Some(condition)) {
@@ -98,18 +87,7 @@ pub fn priority(program: &Program, customer: &Customer, now: Micros) -> Result<u
         Priority::Fixed(number) => return Ok((*number).min(100)),
         Priority::Of(of) => of,
     };
-    let sight = Sight {
-        layout: &program.layout,
-        known: Known {
-            profile: &program.profile,
-            id: customer.id.expose(),
-            attributes: customer.attributes.expose(),
-            now,
-        },
-        event: None,
-        entry: None,
-        steps: None,
-    };
+    let sight = Sight::of_customer(program, customer, now);
     let number = sight.value(of)?.as_f64().ok_or(Fault::Missing)?;
     Ok(number.round().clamp(0.0, 100.0) as u8)
 }
@@ -137,6 +115,22 @@ pub(super) struct Sight<'a> {
 }
 
 impl<'a> Sight<'a> {
+    /// What no enrollment asks sees the customer alone.
+    pub fn of_customer(program: &'a Program, customer: &'a Customer, now: Micros) -> Self {
+        Self {
+            layout: &program.layout,
+            known: Known {
+                profile: &program.profile,
+                id: customer.id.expose(),
+                attributes: customer.attributes.expose(),
+                now,
+            },
+            event: None,
+            entry: None,
+            steps: None,
+        }
+    }
+
     /// A signal of an enrollment sees the customer as of the event's acceptance.
     pub fn of_signal(
         program: &'a Program,

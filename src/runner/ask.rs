@@ -233,6 +233,11 @@ impl Walk<'_, '_> {
         }
         self.contact(&row, outbound);
         self.done.commit.messages.push(self.message(&row, Some(outbound), None));
+        self.put_claim(row, claim);
+    }
+
+    /// It is handed over once this round is committed.
+    pub(super) fn put_claim(&mut self, row: OutboxRow, claim: Claim) {
         let epoch = self.turn.epoch(self.key);
         self.keep(OutboxRow {
             attempts: claim.attempt,

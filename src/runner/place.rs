@@ -279,13 +279,7 @@ impl Walk<'_, '_> {
         adapter.room -= 1;
         let hold = self.turn.hold;
         let claim = claim_end(&hold.namespace, &hold.journey, &row, &ends, &self.customer, self.now);
-        let epoch = self.turn.epoch(self.key);
-        self.keep(OutboxRow {
-            attempts: claim.attempt,
-            state: OutboxState::Claimed { epoch, at: self.now },
-            ..row
-        });
-        self.done.claims.push(claim);
+        self.put_claim(row, claim);
     }
 
     /// What came of telling an end.
@@ -352,19 +346,12 @@ impl Walk<'_, '_> {
         })
     }
 
-    /// An event that nobody accepted from outside: the books of events know nothing of it.
+    /// An event that nobody accepted from outside.
     fn hear_of(&mut self, event: Event) {
         // It opens nothing: no enrollment has this ordinal.
         let input = Input::Event { sequence: 0, event };
-        let turn = engine::apply(
-            self.turn.programs,
-            &mut self.enrollments,
-            &input,
-            &self.customer,
-            self.now,
-        );
         let mut inputs = VecDeque::new();
-        self.act(turn.actions, &mut inputs);
+        self.apply_uncounted(&input, &mut inputs);
         for input in inputs {
             self.apply(input);
         }

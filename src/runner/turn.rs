@@ -379,15 +379,7 @@ impl<'a, 't> Walk<'a, 't> {
         while let Some(input) = inputs.pop_front() {
             // What became of a message is a signal too, seen before its step is left: exits and goals take it, the next wait gets it.
             if let Some(news) = self.news(&input) {
-                let turn = engine::apply(
-                    self.turn.programs,
-                    &mut self.enrollments,
-                    &news,
-                    &self.customer,
-                    self.now,
-                );
-                // It was not accepted from outside: the books of events know nothing of it.
-                self.act(turn.actions, &mut inputs);
+                self.apply_uncounted(&news, &mut inputs);
             }
             let turn = engine::apply(
                 self.turn.programs,
@@ -414,7 +406,19 @@ impl<'a, 't> Walk<'a, 't> {
         }
     }
 
-    pub(super) fn act(&mut self, actions: Vec<Action>, inputs: &mut VecDeque<Input>) {
+    /// Applies what was not accepted from outside: the books of events know nothing of it.
+    pub(super) fn apply_uncounted(&mut self, input: &Input, inputs: &mut VecDeque<Input>) {
+        let turn = engine::apply(
+            self.turn.programs,
+            &mut self.enrollments,
+            input,
+            &self.customer,
+            self.now,
+        );
+        self.act(turn.actions, inputs);
+    }
+
+    fn act(&mut self, actions: Vec<Action>, inputs: &mut VecDeque<Input>) {
         for action in actions {
             match action {
                 Action::Send {

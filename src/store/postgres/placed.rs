@@ -13,7 +13,7 @@ use crate::{
 };
 use deadpool_postgres::{Object, Transaction};
 use std::collections::{BTreeMap, BTreeSet};
-use tokio_postgres::{IsolationLevel, Row};
+use tokio_postgres::Row;
 
 /// From a row of customer, key, due_at and sealed.
 pub(super) fn read(keys: &Keys, namespace: &str, row: &Row) -> Result<Placed> {
@@ -139,12 +139,7 @@ pub(super) async fn slot(
     slot: &str,
 ) -> Result<Option<InSlot>> {
     // One instant for all of it: no card beside a consent of another moment.
-    let tx = client
-        .build_transaction()
-        .isolation_level(IsolationLevel::RepeatableRead)
-        .read_only(true)
-        .start()
-        .await?;
+    let tx = sql::snapshot(client).await?;
     let customer = alias::roots(&tx, namespace, [name])
         .await?
         .get(&name)

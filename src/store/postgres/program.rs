@@ -8,7 +8,7 @@ use super::{connection::UNHURRIED, sql};
 use crate::store::{JourneyRow, NamespacePrograms, Result, StoreError, StoredJourney};
 use deadpool_postgres::{Object, Transaction};
 use std::collections::BTreeSet;
-use tokio_postgres::{IsolationLevel, types::ToSql};
+use tokio_postgres::types::ToSql;
 
 /// Tables with rows of one journey, the bulk first; `journey` itself last, so that a removal that broke off is seen and done again.
 const OF_A_JOURNEY: [&str; 14] = [
@@ -235,12 +235,7 @@ pub(super) async fn programs(client: &mut Object, namespace: &str, known: i64) -
     if now == known {
         return Ok(None);
     }
-    let tx = client
-        .build_transaction()
-        .isolation_level(IsolationLevel::RepeatableRead)
-        .read_only(true)
-        .start()
-        .await?;
+    let tx = sql::snapshot(client).await?;
     let Some(space) = sql::maybe(&tx, version, &[&namespace]).await? else {
         return Ok(Some(NamespacePrograms::default()));
     };

@@ -6,10 +6,18 @@ use crate::{
     kpi::Counts,
     store::{Backlog, Result},
 };
-use deadpool_postgres::Transaction;
-use tokio_postgres::{Row, types::ToSql};
+use deadpool_postgres::{Object, Transaction};
+use tokio_postgres::{IsolationLevel, Row, types::ToSql};
 
 pub(super) type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
+
+/// A transaction that reads, all of it as of one instant.
+pub(super) async fn snapshot(client: &mut Object) -> Result<Transaction<'_>> {
+    let snapshot = client
+        .build_transaction()
+        .isolation_level(IsolationLevel::RepeatableRead);
+    Ok(snapshot.read_only(true).start().await?)
+}
 
 pub(super) async fn rows(tx: &Transaction<'_>, sql: &str, values: Values<'_>) -> Result<Vec<Row>> {
     let statement = tx.prepare_cached(sql).await?;
