@@ -26,7 +26,6 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub struct Load<'w> {
     world: &'w World,
     sink: Arc<Sink>,
-    http: reqwest::Client,
     /// Customers so far; nobody comes twice.
     customers: AtomicU64,
 }
@@ -44,7 +43,6 @@ impl<'w> Load<'w> {
         Self {
             world,
             sink,
-            http: world.http.clone(),
             customers: AtomicU64::new(0),
         }
     }
@@ -127,7 +125,7 @@ impl<'w> Load<'w> {
         }
         body.push(']');
         loop {
-            let request = self.http.post(&self.world.url).bearer_auth(WRITE_KEY);
+            let request = self.world.http.post(&self.world.url).bearer_auth(WRITE_KEY);
             let request = request.header("content-type", "application/cloudevents-batch+json");
             let response = request.body(body.clone()).send().await;
             let response = response.map_err(|error| BenchError::Gateway(error.without_url().to_string()))?;

@@ -6,7 +6,8 @@ use crate::{
     engine::state::Ending,
     keys::{Keys, encode, random_key},
     kpi::{Count, Counts},
-    store::{JourneyRow, Store, postgres::Postgres},
+    runner::programs,
+    store::{Store, postgres::Postgres},
 };
 use std::{
     fs::{self, File},
@@ -33,7 +34,7 @@ pub struct World {
     namespace: String,
     store: Postgres,
     /// Keys, secrets and logs; it goes last.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 /// A process; it ends with this.
@@ -88,7 +89,7 @@ impl World {
             runner,
             namespace,
             store,
-            _folder: folder,
+            folder,
         };
         for (name, status) in [("gateway", 1), ("runner", 2)] {
             world.ready(name, &address(status)).await?;
@@ -104,7 +105,7 @@ impl World {
                 return Ok(());
             }
             if began.elapsed() > START {
-                let log = fs::read_to_string(log(self._folder.path(), name)).unwrap_or_default();
+                let log = fs::read_to_string(log(self.folder.path(), name)).unwrap_or_default();
                 let from = log.lines().count().saturating_sub(20);
                 let end: Vec<&str> = log.lines().skip(from).collect();
                 return Err(BenchError::NotReady(name, end.join("\n")));
@@ -159,17 +160,10 @@ async fn put(store: &Postgres, namespace: &str, order: &Order, sink: &str) -> Re
         .map_err(|errors| unread(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
     let compiled = compile::journey(&manifests, JOURNEY)
         .map_err(|found| unread(found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
-    let value = |manifests: &Manifests| serde_json::to_value(manifests).map_err(|error| unread(error.to_string()));
-    let row = JourneyRow {
-        journey: JOURNEY.into(),
-        revision: compiled.program.revision,
-        suspended: false,
-        listens: compiled.program.listens,
-        body: value(&compile::pinned(&manifests, JOURNEY))?,
-    };
-    store
-        .put_settings(namespace, &value(&compile::settings(&manifests))?)
-        .await?;
+    let unwritten = |error: serde_json::Error| unread(error.to_string());
+    let row = programs::row(&manifests, &compiled.program).map_err(unwritten)?;
+    let settings = serde_json::to_value(compile::settings(&manifests)).map_err(unwritten)?;
+    store.put_settings(namespace, &settings).await?;
     store.put_journey(namespace, &row).await?;
     Ok(())
 }

@@ -17,7 +17,7 @@ use crate::{
     runner,
     simulate::{self, population},
     status_server::Flag,
-    store::{JourneyRow, Store, memory::Memory},
+    store::{Store, memory::Memory},
 };
 use anyhow::{Context, bail};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
@@ -202,13 +202,7 @@ impl Dev {
             match compile::journey(&manifests, journey) {
                 Ok(compiled) => {
                     tell(&compiled.warnings);
-                    let row = JourneyRow {
-                        journey: journey.clone(),
-                        revision: compiled.program.revision.clone(),
-                        suspended: compiled.program.suspended,
-                        listens: compiled.program.listens.clone(),
-                        body: serde_json::to_value(compile::pinned(&manifests, journey))?,
-                    };
+                    let row = runner::programs::row(&manifests, &compiled.program)?;
                     self.store.put_journey(NAMESPACE, &row).await?;
                     self.start_runner(journey);
                 }

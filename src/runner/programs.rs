@@ -9,7 +9,7 @@ use crate::{
     channel::Reads,
     compile::{self, Manifests},
     engine::{Program, Programs},
-    store::{Admissions, Current, NamespacePrograms, Result, Store, StoreError, SweepRequest},
+    store::{Admissions, Current, JourneyRow, NamespacePrograms, Result, Store, StoreError, SweepRequest},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -81,6 +81,17 @@ pub fn compile_all(stored: &NamespacePrograms, journey: &str) -> Result<Loaded> 
         loaded.programs.revisions.insert(stored.row.revision.clone(), program);
     }
     Ok(loaded)
+}
+
+/// What the store keeps of a compiled journey: what [`compile_all`] reads.
+pub fn row(manifests: &Manifests, program: &Program) -> serde_json::Result<JourneyRow> {
+    Ok(JourneyRow {
+        journey: program.journey.clone(),
+        revision: program.revision.clone(),
+        suspended: program.suspended,
+        listens: program.listens.clone(),
+        body: serde_json::to_value(compile::pinned(manifests, &program.journey))?,
+    })
 }
 
 fn manifests(body: &serde_json::Value) -> Result<Manifests> {

@@ -15,8 +15,8 @@ use crate::{
         turn::{Adapter, Adapters, Claim, Turn},
     },
     store::{
-        Customer, Handed, Hold, Imported, JourneyRow, Lease, MessageRow, NamespacePrograms, OutboxState, Placed,
-        Receipt, Round, RoundRequest, RoundResult, Store as _, StoredJourney, memory::Memory,
+        Customer, Handed, Hold, Imported, Lease, MessageRow, NamespacePrograms, OutboxState, Placed, Receipt, Round,
+        RoundRequest, RoundResult, Store as _, StoredJourney, memory::Memory,
     },
 };
 use futures::FutureExt as _;
@@ -199,20 +199,13 @@ impl World {
     }
 
     fn put(&self, manifests: &Manifests) -> Result<(), String> {
-        let json = |manifests: &Manifests| serde_json::to_value(manifests).map_err(|error| error.to_string());
-        let settings = json(&compile::settings(manifests))?;
+        let settings = serde_json::to_value(compile::settings(manifests)).map_err(|error| error.to_string())?;
         at_once(self.store.put_settings(&self.namespace, &settings)).map_err(|error| error.to_string())?;
         for journey in manifests.journeys.keys() {
             let Ok(compiled) = compile::journey(manifests, journey) else {
                 continue;
             };
-            let row = JourneyRow {
-                journey: journey.clone(),
-                revision: compiled.program.revision.clone(),
-                suspended: compiled.program.suspended,
-                listens: compiled.program.listens.clone(),
-                body: json(&compile::pinned(manifests, journey))?,
-            };
+            let row = programs::row(manifests, &compiled.program).map_err(|error| error.to_string())?;
             at_once(self.store.put_journey(&self.namespace, &row)).map_err(|error| error.to_string())?;
         }
         Ok(())

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     api::Journey,
-    compile,
     operator::{apply, context::Context, error::Error, namespace::put_settings},
+    runner,
     store::JourneyRow,
 };
 use kube::{
@@ -64,14 +64,7 @@ pub async fn program(context: &Context, facts: &Facts, judged: &Judged) -> Resul
 async fn try_program(context: &Context, facts: &Facts, judged: &Judged) -> Result<Programmed, Error> {
     put_settings(context, &facts.namespace).await?;
     if let Some(compiled) = judged.compiled.as_ref().filter(|_| judged.runs()) {
-        let program = &compiled.program;
-        let row = JourneyRow {
-            journey: facts.name.clone(),
-            revision: program.revision.clone(),
-            suspended: program.suspended,
-            listens: program.listens.clone(),
-            body: serde_json::to_value(compile::pinned(&facts.snapshot.manifests, &facts.name))?,
-        };
+        let row = runner::programs::row(&facts.snapshot.manifests, &compiled.program)?;
         context.store()?.put_journey(&facts.namespace, &row).await?;
         return Ok(Programmed::Now { revision: row.revision });
     }
