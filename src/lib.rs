@@ -19,6 +19,7 @@ pub mod link;
 pub mod locale;
 pub mod markup;
 pub mod operator;
+pub mod panics;
 pub mod personal;
 pub mod policy;
 pub mod runner;

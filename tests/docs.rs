@@ -20,7 +20,11 @@ fn every_reason_is_documented_and_every_documented_reason_exists() {
     let exactly = [
         ("Ignored", variants("src/engine/state.rs", "Ignored")),
         ("Skipped", variants("src/policy/mod.rs", "SkipReason")),
-        ("Quarantined", variants("src/gateway/offer.rs", "Reason")),
+        ("Quarantined", {
+            let of_rounds = variants("src/store/aside.rs", "AsideReason");
+            let of_the_gateway = variants("src/gateway/offer.rs", "Reason");
+            of_the_gateway.union(&of_rounds).cloned().collect()
+        }),
         ("Refused", variants("src/gateway/refusal.rs", "Refusal")),
         ("Not joined", variants("src/kpi/count.rs", "NotJoined")),
     ];
@@ -35,6 +39,7 @@ fn every_reason_is_documented_and_every_documented_reason_exists() {
     for file in [
         "src/runner/turn.rs",
         "src/runner/ask.rs",
+        "src/runner/poison.rs",
         "src/runner/dispatch.rs",
         "src/channel",
     ] {

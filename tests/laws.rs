@@ -468,6 +468,7 @@ impl World {
             in_flight: &self.in_flight,
             render: false,
             trace: false,
+            nets: false,
         };
         let mut did = None;
         let result = self

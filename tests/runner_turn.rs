@@ -298,6 +298,7 @@ impl World {
             in_flight: &in_flight,
             render: true,
             trace: false,
+            nets: false,
         };
         let mut claims = Vec::new();
         let result = self

@@ -5,6 +5,8 @@
 mod bench;
 #[path = "support/postgres.rs"]
 mod postgres;
+#[path = "store/unreadable.rs"]
+mod unreadable;
 
 use bench::*;
 use journey::{

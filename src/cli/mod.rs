@@ -39,6 +39,14 @@ enum LogFormat {
     Json,
 }
 
+/// How a command writes what it lists.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+enum Output {
+    #[default]
+    Table,
+    Json,
+}
+
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the operator: validate, compile, deploy, report
@@ -73,7 +81,7 @@ enum Command {
     },
     /// Read data from files into the store
     Import(import::ImportArgs),
-    /// Events that were put aside
+    /// Events that were put aside: list, show, replay, drop
     Quarantine(quarantine::QuarantineArgs),
     /// Measure what the data plane carries on this machine, with real processes
     Bench(bench::Args),
@@ -85,6 +93,7 @@ enum Command {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     log_to_stderr(cli.log_format);
+    crate::panics::tell_without_personal_data();
     // Every TLS connection of the process uses this one provider; it is only there already when a test was first.
     let _already = rustls::crypto::ring::default_provider().install_default();
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {

@@ -23,6 +23,24 @@ pub struct StoreArgs {
     keys: PathBuf,
 }
 
+/// A namespace and its store, for commands that look after what is in it.
+#[derive(Debug, clap::Args)]
+pub struct Place {
+    /// Namespace
+    #[arg(long, env = "JOURNEY_NAMESPACE")]
+    namespace: String,
+    #[command(flatten)]
+    store: StoreArgs,
+}
+
+impl Place {
+    pub fn open(self) -> anyhow::Result<(String, Keys, Arc<dyn Store>)> {
+        let keys = self.store.keys()?;
+        let store = self.store.open(keys.clone(), 2)?;
+        Ok((self.namespace, keys, store))
+    }
+}
+
 impl StoreArgs {
     pub fn keys(&self) -> anyhow::Result<Keys> {
         Ok(Keys::read(&self.keys)?)

@@ -379,6 +379,10 @@ pub enum Ignored {
     ChainTooLong,
     /// The journey has no current program.
     NoProgram,
+    /// The turn with it panicked: a defect. The engine does not say so, the runner does, and puts the event aside.
+    Panicked,
+    /// It could not be read. The store says so, and puts it aside.
+    Unreadable,
 }
 
 impl Ignored {
@@ -398,6 +402,8 @@ impl Ignored {
             Self::Suspended => "Suspended",
             Self::ChainTooLong => "ChainTooLong",
             Self::NoProgram => "NoProgram",
+            Self::Panicked => "Panicked",
+            Self::Unreadable => "Unreadable",
         }
     }
 }

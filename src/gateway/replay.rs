@@ -10,7 +10,7 @@ use super::{
 use crate::{
     clock,
     keys::Keys,
-    store::{Quarantined, Receipt, Store, StoreError},
+    store::{PutBack, Quarantined, Receipt, Store, StoreError},
 };
 use serde_json::Value;
 
@@ -26,6 +26,12 @@ pub enum Replayed {
     },
     /// Somebody else took it out.
     Gone,
+    /// A round had put it aside, and the journey has it again.
+    PutBack,
+    /// The journey from which a round put it aside is not there.
+    NoJourney,
+    /// It is an enrollment that has ended.
+    Ended,
 }
 
 /// Takes a row out of the quarantine and offers it. If the store fails in between, the row is put back.
@@ -36,6 +42,13 @@ pub async fn replay(
     view: &View,
     id: i64,
 ) -> Result<Replayed, StoreError> {
+    match store.put_back(namespace, id).await? {
+        PutBack::Done => return Ok(Replayed::PutBack),
+        PutBack::Gone => return Ok(Replayed::Gone),
+        PutBack::NoJourney => return Ok(Replayed::NoJourney),
+        PutBack::Ended => return Ok(Replayed::Ended),
+        PutBack::NotOfARound => {}
+    }
     let Some(row) = store.release(namespace, id).await? else {
         return Ok(Replayed::Gone);
     };

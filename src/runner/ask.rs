@@ -3,6 +3,7 @@
 
 use super::{
     claim::{Claim, claim},
+    poison::{PANICKED, net},
     turn::{TurnError, Walk},
 };
 use crate::{
@@ -100,23 +101,35 @@ impl Walk<'_, '_> {
             self.forget_contact(&row);
             vec![row.touchpoint.clone()]
         } else {
-            match engine::candidates(&program, &row.step, enrollment, &self.customer, self.now) {
-                Ok(found) => {
+            let found = net(self.turn.nets, || {
+                engine::candidates(&program, &row.step, enrollment, &self.customer, self.now)
+            });
+            match found {
+                Err(_) => return self.over(&row, Outcome::Failed(PANICKED.into())),
+                Ok(Ok(found)) => {
                     let order = found.order.into_iter().map(str::to_owned).collect();
                     (0..found.faults).for_each(|_| self.count(Count::Fault, self.now));
                     order
                 }
-                Err(fault) => return self.over(&row, Outcome::Failed(fault.name().into())),
+                Ok(Err(fault)) => return self.over(&row, Outcome::Failed(fault.name().into())),
             }
         };
-        let (holding, faults) = engine::holding(&program, &self.customer, self.now);
+        let holding = net(self.turn.nets, || engine::holding(&program, &self.customer, self.now));
+        let Ok((holding, faults)) = holding else {
+            return self.over(&row, Outcome::Failed(PANICKED.into()));
+        };
         (0..faults).for_each(|_| self.count(Count::Fault, self.now));
         let (mut held, mut skipped) = (None, None);
         for touchpoint in order {
             let Some(outbound) = program.outbound.get(&touchpoint) else {
                 continue;
             };
-            match self.verdict(&program, outbound, &row, &holding) {
+            let verdict = net(self.turn.nets, || self.verdict(&program, outbound, &row, &holding));
+            let Ok(verdict) = verdict else {
+                let row = self.by(row, &touchpoint);
+                return self.over(&row, Outcome::Failed(PANICKED.into()));
+            };
+            match verdict {
                 Asked::Send(to) => {
                     let row = self.by(row, &touchpoint);
                     return self.send(&program, outbound, row, to);
@@ -184,28 +197,26 @@ impl Walk<'_, '_> {
         if !in_slot && adapter.is_none_or(|adapter| adapter.room == 0) {
             return self.hold(row, self.now + BUSY, "Busy");
         }
-        match claim(
-            self.turn.render.then_some(self.turn.keys),
-            program,
-            outbound,
-            &row,
-            &self.customer,
-            to,
-            self.now,
-        ) {
-            Ok(claim) => match self.stay(program, outbound, &row, &claim) {
-                Err(fault) => self.over(&row, Outcome::Failed(fault.name().into())),
-                Ok(()) if in_slot => {
+        let keys = self.turn.render.then_some(self.turn.keys);
+        let claimed = net(self.turn.nets, || {
+            claim(keys, program, outbound, &row, &self.customer, to, self.now)
+        });
+        match claimed.unwrap_or(Err(TurnError::Panicked)) {
+            Ok(claim) => match net(self.turn.nets, || self.stay(program, outbound, &row, &claim)) {
+                Err(_) => self.over(&row, Outcome::Failed(PANICKED.into())),
+                Ok(Err(fault)) => self.over(&row, Outcome::Failed(fault.name().into())),
+                Ok(Ok(())) if in_slot => {
                     self.contact(&row, outbound);
                     self.done.shown.extend(self.turn.trace.then_some(claim));
                     self.over(&row, Outcome::Sent)
                 }
-                Ok(()) => {
+                Ok(Ok(())) => {
                     self.take(row, outbound, claim);
                     None
                 }
             },
             Err(TurnError::Render) => self.over(&row, Outcome::Failed("RenderFailed".into())),
+            Err(TurnError::Panicked) => self.over(&row, Outcome::Failed(PANICKED.into())),
         }
     }
 

@@ -9,6 +9,7 @@ mod claim;
 mod dispatch;
 mod metrics;
 mod place;
+mod poison;
 pub mod programs;
 mod pump;
 pub mod turn;

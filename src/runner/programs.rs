@@ -95,7 +95,7 @@ pub fn row(manifests: &Manifests, program: &Program) -> serde_json::Result<Journ
 }
 
 fn manifests(body: &serde_json::Value) -> Result<Manifests> {
-    serde_json::from_value(body.clone()).map_err(|error| StoreError::Unreadable(format!("a program: {error}")))
+    serde_json::from_value(body.clone()).map_err(|error| StoreError::Unreadable(format!("a program: {error}").into()))
 }
 
 /// Opens the channels of the adapters that any revision uses, and closes those that none does. An adapter that cannot be opened (a Secret

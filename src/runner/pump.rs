@@ -209,6 +209,7 @@ impl Pump {
             in_flight: &self.in_flight,
             render: true,
             trace: false,
+            nets: true,
         };
         let result = self
             .store

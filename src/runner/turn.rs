@@ -8,6 +8,7 @@ pub use super::claim::Claim;
 use super::{
     ask::{OUTCOME_UNKNOWN, RESPONSE_INVALID, UNKNOWN, certain},
     dispatch::retries_unknown,
+    poison,
 };
 use crate::{
     clock::Micros,
@@ -33,6 +34,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 pub enum TurnError {
     #[error("the content cannot be rendered")]
     Render,
+    #[error("making the message panicked")]
+    Panicked,
 }
 
 /// The sweep that looks at every customer once, for the triggers that have no event.
@@ -65,6 +68,8 @@ pub struct Turn<'a> {
     pub render: bool,
     /// Whether [`Done::trace`] tells the round's way.
     pub trace: bool,
+    /// Whether a panic is caught and puts aside what caused it. A simulation goes without, so that a defect is seen.
+    pub nets: bool,
 }
 
 /// What a round gives.
@@ -94,7 +99,7 @@ impl Turn<'_> {
     pub fn take(&mut self, round: Round) -> Done {
         let mut done = Done::default();
         for customer in round.customers {
-            Walk::new(self, customer, round.now, &mut done).walk();
+            done.add(poison::walk(self, customer, round.now));
         }
         done
     }
@@ -105,6 +110,22 @@ impl Turn<'_> {
             .iter()
             .find(|lease| lease.shard == customer.shard())
             .map_or(0, |lease| lease.epoch)
+    }
+}
+
+impl Done {
+    /// With what another customer's turn gave.
+    fn add(&mut self, other: Self) {
+        let Self {
+            commit,
+            claims,
+            shown,
+            trace,
+        } = other;
+        self.commit.add(commit);
+        self.claims.extend(claims);
+        self.shown.extend(shown);
+        self.trace.extend(trace);
     }
 }
 
@@ -121,12 +142,14 @@ pub(super) struct Walk<'a, 't> {
     pub(super) consents: BTreeMap<String, policy::Consent>,
     pub(super) contacts: Vec<Contact>,
     pub(super) enrollments: Vec<Enrollment>,
-    before: Vec<Enrollment>,
+    pub(super) before: Vec<Enrollment>,
+    /// Whether the engine has been asked yet.
+    pub(super) moved: bool,
     pub(super) outbox: BTreeMap<MessageKey, OutboxRow>,
     /// What stays of what was said.
     pub(super) placed: Vec<Placed>,
     /// What the triggers last saw, and what they saw when the round began.
-    sighting: Sighting,
+    pub(super) sighting: Sighting,
     sighted_before: Sighting,
     given: CustomerTurnRest,
     pub(super) zone: Option<TimeZone>,
@@ -142,7 +165,7 @@ struct CustomerTurnRest {
 }
 
 impl<'a, 't> Walk<'a, 't> {
-    fn new(turn: &'a mut Turn<'t>, given: CustomerTurn, now: Micros, done: &'a mut Done) -> Self {
+    pub(super) fn new(turn: &'a mut Turn<'t>, given: CustomerTurn, now: Micros, done: &'a mut Done) -> Self {
         let CustomerTurn {
             customer,
             contacts,
@@ -175,6 +198,7 @@ impl<'a, 't> Walk<'a, 't> {
             consents: customer.consents,
             contacts,
             before: enrollments.clone(),
+            moved: false,
             enrollments,
             outbox: outbox.into_iter().map(|row| (row.key, row)).collect(),
             placed,
@@ -194,7 +218,7 @@ impl<'a, 't> Walk<'a, 't> {
         walk
     }
 
-    fn walk(mut self) {
+    pub(super) fn walk(mut self) {
         // Before anything is claimed in this round: what is claimed now is no orphan.
         self.adopt_orphans();
         for handed in std::mem::take(&mut self.given.outcomes) {
@@ -381,13 +405,13 @@ impl<'a, 't> Walk<'a, 't> {
             if let Some(news) = self.news(&input) {
                 self.apply_uncounted(&news, &mut inputs);
             }
-            let turn = engine::apply(
-                self.turn.programs,
-                &mut self.enrollments,
-                &input,
-                &self.customer,
-                self.now,
-            );
+            let turn = match self.in_engine(&input) {
+                Ok(turn) => turn,
+                Err(fell) => {
+                    self.put_input_aside(input, &fell);
+                    continue;
+                }
+            };
             let counted = match (turn.disposition, &input) {
                 (Some(did), Input::Look { look, .. }) if look.changed => Some((Count::Changed(did), None)),
                 (None | Some(Disposition::Ignored(Ignored::Unchanged)), Input::Look { .. }) | (None, _) => None,
@@ -408,14 +432,10 @@ impl<'a, 't> Walk<'a, 't> {
 
     /// Applies what was not accepted from outside: the books of events know nothing of it.
     pub(super) fn apply_uncounted(&mut self, input: &Input, inputs: &mut VecDeque<Input>) {
-        let turn = engine::apply(
-            self.turn.programs,
-            &mut self.enrollments,
-            input,
-            &self.customer,
-            self.now,
-        );
-        self.act(turn.actions, inputs);
+        // What became of a message is told here as well as by the outcome itself, which is what matters.
+        if let Ok(turn) = self.in_engine(input) {
+            self.act(turn.actions, inputs);
+        }
     }
 
     fn act(&mut self, actions: Vec<Action>, inputs: &mut VecDeque<Input>) {

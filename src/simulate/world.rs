@@ -541,6 +541,7 @@ impl World {
             in_flight: &crew.in_flight,
             render: self.settings.render,
             trace: self.settings.trace,
+            nets: false,
         };
         let mut handing: Vec<(MessageRow, Claim)> = Vec::new();
         let (mut shown, mut ending): (Vec<(MessageRow, Claim)>, Vec<Claim>) = (Vec::new(), Vec::new());

@@ -4,6 +4,7 @@
 //! caller gives. Whoever changes a customer holds that customer's row lock, so events, consent, caps and attributes of one customer are serial.
 //! Knows no Kubernetes, no channel, no HTTP.
 
+mod aside;
 mod join;
 pub mod memory;
 pub mod placed;
@@ -12,6 +13,7 @@ pub mod row;
 mod rules;
 
 pub use crate::engine::state::Sighting;
+pub use aside::{Aside, AsideReason, PutBack};
 pub use placed::{InSlot, Placed};
 pub use row::*;
 
@@ -31,7 +33,36 @@ pub enum StoreError {
     Unavailable(String),
     /// A row does not open or does not parse: another key, or another version wrote it.
     #[error("the store holds a row that cannot be read: {0}")]
-    Unreadable(String),
+    Unreadable(Unreadable),
+}
+
+/// What cannot be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{what}")]
+pub struct Unreadable {
+    /// Without personal data.
+    pub what: String,
+    /// Which row it is, where it is one.
+    pub row: Option<UnreadableRow>,
+}
+
+/// A row by its table and the parts of its key, pseudonyms among them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnreadableRow {
+    pub table: &'static str,
+    pub key: Vec<Vec<u8>>,
+}
+
+impl From<String> for Unreadable {
+    fn from(what: String) -> Self {
+        Self { what, row: None }
+    }
+}
+
+impl From<&str> for Unreadable {
+    fn from(what: &str) -> Self {
+        what.to_owned().into()
+    }
 }
 
 pub type Result<T> = std::result::Result<T, StoreError>;
@@ -111,6 +142,11 @@ pub trait Store: Send + Sync + 'static {
     /// Removes a row from the quarantine, and takes it back from the count of its reason: it is about to be offered anew. (Rows that a round
     /// put aside were accepted, and stay counted so.)
     async fn release(&self, namespace: &str, id: i64) -> Result<Option<Quarantined>>;
+    /// Puts back what a round put aside (see [`Aside`]): an event into the journey's inbox, behind what is there, under its customer's name of now; a
+    /// row as it was. It leaves the quarantine, and the journey's count of its reason. Nothing happens to what the gateway put aside.
+    async fn put_back(&self, namespace: &str, id: i64) -> Result<PutBack>;
+    /// Forgets a row of the quarantine for good; its count stays. None: it is not there.
+    async fn discard(&self, namespace: &str, id: i64) -> Result<Option<Quarantined>>;
     /// Gateway counts (accepted, duplicate, quarantined:REASON, followed, changed) by name and hour.
     async fn intake_counts(&self, namespace: &str) -> Result<Counts>;
     /// A message by its key, whether its outcome is known or not.

@@ -447,6 +447,50 @@ pub struct RoundCommit {
     pub quarantined: Vec<Quarantined>,
 }
 
+impl RoundCommit {
+    /// With what is to be written of another customer.
+    pub fn add(&mut self, other: Self) {
+        let Self {
+            consumed,
+            enrollments,
+            ended,
+            enrollments_gone,
+            admitted,
+            sightings,
+            attributes,
+            hops,
+            outbox,
+            outbox_gone,
+            messages,
+            contacts,
+            contacts_gone,
+            placed,
+            placed_gone,
+            counts,
+            quarantined,
+        } = other;
+        self.consumed.extend(consumed);
+        self.enrollments.extend(enrollments);
+        self.ended.extend(ended);
+        self.enrollments_gone.extend(enrollments_gone);
+        self.admitted += admitted;
+        self.sightings.extend(sightings);
+        self.attributes.extend(attributes);
+        self.hops.extend(hops);
+        self.outbox.extend(outbox);
+        self.outbox_gone.extend(outbox_gone);
+        self.messages.extend(messages);
+        self.contacts.extend(contacts);
+        self.contacts_gone.extend(contacts_gone);
+        self.placed.extend(placed);
+        self.placed_gone.extend(placed_gone);
+        for (count, n) in counts.0 {
+            *self.counts.0.entry(count).or_default() += n;
+        }
+        self.quarantined.extend(quarantined);
+    }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RoundResult {
     /// Nothing was to be done.
@@ -455,8 +499,8 @@ pub enum RoundResult {
     Committed { full: bool },
     /// The leases are not ours any more, or the journey is stopped or gone; nothing was written.
     Fenced,
-    /// The journey does not stand as [`RoundRequest::current`] says (suspended, or another revision): read the programs again. Nothing was
-    /// written.
+    /// The journey does not stand as [`RoundRequest::current`] says (suspended, or another revision): read the programs again; or rows that
+    /// could not be read were put aside. Nothing else was written.
     Changed,
 }
 

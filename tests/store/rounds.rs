@@ -3,10 +3,13 @@
 use super::{bench::*, messages::contact};
 use journey::{
     clock::{HOUR, SECOND},
-    engine::state::Ending,
+    engine::state::{Ending, Event},
     kpi::Counts,
     personal::Personal,
-    store::{Backlog, Current, EndedRow, JourneyRow, OutboxState, Quarantined, RoundCommit, RoundRequest, RoundResult},
+    store::{
+        Aside, AsideReason, Backlog, Current, EndedRow, JourneyRow, OutboxState, PutBack, Quarantined, RoundCommit,
+        RoundRequest, RoundResult,
+    },
 };
 use serde_json::json;
 use std::{
@@ -412,6 +415,85 @@ pub async fn a_backlog_says_how_much_waits(bench: Bench) {
         }
     );
     bench.store.ping().await.unwrap();
+}
+
+pub async fn what_a_round_put_aside_is_put_back_into_its_journey(bench: Bench) {
+    let bench = bench.with_journey().await;
+    let hold = bench.join(owner(1)).await;
+    let event = bench.arrival(1, person(1)).await;
+    bench.accept(&[event]).await;
+    let (mut came, mut at) = (None, 0);
+    let aside = |customer, event: Event, at| {
+        Aside::Event { customer, event }.of_journey(WELCOME, AsideReason::Panicked, "at engine.rs:1".into(), at)
+    };
+    let ignored = "event:ignored:Panicked";
+    let result = bench.round(&hold, |round| {
+        let (_, event) = round.customers[0].inbox[0].clone();
+        (came, at) = (Some(event.clone()), round.now);
+        let mut counts = Counts::default();
+        counts.add(ignored.into(), round.now, 1);
+        let quarantined = vec![aside(person(1), event, round.now)];
+        let consumed = sequences(&round);
+        RoundCommit {
+            consumed,
+            counts,
+            quarantined,
+            ..RoundCommit::default()
+        }
+    });
+    assert!(matches!(result.await, RoundResult::Committed { .. }));
+    assert_eq!(bench.store.counts(SHOP, WELCOME).await.unwrap().total(ignored), 1);
+    let (id, row) = bench.store.quarantined(SHOP, 0, 10).await.unwrap()[0].clone();
+    assert_eq!(
+        Aside::read(&row).map(|(journey, reason, _)| (journey, reason)),
+        Some((WELCOME.into(), AsideReason::Panicked))
+    );
+
+    // Behind what has come meanwhile; whatever gave it is counted when it comes again.
+    let event = bench.arrival(2, person(1)).await;
+    bench.accept(&[event]).await;
+    assert_eq!(bench.store.put_back(SHOP, id).await.unwrap(), PutBack::Done);
+    assert_eq!(bench.store.put_back(SHOP, id).await.unwrap(), PutBack::Gone);
+    assert_eq!(bench.store.counts(SHOP, WELCOME).await.unwrap().total(ignored), 0);
+    let round = bench.look(&hold, &request()).await.unwrap();
+    let inbox = &round.customers[0].inbox;
+    assert_eq!((inbox.len(), &inbox[1].1), (2, &came.clone().unwrap()));
+
+    // What the gateway put aside is its own; what is dropped stays counted.
+    let own = Quarantined {
+        reason: "NoTouchpoint".into(),
+        source: "web".into(),
+        ..row.clone()
+    };
+    bench.store.quarantine(SHOP, &[own]).await.unwrap();
+    let (id, _) = bench.store.quarantined(SHOP, 0, 10).await.unwrap()[0].clone();
+    assert_eq!(bench.store.put_back(SHOP, id).await.unwrap(), PutBack::NotOfARound);
+    assert_eq!(
+        bench.store.discard(SHOP, id).await.unwrap().map(|row| row.source),
+        Some("web".into())
+    );
+    assert_eq!(bench.store.discard(SHOP, id).await.unwrap(), None);
+    assert_eq!(
+        bench
+            .store
+            .intake_counts(SHOP)
+            .await
+            .unwrap()
+            .total("quarantined:NoTouchpoint"),
+        1
+    );
+
+    // Of a journey that is gone nothing is put back.
+    bench
+        .round(&hold, |round| RoundCommit {
+            quarantined: vec![aside(person(1), came.clone().unwrap(), at)],
+            ..consume(round)
+        })
+        .await;
+    bench.store.stop_journey(SHOP, WELCOME).await.unwrap();
+    let (id, _) = bench.store.quarantined(SHOP, 0, 10).await.unwrap()[0].clone();
+    assert_eq!(bench.store.put_back(SHOP, id).await.unwrap(), PutBack::NoJourney);
+    assert_eq!(bench.store.quarantined(SHOP, 0, 10).await.unwrap().len(), 1, "it stays");
 }
 
 pub async fn events_that_a_journey_could_not_apply_are_put_aside(bench: Bench) {

@@ -202,7 +202,7 @@ pub(super) fn strike(
 }
 
 impl Journey {
-    fn deliver(&mut self, sequence: i64, customer: CustomerKey, event: Event) {
+    pub(super) fn deliver(&mut self, sequence: i64, customer: CustomerKey, event: Event) {
         self.inbox.insert(sequence, customer);
         self.inbox_of.entry(customer).or_default().insert(sequence, event);
     }

@@ -1,5 +1,6 @@
 //! The store in memory: for `journey dev`, simulations and tests. One mutex, so everything is serial; nothing survives the process.
 
+mod aside;
 mod chain;
 mod intake;
 mod join;
@@ -10,8 +11,8 @@ mod stepping;
 
 use super::{
     Admissions, Arrival, Backlog, Customer, Due, EnrollmentRow, Hold, Imported, InSlot, JourneyRow, Learn, MessageRow,
-    NamespacePrograms, News, OutboxRow, Quarantined, Receipt, Result, RoundRequest, RoundResult, Sighting, Store,
-    StoredJourney, Work,
+    NamespacePrograms, News, OutboxRow, PutBack, Quarantined, Receipt, Result, RoundRequest, RoundResult, Sighting,
+    Store, StoredJourney, Work,
 };
 use crate::{
     clock::{Clock, Micros},
@@ -359,6 +360,16 @@ impl Store for Memory {
 
     async fn release(&self, namespace: &str, id: i64) -> Result<Option<Quarantined>> {
         Ok(intake::release(&mut self.state(), namespace, id))
+    }
+
+    async fn put_back(&self, namespace: &str, id: i64) -> Result<PutBack> {
+        let (done, woken) = aside::put_back(&mut self.state(), namespace, id);
+        self.wake(namespace, woken);
+        Ok(done)
+    }
+
+    async fn discard(&self, namespace: &str, id: i64) -> Result<Option<Quarantined>> {
+        Ok(aside::discard(&mut self.state(), namespace, id))
     }
 
     async fn intake_counts(&self, namespace: &str) -> Result<Counts> {

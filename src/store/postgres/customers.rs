@@ -58,6 +58,19 @@ pub(super) async fn lock(
     namespace: &str,
     which: &BTreeSet<CustomerKey>,
 ) -> Result<Customers> {
+    match lock_readable(tx, keys, namespace, which).await? {
+        (_, Some((_, error))) => Err(error),
+        (customers, None) => Ok(customers),
+    }
+}
+
+/// The same without those whose rows do not open, who are given with the error of one of them.
+pub(super) async fn lock_readable(
+    tx: &Transaction<'_>,
+    keys: &Keys,
+    namespace: &str,
+    which: &BTreeSet<CustomerKey>,
+) -> Result<(Customers, Option<(BTreeSet<CustomerKey>, StoreError)>)> {
     // In the order of keys, in which they are locked.
     let which: Vec<&[u8]> = which.iter().map(|key| key.0.as_slice()).collect();
     let rows = sql::rows(
@@ -67,15 +80,21 @@ pub(super) async fn lock(
         &[&namespace, &which],
     )
     .await?;
-    let mut customers = Customers::new();
+    let (mut customers, mut unreadable) = (Customers::new(), None);
     for row in &rows {
         let key = seal::customer_key(row.get(0))?;
-        let known: SealedCustomer = seal::open(keys, &seal::customer(&[namespace.as_bytes(), &key.0]), row.get(1))?;
+        let known = seal::open(keys, &seal::customer(&[namespace.as_bytes(), &key.0]), row.get(1));
         let SealedCustomer {
             id,
             anonymous,
             attributes,
-        } = known;
+        } = match known {
+            Ok(known) => known,
+            Err(error) => {
+                unreadable.get_or_insert((BTreeSet::new(), error)).0.insert(key);
+                continue;
+            }
+        };
         customers.insert(
             key,
             Customer {
@@ -100,7 +119,7 @@ pub(super) async fn lock(
             );
         }
     }
-    Ok(customers)
+    Ok((customers, unreadable))
 }
 
 /// What is new about a customer.

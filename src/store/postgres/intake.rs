@@ -441,12 +441,10 @@ pub(super) async fn quarantined(
 
 pub(super) async fn release(client: &mut Object, keys: &Keys, namespace: &str, id: i64) -> Result<Option<Quarantined>> {
     let tx = client.transaction().await?;
-    let take = format!("DELETE FROM quarantine WHERE namespace = $1 AND id = $2 RETURNING {QUARANTINED}");
-    let Some(row) = sql::maybe(&tx, &take, &[&namespace, &id]).await? else {
+    let Some((released, counted)) = take_out(&tx, keys, namespace, id).await? else {
         return Ok(None);
     };
-    let released = aside(keys, namespace, &row)?;
-    if row.get(6) {
+    if counted {
         let mut counts = Counts::default();
         counts.add(
             IntakeCount::Quarantined {
@@ -460,6 +458,19 @@ pub(super) async fn release(client: &mut Object, keys: &Keys, namespace: &str, i
     }
     tx.commit().await?;
     Ok(Some(released))
+}
+
+/// Takes a row out of the quarantine; with whether intake counts know it.
+pub(super) async fn take_out(
+    tx: &Transaction<'_>,
+    keys: &Keys,
+    namespace: &str,
+    id: i64,
+) -> Result<Option<(Quarantined, bool)>> {
+    let take = format!("DELETE FROM quarantine WHERE namespace = $1 AND id = $2 RETURNING {QUARANTINED}");
+    let row = sql::maybe(tx, &take, &[&namespace, &id]).await?;
+    row.map(|row| Ok((aside(keys, namespace, &row)?, row.get(6))))
+        .transpose()
 }
 
 fn aside(keys: &Keys, namespace: &str, row: &tokio_postgres::Row) -> Result<Quarantined> {

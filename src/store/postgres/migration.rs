@@ -90,7 +90,7 @@ pub(super) async fn migrate(client: &mut Object) -> Result<()> {
                     "schema version {} ({}) is not the one that this version made",
                     migration.version, migration.name
                 );
-                return Err(StoreError::Unreadable(what));
+                return Err(StoreError::Unreadable(what.into()));
             }
             None => {
                 tx.batch_execute(migration.sql).await?;

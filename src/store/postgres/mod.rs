@@ -5,6 +5,7 @@
 //! by shard, the places of a paced journey, customers by key, what hangs on a customer, event keys, counts by name.
 
 mod alias;
+mod aside;
 mod chain;
 mod commit;
 mod connection;
@@ -23,8 +24,8 @@ mod sql;
 mod wake;
 
 use super::{
-    Arrival, Backlog, Due, Hold, Imported, InSlot, JourneyRow, Learn, MessageRow, NamespacePrograms, News, Quarantined,
-    Receipt, Result, RoundRequest, RoundResult, Store, StoreError, Work,
+    Arrival, Backlog, Due, Hold, Imported, InSlot, JourneyRow, Learn, MessageRow, NamespacePrograms, News, PutBack,
+    Quarantined, Receipt, Result, RoundRequest, RoundResult, Store, StoreError, Work,
 };
 use crate::{
     clock::Micros,
@@ -174,6 +175,16 @@ impl Store for Postgres {
 
     async fn release(&self, namespace: &str, id: i64) -> Result<Option<Quarantined>> {
         on!(self, PATIENCE, client => intake::release(client, &self.keys, namespace, id))
+    }
+
+    async fn put_back(&self, namespace: &str, id: i64) -> Result<PutBack> {
+        let (done, journey) = on!(self, PATIENCE, client => aside::put_back(client, &self.keys, namespace, id))?;
+        self.wake.tell(namespace, journey);
+        Ok(done)
+    }
+
+    async fn discard(&self, namespace: &str, id: i64) -> Result<Option<Quarantined>> {
+        on!(self, PATIENCE, client => aside::discard(client, &self.keys, namespace, id))
     }
 
     async fn intake_counts(&self, namespace: &str) -> Result<Counts> {

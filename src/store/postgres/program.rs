@@ -268,7 +268,7 @@ pub(super) async fn programs(client: &mut Object, namespace: &str, known: i64) -
 }
 
 fn parse(text: &str) -> Result<serde_json::Value> {
-    serde_json::from_str(text).map_err(|error| StoreError::Unreadable(format!("a program: {error}")))
+    serde_json::from_str(text).map_err(|error| StoreError::Unreadable(format!("a program: {error}").into()))
 }
 
 async fn changed(tx: &Transaction<'_>, namespace: &str) -> Result<()> {

@@ -4,7 +4,7 @@
 //! counts by name. Everybody follows it, so nobody waits in a circle.
 
 use super::{
-    alias, chain, commit, customers, door,
+    alias, aside, chain, commit, customers, door,
     intake::{self, Customers},
     look::{self, Progress},
     news, placed, program,
@@ -16,8 +16,8 @@ use crate::{
     keys::{CustomerKey, Keys},
     policy::Contact,
     store::{
-        Current, CustomerTurn, Hold, OutboxRow, OutboxState, Result, Round, RoundCommit, RoundRequest, RoundResult,
-        StoreError, Work, rules,
+        Current, CustomerTurn, Hold, Lease, OutboxRow, OutboxState, Result, Round, RoundCommit, RoundRequest,
+        RoundResult, StoreError, Work, rules,
     },
 };
 use deadpool_postgres::{Object, Transaction};
@@ -26,6 +26,30 @@ use tokio_postgres::types::ToSql;
 
 /// Gives the journeys, too, that have something to do because of it.
 pub(super) async fn round(
+    client: &mut Object,
+    keys: &Keys,
+    hold: &Hold,
+    request: &RoundRequest,
+    work: Work<'_>,
+) -> Result<(RoundResult, BTreeSet<String>)> {
+    let unreadable = match round_of_readable(client, keys, hold, request, work).await {
+        Err(StoreError::Unreadable(unreadable)) => unreadable,
+        done => return done,
+    };
+    // What one customer has there holds up nobody else: the next round goes without it.
+    let moved = match &unreadable.row {
+        Some(row) => aside::put_aside(client, keys, hold, row).await?,
+        None => false,
+    };
+    if moved {
+        // Outcomes that the caller brought are not written: it keeps them.
+        Ok((RoundResult::Changed, BTreeSet::new()))
+    } else {
+        Err(StoreError::Unreadable(unreadable))
+    }
+}
+
+async fn round_of_readable(
     client: &mut Object,
     keys: &Keys,
     hold: &Hold,
@@ -60,7 +84,7 @@ async fn try_round(
     let tx = client.transaction().await?;
     let look = Look::new(&tx, keys, hold);
     program::shared(&tx, &hold.namespace).await?;
-    if !look.fence().await? {
+    if !fence(&tx, hold).await? {
         return Ok(Tried::Done(RoundResult::Fenced, nobody));
     }
     let Some(standing) = look.standing().await? else {
@@ -74,7 +98,12 @@ async fn try_round(
     if chosen.is_empty() && sweeps.rest() {
         return Ok(Tried::Done(RoundResult::Idle, nobody));
     }
-    let locked = customers::lock(&tx, keys, &hold.namespace, &chosen).await?;
+    let (locked, unreadable) = customers::lock_readable(&tx, keys, &hold.namespace, &chosen).await?;
+    if let Some((who, error)) = unreadable
+        && !aside::can_be_spared(&tx, keys, hold, &who).await?
+    {
+        return Err(error);
+    }
     if let Some(request) = look.joined(request, &locked).await? {
         return Ok(Tried::Joined(request));
     }
@@ -112,6 +141,22 @@ async fn try_round(
     woken.extend(chain::tell(&tx, keys, hold, &known, &commit, now).await?);
     tx.commit().await?;
     Ok(Tried::Done(RoundResult::Committed { full }, woken))
+}
+
+/// Whether the leases are ours; then they stay so until the transaction ends.
+pub(super) async fn fence(tx: &Transaction<'_>, hold: &Hold) -> Result<bool> {
+    let shards: Vec<i16> = hold.shards.iter().map(|lease| i16::from(lease.shard)).collect();
+    let rows = sql::rows(
+        tx,
+        "SELECT l.shard, l.epoch FROM lease l \
+         WHERE l.namespace = $1 AND l.journey = $2 AND l.shard = ANY($3) AND l.owner = $4 \
+         AND l.until > (extract(epoch FROM clock_timestamp()) * 1000000)::bigint ORDER BY l.shard FOR SHARE",
+        &[&hold.namespace, &hold.journey, &shards, &hold.owner],
+    )
+    .await?;
+    let ours: BTreeMap<i16, i64> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
+    let is_ours = |lease: &Lease| ours.get(&i16::from(lease.shard)) == Some(&lease.epoch);
+    Ok(hold.shards.iter().all(is_ours))
 }
 
 /// Where the round's sweeps have come.
@@ -166,24 +211,6 @@ impl<'a> Look<'a> {
             shards,
             epochs: hold.shards.iter().map(|lease| lease.epoch).collect(),
         }
-    }
-
-    /// Whether the leases are ours; then they stay so until the transaction ends.
-    async fn fence(&self) -> Result<bool> {
-        let rows = sql::rows(
-            self.tx,
-            "SELECT l.shard, l.epoch FROM lease l \
-             WHERE l.namespace = $1 AND l.journey = $2 AND l.shard = ANY($3) AND l.owner = $4 \
-             AND l.until > (extract(epoch FROM clock_timestamp()) * 1000000)::bigint ORDER BY l.shard FOR SHARE",
-            &[&self.hold.namespace, &self.hold.journey, &self.shards, &self.hold.owner],
-        )
-        .await?;
-        let ours: BTreeMap<i16, i64> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
-        Ok(self
-            .shards
-            .iter()
-            .zip(&self.epochs)
-            .all(|(shard, epoch)| ours.get(shard) == Some(epoch)))
     }
 
     /// The request by the customers of now; None: everybody who is asked for is there, or was never.

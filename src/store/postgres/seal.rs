@@ -4,7 +4,7 @@ use crate::{
     engine::state::Properties,
     keys::{CustomerKey, Keys},
     personal::Personal,
-    store::{Result, StoreError},
+    store::{Result, StoreError, Unreadable, UnreadableRow},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
@@ -26,23 +26,39 @@ impl Place<'_> {
 }
 
 pub(super) fn seal<T: Serialize>(keys: &Keys, place: &Place<'_>, value: &T) -> Result<Vec<u8>> {
-    let plain = serde_json::to_vec(value).map_err(|_| unreadable(place))?;
+    let plain = serde_json::to_vec(value).map_err(|_| odd(place))?;
     Ok(keys.seal(&place.context(), &plain))
 }
 
 pub(super) fn open<T: DeserializeOwned>(keys: &Keys, place: &Place<'_>, sealed: &[u8]) -> Result<T> {
     let plain = keys
         .open(&place.context(), sealed)
-        .map_err(|error| StoreError::Unreadable(format!("{}: {error}", place.table)))?;
-    serde_json::from_slice(&plain).map_err(|_| unreadable(place))
+        .map_err(|error| unreadable(place, format!("{}: {error}", place.table)))?;
+    serde_json::from_slice(&plain).map_err(|_| odd(place))
+}
+
+/// Whether it was sealed with these keys.
+pub(super) fn decrypts(keys: &Keys, place: &Place<'_>, sealed: &[u8]) -> bool {
+    keys.open(&place.context(), sealed).is_ok()
 }
 
 /// Without the parser's words: they may quote the value.
-fn unreadable(place: &Place<'_>) -> StoreError {
-    StoreError::Unreadable(format!(
+fn odd(place: &Place<'_>) -> StoreError {
+    let what = format!(
         "a sealed column of table {} is not what this version writes",
         place.table
-    ))
+    );
+    unreadable(place, what)
+}
+
+fn unreadable(place: &Place<'_>, what: String) -> StoreError {
+    StoreError::Unreadable(Unreadable {
+        what,
+        row: Some(UnreadableRow {
+            table: place.table,
+            key: place.key.iter().map(|part| part.to_vec()).collect(),
+        }),
+    })
 }
 
 /// What the column of a customer says.
