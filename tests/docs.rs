@@ -40,6 +40,7 @@ fn every_reason_is_documented_and_every_documented_reason_exists() {
         "src/runner/turn.rs",
         "src/runner/ask.rs",
         "src/runner/poison.rs",
+        "src/store/by_hand.rs",
         "src/runner/dispatch.rs",
         "src/channel",
     ] {

@@ -1103,3 +1103,85 @@ async fn who_waits_at_the_door_comes_in_when_the_pace_is_taken_away() {
     assert_eq!(world.count("entered").await, 3);
     world.the_books_balance().await;
 }
+
+#[tokio::test]
+async fn a_message_that_failed_goes_out_when_it_is_tried_again_by_hand() {
+    let mut world = World::new().await;
+    world.import("ann", Some(true)).await;
+    world.event("ann", "cart-updated", cart("ann")).await;
+    world.later(0).await;
+    world.later(HOUR).await;
+    let gave_up = |_: &Claim| Fate::Known(Outcome::Failed("GaveUp".into()));
+    let claim = world.answer(gave_up(&world.claims[0])).await;
+    world.the_books_balance().await;
+    assert_eq!(world.count("ended:Failed").await, 1, "send.otherwise led to an exit");
+    assert_eq!(world.count("failed:reminder:GaveUp").await, 1);
+
+    let retried = world.store.retry(NS, "cart", claim.key).await.unwrap();
+    assert_eq!(retried, journey::store::Retried::Done);
+    world.the_books_balance().await;
+    world.round(vec![]).await;
+    assert_eq!(world.claims[0].key, claim.key, "the same key");
+    assert_eq!(world.claims[0].attempt, 1, "and all the attempts of a new one");
+    world.answer(Fate::Known(Outcome::Sent)).await;
+    assert_eq!(
+        (
+            world.count("sent:reminder").await,
+            world.count("failed:reminder:GaveUp").await
+        ),
+        (1, 0)
+    );
+    assert_eq!(
+        world.count("ended:Failed").await,
+        1,
+        "its enrollment does not hear of it"
+    );
+    world.the_books_balance().await;
+}
+
+#[tokio::test]
+async fn a_message_tried_again_asks_for_consent_and_goes_to_nobody_whom_an_exit_took_out() {
+    let mut world = World::new().await;
+    for (user, leaves) in [("ann", false), ("bob", true)] {
+        world.import(user, Some(true)).await;
+        world.event(user, "cart-updated", cart(user)).await;
+        world.later(0).await;
+        world.later(HOUR).await;
+        if leaves {
+            // The order comes while the message is under way.
+            world.event(user, "order-placed", cart(user)).await;
+            world.round(vec![]).await;
+        }
+        let claim = world.answer(Fate::Known(Outcome::Failed("GaveUp".into()))).await;
+        world.import(user, (!leaves).then_some(false)).await;
+        world.clock.advance(SECOND);
+        let retried = world.store.retry(NS, "cart", claim.key).await.unwrap();
+        assert_eq!(retried, journey::store::Retried::Done);
+        world.round(vec![]).await;
+        assert!(world.claims.is_empty());
+        world.the_books_balance().await;
+    }
+    assert_eq!(world.count("skipped:reminder:NoConsent").await, 1);
+    assert_eq!(world.count("skipped:reminder:Withdrawn").await, 1);
+}
+
+#[tokio::test]
+async fn a_message_dropped_by_hand_is_skipped_and_its_enrollment_goes_on() {
+    let mut world = World::new().await;
+    world.room = 0;
+    world.import("ann", Some(true)).await;
+    world.event("ann", "cart-updated", cart("ann")).await;
+    world.later(0).await;
+    world.later(HOUR).await;
+    let row = world.store.outbox(NS).remove(0).1;
+    let dropped = world
+        .store
+        .drop_message(NS, "cart", row.customer, row.key)
+        .await
+        .unwrap();
+    assert_eq!(dropped, journey::store::Dropped::Done);
+    world.round(vec![]).await;
+    assert_eq!(world.count("skipped:reminder:Dropped").await, 1);
+    assert_eq!(world.count("ended:Failed").await, 1, "send.otherwise");
+    world.the_books_balance().await;
+}

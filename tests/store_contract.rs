@@ -6,6 +6,8 @@ mod bench;
 #[path = "support/postgres.rs"]
 mod postgres;
 
+#[path = "store/by_hand.rs"]
+mod by_hand;
 #[path = "store/door.rs"]
 mod door;
 #[path = "store/intake.rs"]
@@ -98,6 +100,10 @@ contract! {
         outcomes_are_told_once_and_only_to_the_holder
         contacts_count_across_journeys_until_they_are_taken_back
         messages_are_found_by_their_key;
+    by_hand:
+        a_message_that_failed_waits_again_under_its_key
+        a_message_whose_fate_is_unknown_is_uncertain_when_it_is_tried_again
+        only_a_message_that_waits_is_dropped;
     placed:
         a_slot_holds_what_was_placed_until_it_is_taken_out
         what_was_dismissed_stays_and_is_not_given_again

@@ -9,6 +9,7 @@ pub mod gateway;
 pub mod graph;
 pub mod import;
 pub mod operator;
+pub mod outbox;
 pub mod quarantine;
 pub mod runner;
 pub mod schema;
@@ -83,6 +84,8 @@ enum Command {
     Import(import::ImportArgs),
     /// Events that were put aside: list, show, replay, drop
     Quarantine(quarantine::QuarantineArgs),
+    /// Messages of a journey that wait or have failed: list, show, retry, drop
+    Outbox(outbox::OutboxArgs),
     /// Measure what the data plane carries on this machine, with real processes
     Bench(bench::Args),
     /// Render a touchpoint with sample data and send it through its real adapter, outside every count
@@ -122,6 +125,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Schema { output } => schema::run(output.as_deref()).map(done),
         Command::Import(command) => import::run(command).await,
         Command::Quarantine(command) => quarantine::run(command).await,
+        Command::Outbox(command) => outbox::run(command).await,
         Command::Bench(args) => bench::run(args).await,
         Command::SendTest(args) => send_test::run(args).await,
     }

@@ -47,7 +47,7 @@ enum Command {
     },
     /// Offers events again by the same checks as new ones; what a journey's round put aside, the journey gets again
     Replay {
-        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        #[arg(required_unless_present = "all", conflicts_with_all = ["all", "reason", "source"])]
         id: Option<i64>,
         /// All of them
         #[arg(long)]
@@ -59,7 +59,7 @@ enum Command {
     },
     /// Forgets events for good; they stay counted as quarantined
     Drop {
-        #[arg(required_unless_present = "all", conflicts_with = "all")]
+        #[arg(required_unless_present = "all", conflicts_with_all = ["all", "reason", "source"])]
         id: Option<i64>,
         /// All of them
         #[arg(long)]
@@ -75,10 +75,10 @@ enum Command {
 #[derive(Debug, Clone, Default, clap::Args)]
 struct Which {
     /// Only with this reason: Malformed, NoTouchpoint, NotFrom, SchemaViolation, NoCustomer, Panicked, Unreadable, ...
-    #[arg(long, conflicts_with = "id")]
+    #[arg(long)]
     reason: Option<String>,
     /// Only what came by this adapter, or what a journey's round put aside: journey/NAME
-    #[arg(long, conflicts_with = "id")]
+    #[arg(long)]
     source: Option<String>,
 }
 

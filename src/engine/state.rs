@@ -145,6 +145,17 @@ impl Enrollment {
         !matches!(self.standing, Standing::Ended { .. })
     }
 
+    /// Whether it came to the end of its steps, and no exit or choice took the customer out.
+    pub fn has_walked_through(&self) -> bool {
+        match self.standing {
+            Standing::Ended { outcome, .. } => match outcome {
+                Ending::Completed | Ending::Failed => true,
+                Ending::Converted | Ending::Disqualified | Ending::OptedOut | Ending::Merged => false,
+            },
+            Standing::Waiting { .. } | Standing::Sending { .. } | Standing::Paced { .. } => false,
+        }
+    }
+
     /// Whether it ended because the customer had an older one: what it would reach, that one reaches.
     pub fn is_merged(&self) -> bool {
         let merged = Ending::Merged;

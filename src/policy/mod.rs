@@ -190,6 +190,8 @@ pub enum SkipReason {
     NoCandidate,
     /// The journey is gone, or an exit took the customer out first.
     Withdrawn,
+    /// It was dropped by hand while it waited.
+    Dropped,
 }
 
 impl SkipReason {
@@ -206,6 +208,7 @@ impl SkipReason {
             Self::Expired => "Expired",
             Self::NoCandidate => "NoCandidate",
             Self::Withdrawn => "Withdrawn",
+            Self::Dropped => "Dropped",
         }
     }
 }

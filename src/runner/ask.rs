@@ -17,7 +17,7 @@ use crate::{
     kpi::Count,
     personal::Personal,
     policy::{self, Contact, Facts, HoldReason, SkipReason, Verdict},
-    store::{MessageRow, OutboxRow, OutboxState},
+    store::{DROPPED, MessageRow, OUTCOME_UNKNOWN, OutboxRow, OutboxState},
 };
 use std::collections::BTreeSet;
 
@@ -28,8 +28,6 @@ pub(super) const NOT_OPEN: Micros = 5 * SECOND;
 pub const UNKNOWN: &str = "Unknown";
 /// Reason of a message that was taken, and whose answer is not what was asked for.
 pub const RESPONSE_INVALID: &str = "ResponseInvalid";
-/// Reason of a message whose fate cannot be known and is not tried again.
-pub const OUTCOME_UNKNOWN: &str = "OutcomeUnknown";
 
 impl Walk<'_, '_> {
     /// A step asks for a message: the policy is asked at once. Gives the outcome when it is known already.
@@ -67,6 +65,7 @@ impl Walk<'_, '_> {
             with,
             requested_at: self.now,
             attempts: 0,
+            again: false,
             uncertain: false,
             ends: None,
             state: OutboxState::Held {
@@ -85,6 +84,10 @@ impl Walk<'_, '_> {
             self.tell_end(row);
             return None;
         }
+        if matches!(&row.state, OutboxState::Held { why, .. } if why == DROPPED) {
+            return self.over(&row, Outcome::Skipped(SkipReason::Dropped.name().into()));
+        }
+        let row = self.by_a_program(row);
         let program = self.turn.programs.revisions.get(&row.revision).cloned();
         let Some(program) = program.filter(|program| program.outbound.contains_key(&row.touchpoint)) else {
             // Its revision does not compile any more, or the journey has no program: the message waits for one.
@@ -92,7 +95,8 @@ impl Walk<'_, '_> {
         };
         // An enrollment that ended while the message was with the channel needs it no more; nor does a customer who has left by their own
         // hand, though the event that says so is still to come.
-        let asks = |e: &&Enrollment| e.ordinal == row.enrollment && e.is_active() && !self.customer.opted_out;
+        let is_in = |e: &Enrollment| e.is_active() || (row.again && e.has_walked_through());
+        let asks = |e: &&Enrollment| e.ordinal == row.enrollment && is_in(e) && !self.customer.opted_out;
         let Some(enrollment) = self.enrollments.iter().find(asks) else {
             return self.over(&row, Outcome::Skipped(SkipReason::Withdrawn.name().into()));
         };
@@ -152,6 +156,18 @@ impl Walk<'_, '_> {
                 self.over(&row, Outcome::Skipped(reason.name().into()))
             }
             (None, None) => self.over(&row, Outcome::Skipped(SkipReason::NoCandidate.name().into())),
+        }
+    }
+
+    /// Tried again by hand it may have outlived its revision: then it goes by the current one.
+    fn by_a_program(&self, row: OutboxRow) -> OutboxRow {
+        let gone = row.again && !self.turn.programs.revisions.contains_key(&row.revision);
+        match self.turn.programs.current.as_ref().filter(|_| gone) {
+            None => row,
+            Some(current) => OutboxRow {
+                revision: current.revision.clone(),
+                ..row
+            },
         }
     }
 
@@ -298,6 +314,9 @@ impl Walk<'_, '_> {
     fn book(&mut self, row: &OutboxRow, outcome: Outcome) {
         self.leave_outbox(row.key);
         self.stayed(row, &outcome);
+        if let Outcome::Failed(_) = outcome {
+            self.done.commit.failed.push(row.clone());
+        }
         let touchpoint = row.touchpoint.clone();
         let count = match &outcome {
             Outcome::Sent => Count::Sent { touchpoint },

@@ -1,7 +1,7 @@
 //! Hands claimed messages over: a lane an adapter, bounded in number, rate and concurrency, so that a slow provider slows only its own lane.
 
 use super::{
-    ask::{OUTCOME_UNKNOWN, RESPONSE_INVALID, UNKNOWN},
+    ask::{RESPONSE_INVALID, UNKNOWN},
     claim::Claim,
     turn::Adapter,
 };
@@ -10,7 +10,7 @@ use crate::{
     channel::{Channel, Reply},
     clock::{MINUTE, Micros, SECOND},
     engine::{Outcome, response::Response},
-    store::{Fate, Handed},
+    store::{Fate, Handed, OUTCOME_UNKNOWN},
 };
 use futures::FutureExt as _;
 use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock as _};

@@ -5,7 +5,7 @@
 //! it takes back what was said; and it is told at least once, whatever the adapter does with messages whose fate is unknown.
 
 use super::{
-    ask::{BUSY, NOT_OPEN, OUTCOME_UNKNOWN, RESPONSE_INVALID},
+    ask::{BUSY, NOT_OPEN, RESPONSE_INVALID},
     claim::{Claim, claim_end},
     turn::Walk,
 };
@@ -20,7 +20,7 @@ use crate::{
     kpi::Count,
     personal::Personal,
     policy,
-    store::{Fate, OutboxRow, OutboxState, Placed, placed},
+    store::{Fate, OUTCOME_UNKNOWN, OutboxRow, OutboxState, Placed, placed},
 };
 use std::{collections::VecDeque, sync::Arc};
 
@@ -245,6 +245,7 @@ impl Walk<'_, '_> {
             with: placed.with.clone(),
             requested_at: self.now,
             attempts: 0,
+            again: false,
             uncertain: false,
             ends: Some(Box::new(placed::Ending {
                 message: placed.key,

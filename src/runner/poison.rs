@@ -6,10 +6,7 @@
 //! out, a wait's end or an outcome, ends its enrollment as Failed), and around the whole turn of a customer, of whom all that was to be done now
 //! is then put aside.
 
-use super::{
-    ask::OUTCOME_UNKNOWN,
-    turn::{Done, Turn, Walk},
-};
+use super::turn::{Done, Turn, Walk};
 use crate::{
     clock::{HOUR, Micros},
     engine::{
@@ -19,8 +16,8 @@ use crate::{
     kpi::Count,
     panics::{self, Panicked},
     store::{
-        Aside, AsideReason, CustomerTurn, EndedRow, EnrollmentRow, Fate, MessageRow, OutboxRow, OutboxState, Placed,
-        Sighting,
+        Aside, AsideReason, CustomerTurn, EndedRow, EnrollmentRow, Fate, MessageRow, OUTCOME_UNKNOWN, OutboxRow,
+        OutboxState, Placed, Sighting,
     },
 };
 use std::collections::BTreeSet;
@@ -260,6 +257,9 @@ impl Blunt<'_, '_> {
             Outcome::Skipped(reason) => Count::Skipped { touchpoint, reason },
             Outcome::Failed(reason) => Count::Failed { touchpoint, reason },
         });
+        if let Outcome::Failed(_) = outcome {
+            self.done.commit.failed.push(row.clone());
+        }
         let program = self.turn.programs.revisions.get(&row.revision);
         let outbound = program.and_then(|program| program.outbound.get(&row.touchpoint));
         self.done.commit.messages.push(MessageRow {

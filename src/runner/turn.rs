@@ -6,7 +6,7 @@
 
 pub use super::claim::Claim;
 use super::{
-    ask::{OUTCOME_UNKNOWN, RESPONSE_INVALID, UNKNOWN, certain},
+    ask::{RESPONSE_INVALID, UNKNOWN, certain},
     dispatch::retries_unknown,
     poison,
 };
@@ -24,7 +24,8 @@ use crate::{
     personal::Personal,
     policy::{self, Contact},
     store::{
-        CustomerTurn, EndedRow, EnrollmentRow, Fate, Hold, OutboxRow, OutboxState, Placed, Round, RoundCommit, Sighting,
+        CustomerTurn, EndedRow, EnrollmentRow, Fate, Hold, OUTCOME_UNKNOWN, OutboxRow, OutboxState, Placed, Round,
+        RoundCommit, Sighting,
     },
 };
 use jiff::tz::TimeZone;

@@ -5,6 +5,7 @@
 //! Knows no Kubernetes, no channel, no HTTP.
 
 mod aside;
+mod by_hand;
 mod join;
 pub mod memory;
 pub mod placed;
@@ -14,6 +15,7 @@ mod rules;
 
 pub use crate::engine::state::Sighting;
 pub use aside::{Aside, AsideReason, PutBack};
+pub use by_hand::{After, DROPPED, Dropped, OUTCOME_UNKNOWN, RETRIED, Retried};
 pub use placed::{InSlot, Placed};
 pub use row::*;
 
@@ -151,6 +153,30 @@ pub trait Store: Send + Sync + 'static {
     async fn intake_counts(&self, namespace: &str) -> Result<Counts>;
     /// A message by its key, whether its outcome is known or not.
     async fn message(&self, namespace: &str, key: MessageKey) -> Result<Option<MessageRow>>;
+
+    // ── messages by hand ──
+    /// Messages of a journey that wait or are with their channels, by customer and key, `limit` of those behind `after`.
+    async fn outbox(
+        &self,
+        namespace: &str,
+        journey: &str,
+        after: After<CustomerKey>,
+        limit: u32,
+    ) -> Result<Vec<OutboxRow>>;
+    /// Those that failed, by when and key, `limit` of those behind `after`.
+    async fn failed(&self, namespace: &str, journey: &str, after: After<Micros>, limit: u32)
+    -> Result<Vec<MessageRow>>;
+    /// Lets a message that failed wait again, due now, under the same key; the journey's count of its failure is taken back. Its enrollment, which
+    /// may have ended, is read for a while.
+    async fn retry(&self, namespace: &str, journey: &str, key: MessageKey) -> Result<Retried>;
+    /// Marks a message that waits, so that the next round skips it, and its enrollment hears of that.
+    async fn drop_message(
+        &self,
+        namespace: &str,
+        journey: &str,
+        customer: CustomerKey,
+        key: MessageKey,
+    ) -> Result<Dropped>;
 
     // ── slots ──
     /// What `slot` holds for a customer, by any of their names; None: nobody knows the customer. As of one instant: of a withdrawal that is

@@ -366,6 +366,9 @@ pub struct OutboxRow {
     /// It is no message but the telling that one has ended: no policy is asked, and no step waits for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ends: Option<Box<EndOf>>,
+    /// It had failed, and is tried again by hand: its enrollment has gone on, and may have ended.
+    #[serde(default)]
+    pub again: bool,
     pub state: OutboxState,
 }
 
@@ -434,6 +437,8 @@ pub struct RoundCommit {
     /// Messages that leave the outbox; what is in `outbox` too leaves it.
     pub outbox_gone: Vec<(CustomerKey, MessageKey)>,
     pub messages: Vec<MessageRow>,
+    /// Of messages that failed, what was asked for: kept, so that they can be tried again by hand.
+    pub failed: Vec<OutboxRow>,
     /// Contacts made by claims; one a message key.
     pub contacts: Vec<(CustomerKey, MessageKey, Contact)>,
     /// Claims that came to nothing for certain: their contacts do not count. What is in `contacts` too is a new claim, and counts.
@@ -462,6 +467,7 @@ impl RoundCommit {
             outbox,
             outbox_gone,
             messages,
+            failed,
             contacts,
             contacts_gone,
             placed,
@@ -480,6 +486,7 @@ impl RoundCommit {
         self.outbox.extend(outbox);
         self.outbox_gone.extend(outbox_gone);
         self.messages.extend(messages);
+        self.failed.extend(failed);
         self.contacts.extend(contacts);
         self.contacts_gone.extend(contacts_gone);
         self.placed.extend(placed);

@@ -304,6 +304,7 @@ pub fn outbox(number: u8, customer: CustomerKey, state: OutboxState) -> OutboxRo
         with: properties(json!({"name": "Ada"})),
         requested_at: 1,
         attempts: 0,
+        again: false,
         uncertain: false,
         ends: None,
         state,

@@ -1,6 +1,7 @@
 //! The store in memory: for `journey dev`, simulations and tests. One mutex, so everything is serial; nothing survives the process.
 
 mod aside;
+mod by_hand;
 mod chain;
 mod intake;
 mod join;
@@ -10,9 +11,9 @@ mod round;
 mod stepping;
 
 use super::{
-    Admissions, Arrival, Backlog, Customer, Due, EnrollmentRow, Hold, Imported, InSlot, JourneyRow, Learn, MessageRow,
-    NamespacePrograms, News, OutboxRow, PutBack, Quarantined, Receipt, Result, RoundRequest, RoundResult, Sighting,
-    Store, StoredJourney, Work,
+    Admissions, After, Arrival, Backlog, Customer, Dropped, Due, EnrollmentRow, Hold, Imported, InSlot, JourneyRow,
+    Learn, MessageRow, NamespacePrograms, News, OutboxRow, PutBack, Quarantined, Receipt, Result, Retried,
+    RoundRequest, RoundResult, Sighting, Store, StoredJourney, Work,
 };
 use crate::{
     clock::{Clock, Micros},
@@ -67,6 +68,8 @@ struct Namespace {
     quarantine: BTreeMap<i64, (Quarantined, bool)>,
     intake: Counts,
     messages: HashMap<MessageKey, MessageRow>,
+    /// Of messages that failed, what was asked for.
+    failed: HashMap<MessageKey, OutboxRow>,
     imports: HashMap<String, u64>,
 }
 
@@ -197,6 +200,7 @@ impl Namespace {
     fn remove_journey(&mut self, journey: &str) {
         self.journeys.remove(journey);
         self.messages.retain(|_, message| message.journey != journey);
+        self.failed.retain(|key, _| self.messages.contains_key(key));
     }
 }
 
@@ -387,6 +391,44 @@ impl Store for Memory {
             .namespaces
             .get(namespace)
             .and_then(|space| space.messages.get(&key).cloned()))
+    }
+
+    async fn outbox(
+        &self,
+        namespace: &str,
+        journey: &str,
+        after: After<CustomerKey>,
+        limit: u32,
+    ) -> Result<Vec<OutboxRow>> {
+        Ok(by_hand::outbox(&self.state(), namespace, journey, after, limit))
+    }
+
+    async fn failed(
+        &self,
+        namespace: &str,
+        journey: &str,
+        after: After<Micros>,
+        limit: u32,
+    ) -> Result<Vec<MessageRow>> {
+        Ok(by_hand::failed(&self.state(), namespace, journey, after, limit))
+    }
+
+    async fn retry(&self, namespace: &str, journey: &str, key: MessageKey) -> Result<Retried> {
+        let done = by_hand::retry(&mut self.state(), namespace, journey, key, self.clock.now());
+        self.wake(namespace, [journey.to_owned()]);
+        Ok(done)
+    }
+
+    async fn drop_message(
+        &self,
+        namespace: &str,
+        journey: &str,
+        customer: CustomerKey,
+        key: MessageKey,
+    ) -> Result<Dropped> {
+        let done = by_hand::drop_message(&mut self.state(), namespace, journey, customer, key, self.clock.now());
+        self.wake(namespace, [journey.to_owned()]);
+        Ok(done)
     }
 
     async fn slot(&self, namespace: &str, customer: CustomerKey, slot: &str) -> Result<Option<InSlot>> {

@@ -500,6 +500,7 @@ fn write(
         outbox,
         outbox_gone,
         messages,
+        failed,
         contacts,
         contacts_gone,
         placed,
@@ -523,6 +524,7 @@ fn write(
         space.contacts.entry(customer).or_default().insert(key, contact);
     }
     space.messages.extend(messages.into_iter().map(|row| (row.key, row)));
+    space.failed.extend(failed.into_iter().map(|row| (row.key, row)));
     let journey = space.journeys.entry(hold.journey.clone()).or_default();
     consumed.into_iter().for_each(|sequence| journey.consume(sequence));
     enrollments.into_iter().for_each(|row| journey.put_enrollment(row));

@@ -194,6 +194,7 @@ impl Memory {
             quarantine,
             intake,
             messages,
+            failed,
             imports,
         } = space;
         customers.clear();
@@ -206,6 +207,7 @@ impl Memory {
         quarantine.clear();
         *intake = Counts::default();
         messages.clear();
+        failed.clear();
         imports.clear();
         for journey in journeys.values_mut() {
             let Journey {

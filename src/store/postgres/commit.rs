@@ -1,7 +1,7 @@
 //! What a round writes, set by set. Every customer in it is locked, and everything but counts hangs on a customer.
 
 use super::{
-    customers, door,
+    by_hand, customers, door,
     intake::{self, Customers},
     look::{self, Changed},
     placed as places,
@@ -42,6 +42,7 @@ pub(super) async fn write(
         outbox,
         outbox_gone,
         messages,
+        failed,
         contacts,
         contacts_gone,
         placed,
@@ -92,7 +93,10 @@ pub(super) async fn write(
             put_outbox(tx, keys, hold, outbox).await?;
             forget_outbox(tx, hold, outbox_gone).await
         },
-        put_messages(tx, hold, messages),
+        async {
+            put_messages(tx, hold, messages).await?;
+            by_hand::keep(tx, keys, &hold.namespace, failed).await
+        },
         async {
             forget_contacts(tx, hold, contacts_gone).await?;
             put_contacts(tx, hold, contacts).await
@@ -215,7 +219,7 @@ async fn put_enrollments(tx: &Transaction<'_>, keys: &Keys, hold: &Hold, rows: &
     .map(drop)
 }
 
-async fn put_outbox(tx: &Transaction<'_>, keys: &Keys, hold: &Hold, rows: &[OutboxRow]) -> Result<()> {
+pub(super) async fn put_outbox(tx: &Transaction<'_>, keys: &Keys, hold: &Hold, rows: &[OutboxRow]) -> Result<()> {
     let rows: BTreeMap<(CustomerKey, MessageKey), &OutboxRow> =
         rows.iter().map(|row| ((row.customer, row.key), row)).collect();
     if rows.is_empty() {

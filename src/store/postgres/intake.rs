@@ -491,11 +491,16 @@ fn aside(keys: &Keys, namespace: &str, row: &tokio_postgres::Row) -> Result<Quar
 
 pub(super) async fn message(client: &mut Object, namespace: &str, key: MessageKey) -> Result<Option<MessageRow>> {
     let tx = client.transaction().await?;
-    let one = "SELECT journey, customer, enrollment, step, occurrence, touchpoint, purpose, channel, at, outcome, reason \
-               FROM message WHERE namespace = $1 AND key = $2";
-    let Some(row) = sql::maybe(&tx, one, &[&namespace, &key.0.as_slice()]).await? else {
-        return Ok(None);
-    };
+    let one = format!("SELECT {MESSAGE} FROM message WHERE namespace = $1 AND key = $2");
+    let row = sql::maybe(&tx, &one, &[&namespace, &key.0.as_slice()]).await?;
+    row.as_ref().map(message_row).transpose()
+}
+
+pub(super) const MESSAGE: &str =
+    "journey, customer, enrollment, step, occurrence, touchpoint, purpose, channel, at, outcome, reason, key";
+
+/// From a row of these columns.
+pub(super) fn message_row(row: &tokio_postgres::Row) -> Result<MessageRow> {
     let reason = row.get::<_, Option<String>>(10).unwrap_or_default();
     let outcome = match row.get::<_, Option<&str>>(9) {
         None => None,
@@ -508,8 +513,8 @@ pub(super) async fn message(client: &mut Object, namespace: &str, key: MessageKe
             ));
         }
     };
-    Ok(Some(MessageRow {
-        key,
+    Ok(MessageRow {
+        key: MessageKey(seal::sixteen(row.get(11))?),
         journey: row.get(0),
         customer: seal::customer_key(row.get(1))?,
         enrollment: row.get(2),
@@ -520,7 +525,7 @@ pub(super) async fn message(client: &mut Object, namespace: &str, key: MessageKe
         channel: row.get(7),
         at: row.get(8),
         outcome,
-    }))
+    })
 }
 
 /// Customers by key.

@@ -46,6 +46,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "placed",
         sql: include_str!("../migrations/0007_placed.sql"),
     },
+    Migration {
+        version: 8,
+        name: "failed",
+        sql: include_str!("../migrations/0008_failed.sql"),
+    },
 ];
 
 /// The role of gateways and runners: it reads and writes rows, and cannot change the schema.

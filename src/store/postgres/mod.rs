@@ -6,6 +6,7 @@
 
 mod alias;
 mod aside;
+mod by_hand;
 mod chain;
 mod commit;
 mod connection;
@@ -24,8 +25,9 @@ mod sql;
 mod wake;
 
 use super::{
-    Arrival, Backlog, Due, Hold, Imported, InSlot, JourneyRow, Learn, MessageRow, NamespacePrograms, News, PutBack,
-    Quarantined, Receipt, Result, RoundRequest, RoundResult, Store, StoreError, Work,
+    After, Arrival, Backlog, Dropped, Due, Hold, Imported, InSlot, JourneyRow, Learn, MessageRow, NamespacePrograms,
+    News, OutboxRow, PutBack, Quarantined, Receipt, Result, Retried, RoundRequest, RoundResult, Store, StoreError,
+    Work,
 };
 use crate::{
     clock::Micros,
@@ -193,6 +195,44 @@ impl Store for Postgres {
 
     async fn message(&self, namespace: &str, key: MessageKey) -> Result<Option<MessageRow>> {
         on!(self, PATIENCE, client => intake::message(client, namespace, key))
+    }
+
+    async fn outbox(
+        &self,
+        namespace: &str,
+        journey: &str,
+        after: After<CustomerKey>,
+        limit: u32,
+    ) -> Result<Vec<OutboxRow>> {
+        on!(self, PATIENCE, client => by_hand::outbox(client, &self.keys, namespace, journey, after, limit))
+    }
+
+    async fn failed(
+        &self,
+        namespace: &str,
+        journey: &str,
+        after: After<Micros>,
+        limit: u32,
+    ) -> Result<Vec<MessageRow>> {
+        on!(self, PATIENCE, client => by_hand::failed(client, namespace, journey, after, limit))
+    }
+
+    async fn retry(&self, namespace: &str, journey: &str, key: MessageKey) -> Result<Retried> {
+        let done = on!(self, PATIENCE, client => by_hand::retry(client, &self.keys, namespace, journey, key))?;
+        self.wake.tell(namespace, [journey.to_owned()]);
+        Ok(done)
+    }
+
+    async fn drop_message(
+        &self,
+        namespace: &str,
+        journey: &str,
+        customer: CustomerKey,
+        key: MessageKey,
+    ) -> Result<Dropped> {
+        let done = on!(self, PATIENCE, client => by_hand::drop_message(client, &self.keys, namespace, journey, customer, key))?;
+        self.wake.tell(namespace, [journey.to_owned()]);
+        Ok(done)
     }
 
     async fn slot(&self, namespace: &str, customer: CustomerKey, slot: &str) -> Result<Option<InSlot>> {
