@@ -117,7 +117,7 @@ async fn no_table_holds_personal_data_in_plain() {
     let client = connect(bench.url()).await;
     let tables = client
         .query(
-            "SELECT tablename::text FROM pg_tables WHERE schemaname = 'journey'",
+            "SELECT relname::text FROM pg_class WHERE relnamespace = 'journey'::regnamespace AND relkind IN ('r', 'p') AND NOT relispartition",
             &[],
         )
         .await

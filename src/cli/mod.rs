@@ -11,6 +11,7 @@ pub mod import;
 pub mod operator;
 pub mod outbox;
 pub mod quarantine;
+mod retention;
 pub mod runner;
 pub mod schema;
 pub mod send_test;

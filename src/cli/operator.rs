@@ -1,5 +1,6 @@
 //! `journey operator`: flags and environment become the operator's settings; ends with the process's signals.
 
+use super::retention::{self, RetentionArgs};
 use crate::{
     clock,
     expression::time::duration,
@@ -62,6 +63,8 @@ pub struct Args {
     /// Where /livez, /readyz and /metrics are served.
     #[arg(long, env = "JOURNEY_STATUS_ADDRESS", default_value = "0.0.0.0:9090")]
     status_address: String,
+    #[command(flatten)]
+    retention: RetentionArgs,
     /// Prints the rights that the operator needs in each watched namespace, as the rules of a role, and ends.
     #[arg(long)]
     print_rbac: bool,
@@ -106,6 +109,11 @@ pub async fn run(flags: Args, stop: CancellationToken) -> anyhow::Result<()> {
 
     let mut registry = Registry::default();
     let metrics = Metrics::new(&mut registry);
+    let forgotten = retention::look_after(
+        Arc::clone(&store),
+        flags.retention.keep(),
+        retention::Rows::register(&mut registry),
+    );
     let health = Health::default();
     let migrating = Arc::clone(&store);
     let migrate: operator::Migrate = Box::new(move || {
@@ -123,6 +131,7 @@ pub async fn run(flags: Args, stop: CancellationToken) -> anyhow::Result<()> {
         // It ends at once when told to; the operator may take longer.
         served = async { let served = probes.await; if served.is_ok() { std::future::pending::<()>().await } served } => Ok(served?),
         () = looked_after => Ok(()),
+        () = forgotten => Ok(()),
     }
 }
 

@@ -10,6 +10,7 @@ mod join;
 pub mod memory;
 pub mod placed;
 pub mod postgres;
+mod retention;
 pub mod row;
 mod rules;
 
@@ -17,6 +18,7 @@ pub use crate::engine::state::Sighting;
 pub use aside::{Aside, AsideReason, PutBack};
 pub use by_hand::{After, DROPPED, Dropped, OUTCOME_UNKNOWN, RETRIED, Retried};
 pub use placed::{InSlot, Placed};
+pub use retention::{Forgotten, Keep};
 pub use row::*;
 
 use crate::{

@@ -51,6 +51,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "failed",
         sql: include_str!("../migrations/0008_failed.sql"),
     },
+    Migration {
+        version: 9,
+        name: "day",
+        sql: include_str!("../migrations/0009_day.sql"),
+    },
 ];
 
 /// The role of gateways and runners: it reads and writes rows, and cannot change the schema.

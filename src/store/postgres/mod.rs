@@ -19,15 +19,16 @@ mod migration;
 mod news;
 mod placed;
 mod program;
+mod retention;
 mod round;
 mod seal;
 mod sql;
 mod wake;
 
 use super::{
-    After, Arrival, Backlog, Dropped, Due, Hold, Imported, InSlot, JourneyRow, Learn, MessageRow, NamespacePrograms,
-    News, OutboxRow, PutBack, Quarantined, Receipt, Result, Retried, RoundRequest, RoundResult, Store, StoreError,
-    Work,
+    After, Arrival, Backlog, Dropped, Due, Forgotten, Hold, Imported, InSlot, JourneyRow, Keep, Learn, MessageRow,
+    NamespacePrograms, News, OutboxRow, PutBack, Quarantined, Receipt, Result, Retried, RoundRequest, RoundResult,
+    Store, StoreError, Work,
 };
 use crate::{
     clock::Micros,
@@ -79,6 +80,12 @@ impl Postgres {
     /// there is one, what gateways and runners need.
     pub async fn migrate(&self) -> Result<()> {
         on!(self, LONG_PATIENCE, client => migration::migrate(client))
+    }
+
+    /// Makes days of the event log ahead, drops those that are over for long enough, and deletes what is old, a bounded number of rows a call.
+    /// Needs the role that owns the schema. None: another process is at it.
+    pub async fn forget(&self, keep: &Keep) -> Result<Option<Forgotten>> {
+        on!(self, LONG_PATIENCE, client => retention::forget(client, keep))
     }
 }
 
