@@ -599,6 +599,30 @@ async fn what_may_have_been_accepted_once_is_never_counted_as_skipped() {
 }
 
 #[tokio::test]
+async fn a_round_that_comes_late_hands_nothing_over_to_a_customer_who_has_ordered_since() {
+    let mut world = World::new().await;
+    world.import("u1", Some(true)).await;
+    world.event("u1", "cart-updated", cart("u1")).await;
+    world.round(vec![]).await;
+    // The wait is over, nobody looks, and the order comes in: one round finds both.
+    world.clock.set(START + HOUR + MINUTE);
+    world.event("u1", "order-placed", json!({"userId": "u1"})).await;
+    world.round(vec![]).await;
+    assert_eq!(world.count("ended:Converted").await, 1);
+    assert!(world.claims.is_empty(), "the message has not been handed over yet");
+    assert_eq!(world.count("skipped:reminder:Withdrawn").await, 1);
+    world.the_books_balance().await;
+    // It did not count for the cap: two a day are allowed.
+    for cart in ["b", "c"] {
+        let event = json!({"userId": "u1", "cartId": cart, "items": 1});
+        world.event("u1", "cart-updated", event).await;
+    }
+    world.round(vec![]).await;
+    world.later(HOUR).await;
+    assert_eq!(world.claims.len(), 2);
+}
+
+#[tokio::test]
 async fn a_message_that_comes_back_from_the_channel_after_its_customer_has_left_is_withdrawn() {
     for fate in [
         Fate::Returned,

@@ -350,13 +350,31 @@ impl Walk<'_, '_> {
 
     /// Whatever of this enrollment has not been handed over is not sent any more.
     pub(super) fn withdraw(&mut self, enrollment: i64) {
-        let waiting = self.outbox.values().filter(|row| {
-            row.enrollment == enrollment && row.ends.is_none() && matches!(row.state, OutboxState::Held { .. })
-        });
-        for row in waiting.cloned().collect::<Vec<_>>() {
-            // The enrollment has ended: it needs not hear of it.
-            let _ended = self.over(&row, Outcome::Skipped(SkipReason::Withdrawn.name().into()));
+        let of = |row: &&OutboxRow| row.enrollment == enrollment && row.ends.is_none();
+        for row in self.outbox.values().filter(of).cloned().collect::<Vec<_>>() {
+            let waits = matches!(row.state, OutboxState::Held { .. });
+            if waits || self.take_back(&row) {
+                // The enrollment has ended: it needs not hear of it.
+                let _ended = self.over(&row, Outcome::Skipped(SkipReason::Withdrawn.name().into()));
+            }
         }
+    }
+
+    /// A claim of this very round is handed over by nobody yet: it becomes none. Whether it is one.
+    fn take_back(&mut self, row: &OutboxRow) -> bool {
+        let Some(at) = self.done.claims.iter().position(|claim| claim.key == row.key) else {
+            return false;
+        };
+        let claim = self.done.claims.remove(at);
+        if let Some(adapter) = self.turn.adapters.open.get_mut(&claim.adapter) {
+            adapter.room = adapter.room.saturating_add(1);
+        }
+        // One that may have been accepted before goes on counting.
+        if !row.uncertain {
+            self.refund(row);
+            self.done.commit.contacts.retain(|(_, key, _)| *key != row.key);
+        }
+        true
     }
 
     /// Messages whose time has come, and after an event those that quiet holds back.
