@@ -32,6 +32,7 @@ use std::{
 };
 use tokio::{net::TcpListener, sync::mpsc, task::JoinSet};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 const NAMESPACE: &str = simulate::NAMESPACE;
 /// Editors write a file in several steps: changes within this are one.
@@ -237,9 +238,12 @@ impl Dev {
             namespace: NAMESPACE.into(),
             journey: journey.to_owned(),
             keys: self.keys.clone(),
+            owner: Uuid::new_v4(),
+            jitter: Arc::new(runner::jitter),
             metrics: runner::Metrics::register(&mut Registry::default()),
             ready: Flag::lowered("rounds"),
             open: Box::new(move |spec, reads| open(spec, &secrets, reads, &folder, smtp.as_deref())),
+            compiler: runner::programs::compile_all,
         };
         let store = self.store.clone();
         self.tasks

@@ -7,8 +7,9 @@ use crate::{
     status_server::{self, Flag, Status},
 };
 use prometheus_client::registry::Registry;
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -60,9 +61,12 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> 
         namespace,
         journey,
         keys,
+        owner: Uuid::new_v4(),
+        jitter: Arc::new(runner::jitter),
         metrics,
         ready,
         open: Box::new(move |spec, reads| channel::open(spec, &secrets, reads)),
+        compiler: runner::programs::compile_all,
     };
     runner::run(options, store, shutdown).await?;
     probes.await??;

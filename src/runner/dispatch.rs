@@ -13,7 +13,12 @@ use crate::{
     store::{Fate, Handed, OUTCOME_UNKNOWN},
 };
 use futures::FutureExt as _;
-use governor::{DefaultDirectRateLimiter, Quota, RateLimiter, clock::Clock as _};
+use governor::{
+    Quota, RateLimiter,
+    clock::Clock as _,
+    middleware::NoOpMiddleware,
+    state::{InMemoryState, NotKeyed},
+};
 use std::{
     collections::{BTreeMap, BTreeSet},
     num::NonZeroU32,
@@ -98,28 +103,42 @@ pub fn retries_unknown(spec: &ChannelAdapterSpec, deduplicates: bool) -> bool {
         .map_or(deduplicates, |unknown| unknown == UnknownOutcome::Retry)
 }
 
+/// Where [`Limits::pause`] takes its chance from: 0 to 1.
+pub type Jitter = Arc<dyn Fn() -> f64 + Send + Sync>;
+
+/// Chance from the same source as owners' ids: it only spreads retries.
+pub fn jitter() -> f64 {
+    let [high, low, ..] = uuid::Uuid::new_v4().into_bytes();
+    f64::from(u16::from_be_bytes([high, low])) / f64::from(u16::MAX)
+}
+
 struct Lane {
     spec: ChannelAdapterSpec,
     queue: mpsc::Sender<(Claim, Instant)>,
     needs_address: bool,
     retries_unknown: bool,
-    task: tokio::task::JoinHandle<()>,
 }
 
 /// The lanes of a runner, and where the fates of messages come back.
 pub struct Lanes {
     lanes: BTreeMap<String, Lane>,
+    /// The work of the lanes, and of those that were closed or replaced and still have a queue. It ends with this: a runner that is gone hands
+    /// nothing over.
+    work: JoinSet<()>,
     fates: mpsc::UnboundedSender<Handed>,
+    jitter: Jitter,
 }
 
 impl Lanes {
     /// Fates come out of the receiver; there are never more of them than claims, which the lanes bound.
-    pub fn new() -> (Self, mpsc::UnboundedReceiver<Handed>) {
+    pub fn new(jitter: Jitter) -> (Self, mpsc::UnboundedReceiver<Handed>) {
         let (fates, heard) = mpsc::unbounded_channel();
         (
             Self {
                 lanes: BTreeMap::new(),
+                work: JoinSet::new(),
                 fates,
+                jitter,
             },
             heard,
         )
@@ -134,13 +153,14 @@ impl Lanes {
         let limits = Limits::of(spec, channel.deduplicates());
         let (queue, claims) = mpsc::channel(limits.queue());
         let needs_address = channel.needs_address();
-        let task = tokio::spawn(work(claims, channel, limits, self.fates.clone()));
+        while self.work.try_join_next().is_some() {}
+        self.work
+            .spawn(work(claims, channel, limits, self.jitter.clone(), self.fates.clone()));
         let lane = Lane {
             spec: spec.clone(),
             queue,
             needs_address,
             retries_unknown: limits.retries_unknown,
-            task,
         };
         self.lanes.insert(name.to_owned(), lane);
     }
@@ -162,8 +182,8 @@ impl Lanes {
             .collect()
     }
 
-    /// Puts a committed claim into its lane; when that is gone or full, the claim is given back.
-    pub fn put(&self, claim: Claim) {
+    /// Puts a claim that was decided at `decided` and is committed into its lane; when that is gone or full, the claim is given back.
+    pub fn put(&self, claim: Claim, decided: Instant) {
         let returned = Handed {
             key: claim.key,
             customer: claim.customer,
@@ -172,7 +192,7 @@ impl Lanes {
         let taken = self
             .lanes
             .get(&claim.adapter)
-            .is_some_and(|lane| lane.queue.try_send((claim, Instant::now())).is_ok());
+            .is_some_and(|lane| lane.queue.try_send((claim, decided)).is_ok());
         if !taken {
             // The receiver lives as long as the pump, which calls this.
             let _pump_is_gone = self.fates.send(returned);
@@ -181,13 +201,10 @@ impl Lanes {
 
     /// Ends the lanes when their queues are worked off, or after `patience`.
     pub async fn drain(&mut self, patience: Duration) {
-        let deadline = Instant::now() + patience;
-        for lane in std::mem::take(&mut self.lanes).into_values() {
-            drop(lane.queue);
-            let abort = lane.task.abort_handle();
-            if tokio::time::timeout_at(deadline, lane.task).await.is_err() {
-                abort.abort();
-            }
+        self.lanes.clear();
+        let ended = async { while self.work.join_next().await.is_some() {} };
+        if tokio::time::timeout(patience, ended).await.is_err() {
+            self.work.shutdown().await;
         }
     }
 }
@@ -196,25 +213,24 @@ async fn work(
     mut claims: mpsc::Receiver<(Claim, Instant)>,
     channel: Arc<dyn Channel>,
     limits: Limits,
+    jitter: Jitter,
     fates: mpsc::UnboundedSender<Handed>,
 ) {
-    let rate = limits
-        .per_second
-        .map(|n| Arc::new(RateLimiter::direct(quota(n, limits.burst))));
+    let rate = limits.per_second.map(|n| rate(quota(n, limits.burst)));
     let under_way = Arc::new(Semaphore::new(limits.concurrency));
     let mut handing = JoinSet::new();
-    while let Some((claim, committed)) = claims.recv().await {
+    while let Some((claim, decided)) = claims.recv().await {
         let Ok(permit) = under_way.clone().acquire_owned().await else {
             break;
         };
         let in_time = match &rate {
-            Some(rate) => leave(rate, committed).await,
+            Some(rate) => leave(rate, decided).await,
             None => true,
         };
-        let (channel, fates) = (channel.clone(), fates.clone());
+        let (channel, jitter, fates) = (channel.clone(), jitter.clone(), fates.clone());
         handing.spawn(async move {
             let fate = if in_time {
-                hand_over(&*channel, &claim, &limits, committed).await
+                hand_over(&*channel, &claim, &limits, &jitter, decided).await
             } else {
                 Fate::Returned
             };
@@ -230,15 +246,32 @@ async fn work(
     while handing.join_next().await.is_some() {}
 }
 
+/// How fast claims leave a lane: by the runtime's time, as everything else in it goes.
+type Rate = RateLimiter<NotKeyed, InMemoryState, Stopwatch, NoOpMiddleware<Duration>>;
+
+struct Stopwatch(Instant);
+
+impl governor::clock::Clock for Stopwatch {
+    type Instant = Duration;
+
+    fn now(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+fn rate(quota: Quota) -> Rate {
+    RateLimiter::direct_with_clock(quota, Stopwatch(Instant::now()))
+}
+
 fn quota(per_second: NonZeroU32, burst: Option<NonZeroU32>) -> Quota {
     Quota::per_second(per_second).allow_burst(burst.unwrap_or(per_second))
 }
 
 /// Waits for the rate's leave. False: the claim would be too old by then, and its place is left to a younger one.
-async fn leave(rate: &DefaultDirectRateLimiter, committed: Instant) -> bool {
+async fn leave(rate: &Rate, decided: Instant) -> bool {
     while let Err(not_yet) = rate.check() {
         let wait = not_yet.wait_time_from(rate.clock().now());
-        if committed.elapsed() + wait > CLAIM_TTL {
+        if decided.elapsed() + wait > CLAIM_TTL {
             return false;
         }
         tokio::time::sleep(wait).await;
@@ -246,14 +279,14 @@ async fn leave(rate: &DefaultDirectRateLimiter, committed: Instant) -> bool {
     true
 }
 
-async fn hand_over(channel: &dyn Channel, claim: &Claim, limits: &Limits, committed: Instant) -> Fate {
-    if committed.elapsed() > CLAIM_TTL {
+async fn hand_over(channel: &dyn Channel, claim: &Claim, limits: &Limits, jitter: &Jitter, decided: Instant) -> Fate {
+    if decided.elapsed() > CLAIM_TTL {
         return Fate::Returned;
     }
     // A defect in a channel must not leave the message on its way for ever.
     let handing = AssertUnwindSafe(channel.hand_over(&claim.message)).catch_unwind();
     let reply = handing.await.unwrap_or_else(|_| Reply::Unknown("panic".into()));
-    let elapsed = Micros::try_from(committed.elapsed().as_micros()).unwrap_or(Micros::MAX);
+    let elapsed = Micros::try_from(decided.elapsed().as_micros()).unwrap_or(Micros::MAX);
     tell(&reply, claim, limits);
     fate(reply, claim, limits, elapsed, jitter())
 }
@@ -310,14 +343,6 @@ pub fn fate(reply: Reply, claim: &Claim, limits: &Limits, elapsed: Micros, jitte
     }
 }
 
-/// 0 to 1, from the same source as owners' ids: it only spreads retries.
-fn jitter() -> f64 {
-    f64::from(u16::from_be_bytes([
-        uuid::Uuid::new_v4().as_bytes()[0],
-        uuid::Uuid::new_v4().as_bytes()[1],
-    ])) / f64::from(u16::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -361,7 +386,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_claim_that_would_be_too_old_uses_up_no_place_of_the_rate() {
-        let rate = RateLimiter::direct(quota(NonZeroU32::MIN, None));
+        let rate = rate(quota(NonZeroU32::MIN, None));
         let begun = Instant::now();
         assert!(leave(&rate, begun).await);
         for _ in 0..5 {

@@ -15,6 +15,6 @@ mod pump;
 pub mod turn;
 
 pub use claim::Pages;
-pub use dispatch::{Limits, fate, retries_unknown};
+pub use dispatch::{Jitter, Limits, fate, jitter, retries_unknown};
 pub use metrics::Metrics;
 pub use pump::{ChannelOpener, Options, RunnerError, run};

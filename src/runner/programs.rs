@@ -20,7 +20,7 @@ use std::{
 const SWEEP: u32 = 50;
 
 /// What a runner runs by.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub struct Loaded {
     pub version: i64,
     pub programs: Programs,
@@ -32,10 +32,19 @@ pub struct Loaded {
     pub alive: bool,
 }
 
+/// How what is stored of a journey becomes what a runner runs by: [`compile_all`].
+pub type Compiler = fn(&NamespacePrograms, &str) -> Result<Loaded>;
+
 /// Reads what is newer than `known`; None: nothing is.
-pub async fn load(store: &dyn Store, namespace: &str, journey: &str, known: i64) -> Result<Option<Loaded>> {
+pub async fn load(
+    store: &dyn Store,
+    namespace: &str,
+    journey: &str,
+    known: i64,
+    compiler: Compiler,
+) -> Result<Option<Loaded>> {
     match store.programs(namespace, known).await? {
-        Some(stored) => compile_all(&stored, journey).map(Some),
+        Some(stored) => compiler(&stored, journey).map(Some),
         None => Ok(None),
     }
 }

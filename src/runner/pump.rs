@@ -2,7 +2,7 @@
 
 use super::{
     claim::Claim,
-    dispatch::Lanes,
+    dispatch::{Jitter, Lanes},
     metrics::Metrics,
     programs::{self, Loaded},
     turn::Turn,
@@ -46,20 +46,25 @@ pub struct Options {
     pub namespace: String,
     pub journey: String,
     pub keys: Keys,
+    /// Who holds the leases: another one at each start, so that nothing of a process that died is taken for its own.
+    pub owner: Uuid,
+    /// What spreads retries: [`super::jitter`].
+    pub jitter: Jitter,
     /// Up while rounds happen.
     pub ready: Flag,
     pub metrics: Metrics,
     /// How channels are opened: [`crate::channel::open`], or what `journey dev` sends mail to.
     pub open: ChannelOpener,
+    /// [`programs::compile_all`], or where runners start by the thousand one that remembers what it gave.
+    pub compiler: programs::Compiler,
 }
 
 pub type ChannelOpener = Box<dyn Fn(&ChannelAdapterSpec, Reads) -> Result<Arc<dyn Channel>, OpenError> + Send + Sync>;
 
 /// Runs until `shutdown`; then takes nothing new, waits for what is under way, writes its outcomes and gives the shards back.
 pub async fn run(options: Options, store: Arc<dyn Store>, shutdown: CancellationToken) -> Result<(), RunnerError> {
-    let (lanes, fates) = Lanes::new();
+    let (lanes, fates) = Lanes::new(options.jitter.clone());
     let mut pump = Pump {
-        owner: Uuid::new_v4(),
         store,
         lanes,
         fates,
@@ -79,7 +84,11 @@ pub async fn run(options: Options, store: Arc<dyn Store>, shutdown: Cancellation
             pump.options.ready.down("the store is away");
             let pause = pump.back_off;
             pump.back_off = (pause * 2).min(BACK_OFF.1);
-            tokio::select! { () = tokio::time::sleep(pause) => {}, () = shutdown.cancelled() => {} }
+            tokio::select! {
+                biased;
+                () = shutdown.cancelled() => {}
+                () = tokio::time::sleep(pause) => {}
+            }
         } else {
             pump.back_off = BACK_OFF.0;
         }
@@ -90,7 +99,6 @@ pub async fn run(options: Options, store: Arc<dyn Store>, shutdown: Cancellation
 
 struct Pump {
     options: Options,
-    owner: Uuid,
     store: Arc<dyn Store>,
     lanes: Lanes,
     fates: mpsc::UnboundedReceiver<Handed>,
@@ -143,8 +151,14 @@ impl Pump {
         if self.refreshed.is_some_and(|at| at.elapsed() < REFRESH) {
             return Ok(());
         }
-        let Options { namespace, journey, .. } = &self.options;
-        if let Some(loaded) = programs::load(&*self.store, namespace, journey, self.loaded.version).await? {
+        let Options {
+            namespace,
+            journey,
+            compiler,
+            ..
+        } = &self.options;
+        let known = self.loaded.version;
+        if let Some(loaded) = programs::load(&*self.store, namespace, journey, known, *compiler).await? {
             let revision = loaded.programs.current.as_ref().map(|program| program.revision.clone());
             tracing::info!(
                 version = loaded.version,
@@ -163,8 +177,13 @@ impl Pump {
         if self.beaten.is_some_and(|at| at.elapsed() < HEARTBEAT) {
             return Ok(());
         }
-        let Options { namespace, journey, .. } = &self.options;
-        let hold = self.store.join(namespace, journey, self.owner, LEASE).await?;
+        let Options {
+            namespace,
+            journey,
+            owner,
+            ..
+        } = &self.options;
+        let hold = self.store.join(namespace, journey, *owner, LEASE).await?;
         if self
             .hold
             .as_ref()
@@ -211,9 +230,12 @@ impl Pump {
             trace: false,
             nets: true,
         };
+        let mut decided = Instant::now();
         let result = self
             .store
             .round(hold, &request, &mut |round: Round| {
+                // Not when the answer to the commit comes: it may come late, and consent and caps are as of now.
+                decided = Instant::now();
                 let done = turn.take(round);
                 claims = done.claims;
                 counts = done.commit.counts.clone();
@@ -232,7 +254,7 @@ impl Pump {
         self.options.metrics.add(&self.options.journey, &counts);
         for claim in claims {
             self.in_flight.insert(claim.key);
-            self.lanes.put(claim);
+            self.lanes.put(claim, decided);
         }
         Ok(result)
     }
@@ -241,18 +263,24 @@ impl Pump {
     async fn rest(&mut self, shutdown: &CancellationToken) {
         let Options { namespace, journey, .. } = &self.options;
         let nap = if self.in_flight.is_empty() { POLL } else { POLL / 5 };
+        // In this order, so that the same happens in each run of a simulation.
         tokio::select! {
-            () = self.store.wait(namespace, journey, nap) => {}
-            handed = self.fates.recv() => self.outcomes.extend(handed),
+            biased;
             () = shutdown.cancelled() => {}
+            handed = self.fates.recv() => self.outcomes.extend(handed),
+            () = self.store.wait(namespace, journey, nap) => {}
         }
     }
 
     async fn give_back(&mut self) -> Result<(), StoreError> {
         if self.hold.take().is_some() {
-            self.store
-                .leave(&self.options.namespace, &self.options.journey, self.owner)
-                .await?;
+            let Options {
+                namespace,
+                journey,
+                owner,
+                ..
+            } = &self.options;
+            self.store.leave(namespace, journey, *owner).await?;
         }
         Ok(())
     }
