@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-down test lint unit fuzz soak chart cluster-test cluster-up cluster-down build crds image tools
+.PHONY: help demo demo-down test lint unit fuzz histories soak chart cluster-test cluster-up cluster-down build crds image tools
 
 cluster := tests/cluster
 
@@ -18,7 +18,7 @@ demo: ## a journey from the first event to the mail, on a real cluster; CONTEXT=
 demo-down: ## takes down what demo brought up
 	@CONTEXT='$(CONTEXT)' tests/demo/demo down
 
-test: tools lint unit fuzz chart cluster-test ## everything: lint, unit and integration tests, the chart, the cluster
+test: tools lint unit fuzz histories chart cluster-test ## everything: lint, unit and integration tests, the chart, the cluster
 
 lint: ## formatting and clippy
 	cargo fmt --check
@@ -31,8 +31,12 @@ unit: ## tests that need no cluster; those of the store start PostgreSQL themsel
 fuzz: ## two minutes of hostile manifests against the compiler, other ones each time
 	JOURNEY_FUZZ_SECONDS=120 cargo test --locked --test fuzz -- --nocapture
 
-soak: ## an hour of them
+histories: ## 100,000 histories of crashes, lost answers and lost leases in virtual time; JOURNEY_HISTORIES=n for other numbers
+	JOURNEY_HISTORIES=$${JOURNEY_HISTORIES:-100000} cargo test --release --locked --test histories -- --nocapture
+
+soak: ## an hour of hostile manifests, and a million histories
 	JOURNEY_FUZZ_SECONDS=3600 cargo test --locked --test fuzz -- --nocapture
+	JOURNEY_HISTORIES=$${JOURNEY_HISTORIES:-1000000} $(MAKE) histories
 
 chart: ## Helm's lint, and the chart against the schemas of a real API server
 	@$(cluster)/chart
