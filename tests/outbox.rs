@@ -1,4 +1,4 @@
-//! `journey quarantine` and `journey outbox` as people call them: the program itself over a real PostgreSQL.
+//! `journey quarantine`, `journey outbox` and `journey store` as people call them: the program itself over a real PostgreSQL.
 
 #[path = "store/bench.rs"]
 #[allow(dead_code)]
@@ -189,4 +189,43 @@ async fn what_was_put_aside_is_listed_given_back_and_dropped() {
     assert!(good && said.contains("1 dropped"), "{said}");
     let (said, _) = shop.journey(&["quarantine", "list"]);
     assert!(said.starts_with("Nothing"), "{said}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_settings_of_the_database_are_checked_as_the_role_sees_them() {
+    // A server of its own: roles belong to the whole server. Tests run without fsync and full_page_writes.
+    let server = Server::start();
+    let database = server.database().await;
+    let admin = postgres::connect(&server.url(&database)).await;
+    admin
+        .batch_execute("CREATE ROLE hasty LOGIN; ALTER ROLE hasty SET synchronous_commit = off")
+        .await
+        .unwrap();
+    let check = |role: &str, more: &[&str]| {
+        let done = Command::new(env!("CARGO_BIN_EXE_journey"))
+            .args(["store", "check", "--database", &server.url_of(role, &database)])
+            .args(more)
+            .output()
+            .unwrap();
+        assert_eq!(done.status.code(), Some(1), "{}", String::from_utf8_lossy(&done.stderr));
+        String::from_utf8(done.stdout).unwrap()
+    };
+    let said = check("hasty", &[]);
+    let unsafe_ones: Vec<&str> = said
+        .lines()
+        .filter(|line| line.starts_with("unsafe"))
+        .map(|line| line.split_whitespace().nth(1).unwrap())
+        .collect();
+    assert_eq!(
+        unsafe_ones,
+        ["fsync", "full_page_writes", "synchronous_commit"],
+        "{said}"
+    );
+    assert!(
+        said.contains("min_wal_size") && said.contains("idle_in_transaction_session_timeout"),
+        "{said}"
+    );
+    let said: Value = serde_json::from_str(&check("postgres", &["--output", "json"])).unwrap();
+    let named = |setting: &str| said.as_array().unwrap().iter().any(|row| row["setting"] == setting);
+    assert!(named("fsync") && !named("synchronous_commit"), "{said}");
 }

@@ -1,10 +1,11 @@
 //! `journey gateway`: serves a namespace's events, links and pages until it is told to stop.
 
-use super::store_args::StoreArgs;
+use super::{store_args::StoreArgs, store_check};
 use crate::{
     clock::SystemClock,
     gateway::{self, Limits, Metrics, Options},
     status_server::{self, Flag, Status},
+    store::Grade,
 };
 use prometheus_client::registry::Registry;
 use std::{num::NonZeroU32, path::PathBuf, sync::Arc};
@@ -70,6 +71,7 @@ pub async fn run(args: GatewayArgs, shutdown: CancellationToken) -> anyhow::Resu
     let listener = status_server::bind(&listen).await?;
     let keys = store.keys()?;
     let store = store.open(keys.clone(), CONNECTIONS)?;
+    store_check::tell_once(store.clone(), Grade::Unsafe);
     tracing::info!(namespace, listen, "the gateway listens");
     let limits = Limits {
         events_per_second,

@@ -17,6 +17,7 @@ pub mod schema;
 pub mod send_test;
 pub mod simulate;
 pub mod store_args;
+pub mod store_check;
 mod table;
 pub mod test;
 
@@ -87,6 +88,8 @@ enum Command {
     Quarantine(quarantine::QuarantineArgs),
     /// Messages of a journey that wait or have failed: list, show, retry, drop
     Outbox(outbox::OutboxArgs),
+    /// The database of the store: check its settings
+    Store(store_check::StoreArgs),
     /// Measure what the data plane carries on this machine, with real processes
     Bench(bench::Args),
     /// Render a touchpoint with sample data and send it through its real adapter, outside every count
@@ -127,6 +130,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Import(command) => import::run(command).await,
         Command::Quarantine(command) => quarantine::run(command).await,
         Command::Outbox(command) => outbox::run(command).await,
+        Command::Store(command) => store_check::run(command).await,
         Command::Bench(args) => bench::run(args).await,
         Command::SendTest(args) => send_test::run(args).await,
     }

@@ -1,6 +1,9 @@
 //! `journey operator`: flags and environment become the operator's settings; ends with the process's signals.
 
-use super::retention::{self, RetentionArgs};
+use super::{
+    retention::{self, RetentionArgs},
+    store_check,
+};
 use crate::{
     clock,
     expression::time::duration,
@@ -8,7 +11,7 @@ use crate::{
     operator::{self, Settings, metrics::Metrics, rbac, watch::Health},
     personal::Personal,
     status_server::{self, Flag, Status},
-    store::postgres::Postgres,
+    store::{Grade, postgres::Postgres},
 };
 use anyhow::Context as _;
 use prometheus_client::registry::Registry;
@@ -90,6 +93,7 @@ pub async fn run(flags: Args, stop: CancellationToken) -> anyhow::Result<()> {
         flags.database_connections,
         keys,
     )?);
+    store_check::tell_once(Arc::clone(&store), Grade::Advice);
     let settings = Settings {
         identity: identity(),
         namespace: flags.namespace,

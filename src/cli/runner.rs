@@ -1,10 +1,11 @@
 //! `journey runner`: the process of one journey's Deployment.
 
-use super::store_args::StoreArgs;
+use super::{store_args::StoreArgs, store_check};
 use crate::{
     channel::{self, Secrets},
     runner::{self, Metrics, Options},
     status_server::{self, Flag, Status},
+    store::Grade,
 };
 use prometheus_client::registry::Registry;
 use std::{path::PathBuf, sync::Arc};
@@ -47,6 +48,7 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> 
     } = args;
     let keys = store.keys()?;
     let store = store.open(keys.clone(), CONNECTIONS)?;
+    store_check::tell_once(store.clone(), Grade::Unsafe);
     let ready = Flag::lowered("rounds");
     let mut registry = Registry::default();
     let metrics = Metrics::register(&mut registry);

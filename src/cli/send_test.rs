@@ -16,6 +16,7 @@ use crate::{
     keys::{CustomerKey, Keys, MessageKey},
     personal::Personal,
     runner::{Pages, programs::compile_all},
+    store::Store as _,
     template,
 };
 use anyhow::{Context, bail};

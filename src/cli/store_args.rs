@@ -48,7 +48,7 @@ impl StoreArgs {
 
     /// Opens the store with at most `connections`, unless a flag says otherwise. Nothing is connected yet: a role starts also while the
     /// database is away.
-    pub fn open(&self, keys: Keys, connections: usize) -> anyhow::Result<Arc<dyn Store>> {
+    pub fn open(&self, keys: Keys, connections: usize) -> anyhow::Result<Arc<Postgres>> {
         // A Secret without a CA is mounted without the file.
         let ca = self.database_ca.as_deref().filter(|file| file.exists());
         let connections = self.database_connections.unwrap_or(connections);

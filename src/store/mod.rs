@@ -6,6 +6,7 @@
 
 mod aside;
 mod by_hand;
+mod finding;
 mod join;
 pub mod memory;
 pub mod placed;
@@ -17,6 +18,7 @@ mod rules;
 pub use crate::engine::state::Sighting;
 pub use aside::{Aside, AsideReason, PutBack};
 pub use by_hand::{After, DROPPED, Dropped, OUTCOME_UNKNOWN, RETRIED, Retried};
+pub use finding::{Finding, Grade};
 pub use placed::{InSlot, Placed};
 pub use retention::{Forgotten, Keep};
 pub use row::*;

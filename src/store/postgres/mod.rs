@@ -22,13 +22,14 @@ mod program;
 mod retention;
 mod round;
 mod seal;
+mod settings;
 mod sql;
 mod wake;
 
 use super::{
-    After, Arrival, Backlog, Dropped, Due, Forgotten, Hold, Imported, InSlot, JourneyRow, Keep, Learn, MessageRow,
-    NamespacePrograms, News, OutboxRow, PutBack, Quarantined, Receipt, Result, Retried, RoundRequest, RoundResult,
-    Store, StoreError, Work,
+    After, Arrival, Backlog, Dropped, Due, Finding, Forgotten, Hold, Imported, InSlot, JourneyRow, Keep, Learn,
+    MessageRow, NamespacePrograms, News, OutboxRow, PutBack, Quarantined, Receipt, Result, Retried, RoundRequest,
+    RoundResult, Store, StoreError, Work,
 };
 use crate::{
     clock::Micros,
@@ -80,6 +81,11 @@ impl Postgres {
     /// there is one, what gateways and runners need.
     pub async fn migrate(&self) -> Result<()> {
         on!(self, LONG_PATIENCE, client => migration::migrate(client))
+    }
+
+    /// Settings of the database, as this role sees them, that are not as they should be.
+    pub async fn findings(&self) -> Result<Vec<Finding>> {
+        on!(self, PATIENCE, client => settings::findings(client))
     }
 
     /// Makes days of the event log ahead, drops those that are over for long enough, and deletes what is old, a bounded number of rows a call.
