@@ -455,6 +455,61 @@ async fn segment_calls_are_events_whatever_way_the_key_comes() {
 }
 
 #[tokio::test]
+async fn what_a_full_journey_listens_for_is_refused_until_it_has_caught_up() {
+    let store = Arc::new(Memory::new(Arc::new(journey::clock::SystemClock)));
+    let limits = Limits {
+        inbox: 1,
+        look: std::time::Duration::from_millis(10),
+        ..Limits::default()
+    };
+    let shop = Shop::with(store, Keys::ephemeral(), limits).await;
+    // Nobody takes them out of the inbox of `readers`.
+    let mut refused = None;
+    for n in 0..500 {
+        let request = shop
+            .http
+            .post(format!("{}/v1/events", shop.url))
+            .bearer_auth("web-write-key");
+        let request = request.header("content-type", "application/cloudevents+json");
+        let event = viewed(&n.to_string(), json!({"userId": "ada"})).to_string();
+        let response = request.body(event).send().await.unwrap();
+        if response.status().as_u16() == 503 {
+            refused = Some((n, response));
+            break;
+        }
+        assert_eq!(response.status().as_u16(), 202);
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let (n, response) = refused.expect("it is full at some time");
+    assert!(n >= 2, "two may come in at least");
+    assert_eq!(response.headers()["retry-after"], "10");
+    let said: Value = response.json().await.unwrap();
+    assert_eq!(said["error"]["code"], "Full");
+    assert!(said["error"]["message"].as_str().unwrap().contains("readers"), "{said}");
+    assert!(shop.metrics().contains("journey_gateway_full_journeys 1"));
+    // What it does not listen for is taken as ever.
+    let other = json!({"specversion": "1.0", "id": "o", "source": "/s", "type": "identify", "data": {"userId": "ada"}});
+    assert_eq!(shop.event("core-write-key", other).await.0, 202);
+    assert_eq!(
+        shop.arrived("readers").await.len(),
+        n,
+        "nothing of a refused request was taken"
+    );
+    let mut status = 503;
+    for _ in 0..500 {
+        status = shop
+            .event("web-write-key", viewed("again", json!({"userId": "ada"})))
+            .await
+            .0;
+        if status == 202 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(status, 202, "it has room again");
+}
+
+#[tokio::test]
 async fn what_is_too_much_is_refused_with_a_word_when_to_come_again() {
     let store = Arc::new(Memory::new(Arc::new(journey::clock::SystemClock)));
     let limits = Limits {

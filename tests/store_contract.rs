@@ -141,6 +141,8 @@ contract! {
         counts_add_up
         the_end_of_an_enrollment_is_told_to_those_who_listen
         a_backlog_says_how_much_waits
+        a_backlog_is_counted_so_far_and_tells_the_oldest
+        a_journey_with_more_waiting_than_so_much_is_overfull
         events_that_a_journey_could_not_apply_are_put_aside
         what_a_round_put_aside_is_put_back_into_its_journey
         waiting_ends_when_there_is_work_or_time_is_over;

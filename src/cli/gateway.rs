@@ -41,6 +41,9 @@ pub struct GatewayArgs {
     /// Requests under way at a time; more are refused with 503
     #[arg(long, env = "JOURNEY_REQUESTS", default_value = "512", value_name = "N")]
     requests: usize,
+    /// Events that may wait in a journey's inbox; beyond it those that it listens for are refused with 503
+    #[arg(long, env = "JOURNEY_INBOX", default_value = "1000000", value_name = "N")]
+    inbox: u32,
     #[command(flatten)]
     store: StoreArgs,
 }
@@ -56,6 +59,7 @@ pub async fn run(args: GatewayArgs, shutdown: CancellationToken) -> anyhow::Resu
         secrets,
         events_per_second,
         requests,
+        inbox,
         store,
     } = args;
     let mut registry = Registry::default();
@@ -76,6 +80,7 @@ pub async fn run(args: GatewayArgs, shutdown: CancellationToken) -> anyhow::Resu
     let limits = Limits {
         events_per_second,
         requests,
+        inbox,
         ..Limits::default()
     };
     let options = Options {

@@ -31,6 +31,12 @@ pub struct Limits {
     pub events_per_second: NonZeroU32,
     /// Requests under way.
     pub requests: usize,
+    /// Events that may wait in a journey's inbox; beyond it those that it listens for are refused.
+    pub inbox: u32,
+    /// News that may be on its way to everybody in a journey.
+    pub news: u32,
+    /// How often inboxes are looked at.
+    pub look: Duration,
     /// Connections open.
     pub connections: usize,
     /// How long a client may take to send the headers of a request, also of the next one on a kept connection.
@@ -46,6 +52,9 @@ impl Default for Limits {
             batch: 1_000,
             events_per_second: const { NonZeroU32::new(20_000).unwrap() },
             requests: 512,
+            inbox: 1_000_000,
+            news: 100,
+            look: Duration::from_secs(10),
             connections: 4_096,
             header_timeout: Duration::from_secs(15),
             grace: Duration::from_secs(20),

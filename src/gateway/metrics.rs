@@ -35,6 +35,7 @@ pub struct Metrics {
     received: Family<Received, Counter>,
     durations: Family<Answered, Histogram, fn() -> Histogram>,
     queue: Gauge,
+    full: Gauge,
     programs: Gauge,
     followed: Counter,
     left: Counter,
@@ -54,6 +55,7 @@ impl Metrics {
             received: Family::default(),
             durations: Family::new_with_constructor(seconds),
             queue: Gauge::default(),
+            full: Gauge::default(),
             programs: Gauge::default(),
             followed: Counter::default(),
             left: Counter::default(),
@@ -78,6 +80,11 @@ impl Metrics {
             "journey_gateway_queue_depth",
             "Requests that wait for a commit",
             metrics.queue.clone(),
+        );
+        registry.register(
+            "journey_gateway_full_journeys",
+            "Journeys with so many events waiting that those they listen for are refused",
+            metrics.full.clone(),
         );
         registry.register(
             "journey_program_version",
@@ -115,6 +122,10 @@ impl Metrics {
 
     pub fn queued(&self, requests: usize) {
         self.queue.set(i64::try_from(requests).unwrap_or(i64::MAX));
+    }
+
+    pub fn full(&self, journeys: usize) {
+        self.full.set(i64::try_from(journeys).unwrap_or(i64::MAX));
     }
 
     pub fn programs(&self, version: i64) {

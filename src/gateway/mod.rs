@@ -20,6 +20,7 @@ mod limit;
 mod metrics;
 mod offer;
 mod page;
+mod pressure;
 mod receipt;
 mod receive;
 mod refusal;
@@ -97,6 +98,7 @@ pub struct Gateway {
     limits: Limits,
     gate: limit::Gate,
     queue: commit::Queue,
+    full: pressure::Full,
     clicks: click::Recorder,
     metrics: Metrics,
     clock: Arc<dyn Clock>,
@@ -122,6 +124,7 @@ impl Gateway {
             gate: limit::Gate::new(&limits),
             limits,
             queue,
+            full: pressure::Full::default(),
             clicks: click::Recorder::default(),
             metrics,
             clock,
@@ -173,6 +176,7 @@ pub async fn serve(
         reachable,
         refreshing,
     ));
+    tasks.spawn(pressure::watch(Arc::clone(&gateway), shutdown.child_token()));
     tasks.spawn(schedule::run(Arc::clone(&gateway), shutdown.child_token()));
     // Committers end by themselves, after the last ticket, once they are told that no more come.
     let no_more = CancellationToken::new();

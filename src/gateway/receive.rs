@@ -188,6 +188,10 @@ pub async fn take(gateway: &Gateway, adapter: &str, events: Vec<Offered>) -> Res
             }
         }
     }
+    let of_arrivals = arrivals.iter().flat_map(|arrival| &arrival.listeners);
+    gateway
+        .full
+        .check(of_arrivals.chain(news.iter().flat_map(|news| &news.listeners)))?;
     let receipts = if arrivals.is_empty() && aside.is_empty() {
         vec![]
     } else {

@@ -37,6 +37,8 @@ pub enum Refusal {
     TooFast { after: Duration },
     #[error("the gateway is busy: try again")]
     Busy,
+    #[error("journey {journey}, which listens for it, has too many events waiting: nothing was taken, try again later")]
+    Full { journey: String },
     #[error("the store is not available: nothing was taken, send it again")]
     Unavailable,
     #[error("the event cannot be kept: the operator of this gateway finds the cause in its log")]
@@ -55,7 +57,7 @@ impl Refusal {
             Self::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
             Self::TooSlow => StatusCode::REQUEST_TIMEOUT,
             Self::TooFast { .. } => StatusCode::TOO_MANY_REQUESTS,
-            Self::Busy | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Full { .. } | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
             Self::Broken => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -74,6 +76,7 @@ impl Refusal {
             Self::TooSlow => "TooSlow",
             Self::TooFast { .. } => "TooFast",
             Self::Busy => "Busy",
+            Self::Full { .. } => "Full",
             Self::Unavailable => "Unavailable",
             Self::Broken => "Broken",
         }
@@ -84,6 +87,8 @@ impl Refusal {
         match self {
             Self::TooFast { after } => Some(after.as_secs() + 1),
             Self::Busy | Self::Unavailable => Some(1),
+            // It takes its time to catch up; sooner nobody looks.
+            Self::Full { .. } => Some(10),
             Self::NoKey
             | Self::UnknownKey
             | Self::PublicKey

@@ -1,7 +1,11 @@
 //! What the operator counts of its own work. Names are `journey_operator_*`; labels are kinds, outcomes, and the journeys and
 //! KPIs that there are.
 
-use crate::kpi::{KpiSpec, Measure};
+use crate::{
+    clock::SECOND,
+    kpi::{KpiSpec, Measure},
+    store::Backlog,
+};
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{
@@ -27,6 +31,20 @@ struct KpiLabels {
     figure: &'static str,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct BacklogLabels {
+    namespace: String,
+    journey: String,
+    /// active, inbox, outbox, overdue, paced, news.
+    kind: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct JourneyLabels {
+    namespace: String,
+    journey: String,
+}
+
 /// What is shown of each journey, by namespace and name.
 type KnownKpis = HashMap<(String, String), Vec<KpiLabels>>;
 
@@ -38,6 +56,8 @@ pub struct Metrics {
     /// What the KPIs say, in the unit of their targets: fractions, numbers, seconds. As many as the journeys name.
     kpis: Family<KpiLabels, Gauge<f64, AtomicU64>>,
     known_kpis: Arc<Mutex<KnownKpis>>,
+    backlog: Family<BacklogLabels, Gauge>,
+    oldest: Family<JourneyLabels, Gauge<f64, AtomicU64>>,
     /// Writes of a status: none at rest.
     pub status_writes: Counter,
     /// Units that wait for a turn, those that are looked at again after an interval among them.
@@ -53,6 +73,8 @@ impl Metrics {
             seconds: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.001, 2.0, 15))),
             kpis: Family::default(),
             known_kpis: Arc::default(),
+            backlog: Family::default(),
+            oldest: Family::default(),
             status_writes: Counter::default(),
             waiting: Gauge::default(),
             leading: Gauge::default(),
@@ -70,6 +92,16 @@ impl Metrics {
             metrics.kpis.clone(),
         );
         registry.register(
+            "backlog",
+            "Rows of a journey by kind: active enrollments, inbox, outbox, overdue waits, paced (at the door), news; counted up to 100,001 each",
+            metrics.backlog.clone(),
+        );
+        registry.register(
+            "backlog_oldest_seconds",
+            "For how long the wait or message of a journey is due that is overdue the longest; 0: none is",
+            metrics.oldest.clone(),
+        );
+        registry.register(
             "status_writes",
             "Statuses written because something changed",
             metrics.status_writes.clone(),
@@ -81,6 +113,24 @@ impl Metrics {
         );
         registry.register("leading", "1 while this process leads", metrics.leading.clone());
         metrics
+    }
+
+    pub fn backlog(&self, namespace: &str, journey: &str, backlog: &Backlog) {
+        for (kind, n) in by_kind(backlog) {
+            self.backlog.get_or_create(&of_kind(namespace, journey, kind)).set(n);
+        }
+        let of = of_journey(namespace, journey);
+        self.oldest
+            .get_or_create(&of)
+            .set(backlog.oldest as f64 / SECOND as f64);
+    }
+
+    /// The journey is gone.
+    pub fn forget_backlog(&self, namespace: &str, journey: &str) {
+        for (kind, _) in by_kind(&Backlog::default()) {
+            self.backlog.remove(&of_kind(namespace, journey, kind));
+        }
+        self.oldest.remove(&of_journey(namespace, journey));
     }
 
     /// The KPIs of a journey as they are now; those of before that are not among them are gone.
@@ -122,5 +172,40 @@ impl Metrics {
         self.seconds
             .get_or_create(&[("kind", kind)])
             .observe(took.as_secs_f64());
+    }
+}
+
+fn by_kind(backlog: &Backlog) -> [(&'static str, i64); 6] {
+    let Backlog {
+        active,
+        inbox,
+        outbox,
+        overdue,
+        paced,
+        news,
+        oldest: _,
+    } = *backlog;
+    [
+        ("active", active),
+        ("inbox", inbox),
+        ("outbox", outbox),
+        ("overdue", overdue),
+        ("paced", paced),
+        ("news", news),
+    ]
+}
+
+fn of_kind(namespace: &str, journey: &str, kind: &'static str) -> BacklogLabels {
+    BacklogLabels {
+        namespace: namespace.to_owned(),
+        journey: journey.to_owned(),
+        kind,
+    }
+}
+
+fn of_journey(namespace: &str, journey: &str) -> JourneyLabels {
+    JourneyLabels {
+        namespace: namespace.to_owned(),
+        journey: journey.to_owned(),
     }
 }

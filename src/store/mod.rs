@@ -29,7 +29,10 @@ use crate::{
     kpi::Counts,
 };
 use async_trait::async_trait;
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 use uuid::Uuid;
 
 #[derive(Debug, thiserror::Error)]
@@ -229,6 +232,8 @@ pub trait Store: Send + Sync + 'static {
 
     // ── reading how it goes ──
     async fn counts(&self, namespace: &str, journey: &str) -> Result<Counts>;
-    /// Rows now: active enrollments, those at the door, inbox rows, due or held messages.
+    /// Rows now: active enrollments, those at the door, inbox rows, due or held messages, news; each counted up to one more than [`Backlog::MOST`].
     async fn backlog(&self, namespace: &str, journey: &str) -> Result<Backlog>;
+    /// Journeys, not stopped, with more inbox rows or more news than so many.
+    async fn overfull(&self, namespace: &str, inbox: u32, news: u32) -> Result<BTreeSet<String>>;
 }

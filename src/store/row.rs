@@ -452,6 +452,11 @@ pub struct RoundCommit {
     pub quarantined: Vec<Quarantined>,
 }
 
+impl Backlog {
+    /// Counted up to this and one more: what is more is so much anyway that its number matters little, and counting it costs.
+    pub const MOST: i64 = 100_000;
+}
+
 impl RoundCommit {
     /// With what is to be written of another customer.
     pub fn add(&mut self, other: Self) {
@@ -521,4 +526,8 @@ pub struct Backlog {
     pub overdue: i64,
     /// Customers at the door, whose turn by entry.pace has not come.
     pub paced: i64,
+    /// News that has not come to everybody yet.
+    pub news: i64,
+    /// For how long what is overdue the longest is: a wait's end, or a message that is held.
+    pub oldest: Micros,
 }

@@ -15,7 +15,11 @@ use journey::{
         RoundResult, Store, StoreError, Work,
     },
 };
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -323,6 +327,11 @@ impl Store for Line {
 
     async fn backlog(&self, namespace: &str, journey: &str) -> Result<Backlog> {
         self.call("backlog", self.world.memory.backlog(namespace, journey))
+            .await
+    }
+
+    async fn overfull(&self, namespace: &str, inbox: u32, news: u32) -> Result<BTreeSet<String>> {
+        self.call("overfull", self.world.memory.overfull(namespace, inbox, news))
             .await
     }
 }

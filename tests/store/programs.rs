@@ -190,6 +190,7 @@ async fn fill(bench: &Bench) {
             outbox: 1,
             overdue: 0,
             paced: 0,
+            ..Default::default()
         }
     );
 }

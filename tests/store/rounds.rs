@@ -404,17 +404,76 @@ pub async fn a_backlog_says_how_much_waits(bench: Bench) {
     bench.write(&hold, person(1), commit).await;
     let event = bench.arrival(1, person(2)).await;
     bench.accept(&[event]).await;
+    let backlog = bench.store.backlog(SHOP, WELCOME).await.unwrap();
     assert_eq!(
-        bench.store.backlog(SHOP, WELCOME).await.unwrap(),
+        backlog,
         Backlog {
             active: 2,
             inbox: 1,
             outbox: 2,
             overdue: 1,
             paced: 0,
+            news: 0,
+            oldest: backlog.oldest,
         }
     );
     bench.store.ping().await.unwrap();
+}
+
+pub async fn a_backlog_is_counted_so_far_and_tells_the_oldest(bench: Bench) {
+    let bench = bench.with_journey().await;
+    let hold = bench.join(owner(1)).await;
+    let now = bench.now().await;
+    let held = |due| OutboxState::Held {
+        due,
+        why: "Busy".into(),
+    };
+    assert_eq!(bench.store.backlog(SHOP, WELCOME).await.unwrap().oldest, 0);
+    let mut unwatched = enrollment(person(3), 1, "r1", ended(1));
+    unwatched.enrollment.look_at = Some(1);
+    let commit = RoundCommit {
+        enrollments: vec![enrollment(person(1), 1, "r1", waiting(Some(now - HOUR))), unwatched],
+        outbox: vec![
+            outbox(1, person(1), held(now - 2 * HOUR)),
+            outbox(2, person(1), OutboxState::Claimed { epoch: 1, at: 1 }),
+        ],
+        ..Default::default()
+    };
+    bench.write(&hold, person(1), commit).await;
+    let oldest = bench.store.backlog(SHOP, WELCOME).await.unwrap().oldest;
+    assert!((2 * HOUR..3 * HOUR).contains(&oldest), "{oldest}");
+    let commit = RoundCommit {
+        outbox: vec![outbox(1, person(1), held(now + HOUR))],
+        ..Default::default()
+    };
+    bench.write(&hold, person(1), commit).await;
+    let oldest = bench.store.backlog(SHOP, WELCOME).await.unwrap().oldest;
+    assert!((HOUR..2 * HOUR).contains(&oldest), "{oldest}");
+}
+
+pub async fn a_journey_with_more_waiting_than_so_much_is_overfull(bench: Bench) {
+    let bench = bench.with_journey().await;
+    bench.store.put_journey(SHOP, &revision("other", "r1")).await.unwrap();
+    for number in 0..3 {
+        let event = bench.arrival(number, person(1)).await;
+        bench.accept(&[event]).await;
+    }
+    let full = |inbox, news| bench.store.overfull(SHOP, inbox, news);
+    assert!(full(3, 0).await.unwrap().is_empty());
+    assert_eq!(full(2, 0).await.unwrap(), BTreeSet::from([WELCOME.to_owned()]));
+    let news = journey::store::News {
+        key: [1; 16],
+        id: Personal::new("1".into()),
+        name: "fair-opened".into(),
+        time: 1,
+        data: Personal::default(),
+        listeners: vec!["other".into()],
+    };
+    bench.store.announce(SHOP, &[news]).await.unwrap();
+    assert_eq!(full(3, 0).await.unwrap(), BTreeSet::from(["other".to_owned()]));
+    assert_eq!(bench.store.backlog(SHOP, "other").await.unwrap().news, 1);
+    bench.store.stop_journey(SHOP, "other").await.unwrap();
+    assert!(full(3, 0).await.unwrap().is_empty());
 }
 
 pub async fn what_a_round_put_aside_is_put_back_into_its_journey(bench: Bench) {

@@ -90,7 +90,16 @@ async fn ask(context: &Context, facts: &Facts, judged: &Judged) -> Result<Figure
         outbox,
         overdue,
         paced,
+        news: _,
+        oldest: _,
     } = backlog;
+    context.metrics.backlog(&facts.namespace, &facts.name, &backlog);
+    // Beyond what is counted row by row the books tell.
+    let active = if active + paced > Backlog::MOST {
+        counts.total(&Count::Entered.name()) - counts.total_of("ended:")
+    } else {
+        active
+    };
     Ok(Figures {
         population: Some(population(&counts, active, paced)),
         kpis,

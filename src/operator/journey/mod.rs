@@ -31,6 +31,7 @@ pub async fn settle(context: &Context, namespace: &str, name: &str) -> Result<Ne
         context.written.forget(&unit);
         context.numbers.forget(&unit);
         context.metrics.kpis(namespace, name, &[]);
+        context.metrics.forget_backlog(namespace, name);
         return Ok(Next::Rest);
     };
     let object = match &object.0 {

@@ -12,7 +12,7 @@ mod stepping;
 
 use super::{
     Admissions, After, Arrival, Backlog, Customer, Dropped, Due, EnrollmentRow, Hold, Imported, InSlot, JourneyRow,
-    Learn, MessageRow, NamespacePrograms, News, OutboxRow, PutBack, Quarantined, Receipt, Result, Retried,
+    Learn, MessageRow, NamespacePrograms, News, OutboxRow, OutboxState, PutBack, Quarantined, Receipt, Result, Retried,
     RoundRequest, RoundResult, Sighting, Store, StoredJourney, Work,
 };
 use crate::{
@@ -515,7 +515,18 @@ impl Store for Memory {
         else {
             return Ok(Backlog::default());
         };
-        let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX).min(Backlog::MOST + 1);
+        let overdue = row.due.range(..=(now, CustomerKey([u8::MAX; 16]), i64::MAX));
+        let wait = overdue.clone().find_map(|(due, customer, ordinal)| {
+            let row = row.enrollments.get(customer)?.get(ordinal)?;
+            (row.enrollment.is_active() || row.watch_until > now).then_some(*due)
+        });
+        let held = row.outbox.values().flat_map(BTreeMap::values);
+        let held = held.filter_map(|row| match row.state {
+            OutboxState::Held { due, .. } => Some(due),
+            OutboxState::Claimed { .. } => None,
+        });
+        let oldest = wait.into_iter().chain(held).min().unwrap_or(now);
         Ok(Backlog {
             active: count(
                 row.enrollments
@@ -526,8 +537,20 @@ impl Store for Memory {
             ),
             inbox: count(row.inbox.len()),
             outbox: count(row.outbox.values().map(BTreeMap::len).sum()),
-            overdue: count(row.due.range(..=(now, CustomerKey([u8::MAX; 16]), i64::MAX)).count()),
+            overdue: count(overdue.count()),
             paced: count(row.door.len()),
+            news: count(row.news.len()),
+            oldest: now.saturating_sub(oldest).max(0),
         })
+    }
+
+    async fn overfull(&self, namespace: &str, inbox: u32, news: u32) -> Result<BTreeSet<String>> {
+        let state = self.state();
+        let journeys = state.namespaces.get(namespace).into_iter();
+        let full = |(_, row): &(&String, &Journey)| {
+            !row.stopped && (row.inbox.len() > inbox as usize || row.news.len() > news as usize)
+        };
+        let journeys = journeys.flat_map(|space| space.journeys.iter().filter(full));
+        Ok(journeys.map(|(name, _)| name.clone()).collect())
     }
 }

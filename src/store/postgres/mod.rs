@@ -38,7 +38,12 @@ use crate::{
 };
 use async_trait::async_trait;
 use connection::{Connections, LONG_PATIENCE, PATIENCE, settle};
-use std::{collections::BTreeMap, path::Path, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+    time::Duration,
+};
 use uuid::Uuid;
 use wake::Wake;
 
@@ -303,6 +308,13 @@ impl Store for Postgres {
         on!(self, PATIENCE, client => async {
                             let tx = client.transaction().await?;
                             sql::backlog(&tx, namespace, journey).await
+        })
+    }
+
+    async fn overfull(&self, namespace: &str, inbox: u32, news: u32) -> Result<BTreeSet<String>> {
+        on!(self, PATIENCE, client => async {
+                            let tx = client.transaction().await?;
+                            sql::overfull(&tx, namespace, inbox, news).await
         })
     }
 }

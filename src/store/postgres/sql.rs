@@ -7,6 +7,7 @@ use crate::{
     store::{Backlog, Result},
 };
 use deadpool_postgres::{Object, Transaction};
+use std::collections::BTreeSet;
 use tokio_postgres::{IsolationLevel, Row, types::ToSql};
 
 pub(super) type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
@@ -77,13 +78,26 @@ pub(super) async fn counts(tx: &Transaction<'_>, namespace: &str, journey: &str)
 pub(super) async fn backlog(tx: &Transaction<'_>, namespace: &str, journey: &str) -> Result<Backlog> {
     let counts = rows(
         tx,
-        "SELECT (SELECT count(*) FROM enrollment WHERE namespace = $1 AND journey = $2 AND active), \
-         (SELECT count(*) FROM inbox WHERE namespace = $1 AND journey = $2), \
-         (SELECT count(*) FROM outbox WHERE namespace = $1 AND journey = $2), \
-         (SELECT count(*) FROM enrollment WHERE namespace = $1 AND journey = $2 AND shard = ANY($3) AND due_at IS NOT NULL \
-             AND due_at <= (extract(epoch FROM clock_timestamp()) * 1000000)::bigint), \
-         (SELECT count(*) FROM enrollment WHERE namespace = $1 AND journey = $2 AND paced)",
-        &[&namespace, &journey, &(0..i16::from(CustomerKey::SHARDS)).collect::<Vec<i16>>()],
+        "SELECT (SELECT count(*) FROM (SELECT FROM enrollment WHERE namespace = $1 AND journey = $2 AND active LIMIT $4) r), \
+         (SELECT count(*) FROM (SELECT FROM inbox WHERE namespace = $1 AND journey = $2 LIMIT $4) r), \
+         (SELECT count(*) FROM (SELECT FROM outbox WHERE namespace = $1 AND journey = $2 LIMIT $4) r), \
+         (SELECT count(*) FROM (SELECT FROM enrollment WHERE namespace = $1 AND journey = $2 AND shard = ANY($3) AND due_at IS NOT NULL \
+             AND due_at <= n.now LIMIT $4) r), \
+         (SELECT count(*) FROM (SELECT FROM enrollment WHERE namespace = $1 AND journey = $2 AND paced LIMIT $4) r), \
+         (SELECT count(*) FROM (SELECT FROM news WHERE namespace = $1 AND journey = $2 LIMIT $4) r), \
+         greatest(0, n.now - least( \
+             (SELECT min(d.due_at) FROM unnest($3::smallint[]) s (shard) CROSS JOIN LATERAL (SELECT due_at FROM enrollment \
+                 WHERE namespace = $1 AND journey = $2 AND shard = s.shard AND due_at IS NOT NULL AND due_at <= n.now \
+                 AND (active OR watch_until > n.now) ORDER BY due_at LIMIT 1) d), \
+             (SELECT min(d.due_at) FROM unnest($3::smallint[]) s (shard) CROSS JOIN LATERAL (SELECT due_at FROM outbox \
+                 WHERE namespace = $1 AND journey = $2 AND shard = s.shard AND due_at IS NOT NULL ORDER BY due_at LIMIT 1) d))) \
+         FROM (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now) n",
+        &[
+            &namespace,
+            &journey,
+            &(0..i16::from(CustomerKey::SHARDS)).collect::<Vec<i16>>(),
+            &(Backlog::MOST + 1),
+        ],
     )
     .await?;
     let row = &counts[0];
@@ -94,5 +108,19 @@ pub(super) async fn backlog(tx: &Transaction<'_>, namespace: &str, journey: &str
         outbox: row.get(2),
         overdue: row.get(3),
         paced,
+        news: row.get(5),
+        oldest: row.get::<_, Option<i64>>(6).unwrap_or_default(),
     })
+}
+
+pub(super) async fn overfull(tx: &Transaction<'_>, namespace: &str, inbox: u32, news: u32) -> Result<BTreeSet<String>> {
+    let full = rows(
+        tx,
+        "SELECT j.journey FROM journey j WHERE j.namespace = $1 AND NOT j.stopped \
+         AND (EXISTS (SELECT FROM inbox i WHERE i.namespace = $1 AND i.journey = j.journey OFFSET $2 LIMIT 1) \
+           OR EXISTS (SELECT FROM news n WHERE n.namespace = $1 AND n.journey = j.journey OFFSET $3 LIMIT 1))",
+        &[&namespace, &i64::from(inbox), &i64::from(news)],
+    )
+    .await?;
+    Ok(full.iter().map(|row| row.get(0)).collect())
 }
