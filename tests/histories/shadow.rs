@@ -86,7 +86,7 @@ pub struct Entered {
     pub customer: CustomerKey,
     pub key: String,
     pub revision: String,
-    /// The events that were accepted up to then, or up to the one that opened it.
+    /// The event that opened it, or the last that was accepted before.
     pub event: usize,
     pub ended: bool,
 }
@@ -423,7 +423,8 @@ impl Shadow {
             }
             let opened_by = enrollment.entry.expose().get("id").and_then(|id| id.as_str());
             let event = opened_by.and_then(|id| self.seen.get(id).copied());
-            let event = event.unwrap_or(self.log.len());
+            // By a condition they came in after the last of them.
+            let event = event.unwrap_or(self.log.len().saturating_sub(1));
             let customer = self.root(row.customer);
             let Some(life) = self.lives.get_mut(name) else { return };
             let ended = match enrollment.standing {
