@@ -39,10 +39,8 @@ async fn a_restored_store_goes_on_where_the_dump_was_taken_and_needs_its_keys() 
     let to = server.url(&server.database().await);
     // A first restore into an empty database, and a second over what is there.
     for _ in 0..2 {
-        run(
-            "pg_restore",
-            &["--clean", "--if-exists", "--no-owner", &format!("--dbname={to}"), file],
-        );
+        run("psql", &[&to, "-c", "DROP SCHEMA IF EXISTS journey CASCADE"]);
+        run("pg_restore", &["--no-owner", &format!("--dbname={to}"), file]);
     }
 
     let restored = Postgres::connect(&to, None, 2, keys.clone()).unwrap();
