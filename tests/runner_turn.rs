@@ -277,6 +277,7 @@ impl World {
             sweeps: programs::sweeps(&loaded.programs, true),
             news: programs::news(&loaded.programs, true),
             current: loaded.current.clone(),
+            brief: false,
         };
         let in_flight = self.in_flight.clone();
         let mut turn = Turn {

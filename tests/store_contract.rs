@@ -138,6 +138,9 @@ contract! {
         an_ended_enrollment_is_read_while_it_is_watched
         nobody_enters_a_revision_that_is_gone
         a_round_is_told_that_the_journey_stands_otherwise
+        a_brief_round_leaves_out_what_time_brings
+        halves_of_a_hold_run_rounds_of_their_own
+        what_one_round_writes_and_takes_back_is_not_there
         counts_add_up
         the_end_of_an_enrollment_is_told_to_those_who_listen
         a_backlog_says_how_much_waits

@@ -240,6 +240,7 @@ impl Dev {
             keys: self.keys.clone(),
             owner: Uuid::new_v4(),
             jitter: Arc::new(runner::jitter),
+            divide: runner::DIVIDE,
             metrics: runner::Metrics::register(&mut Registry::default()),
             ready: Flag::lowered("rounds"),
             open: Box::new(move |spec, reads| open(spec, &secrets, reads, &folder, smtp.as_deref())),

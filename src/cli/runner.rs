@@ -65,6 +65,7 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> 
         keys,
         owner: Uuid::new_v4(),
         jitter: Arc::new(runner::jitter),
+        divide: runner::DIVIDE,
         metrics,
         ready,
         open: Box::new(move |spec, reads| channel::open(spec, &secrets, reads)),

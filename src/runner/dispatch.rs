@@ -23,7 +23,10 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     num::NonZeroU32,
     panic::AssertUnwindSafe,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use tokio::{
@@ -36,6 +39,10 @@ use tokio::{
 const CLAIM_TTL: Duration = Duration::from_secs(2);
 /// Requests under way at a time where the adapter says nothing.
 const CONCURRENCY: usize = 8;
+/// Claims that wait in a lane at most.
+const QUEUE: usize = 2_048;
+/// How often it is measured how many a lane hands over.
+const MEASURE: Duration = Duration::from_millis(200);
 
 /// Attempts where the adapter says nothing, and the first and the longest pause between them: 12 to 25 hours in all. An outage over night or
 /// a wrong password is mended within that, and who should not be written to so late has a timeToLive.
@@ -74,16 +81,19 @@ impl Limits {
         }
     }
 
-    /// Claims that may wait in a lane: no more than are handed over before they are too old, and few where the fate of those that wait when
-    /// the process dies is unknown for good.
+    /// Claims that may wait in a lane at most: no more than are handed over before they are too old, and few where the fate of those that wait
+    /// when the process dies is unknown for good.
     fn queue(&self) -> usize {
         let rate = self.per_second.map_or(usize::MAX, |n| n.get() as usize);
-        let most = if self.retries_unknown {
-            self.concurrency * 2
-        } else {
-            self.concurrency
-        };
-        rate.clamp(1, most)
+        let most = if self.retries_unknown { QUEUE } else { self.concurrency };
+        rate.clamp(1, most.max(1))
+    }
+
+    /// Claims that may wait in a lane that hands over so many a second: what it does in a quarter of a claim's time, so that none grows old,
+    /// and two for each request under way, so that it does not stand still.
+    fn room(&self, per_second: f64) -> usize {
+        let in_time = per_second * CLAIM_TTL.as_secs_f64() / 4.0;
+        (in_time as usize).max(self.concurrency * 2).min(self.queue())
     }
 
     /// The pause after the attempt of that number: doubled each time, between half of it and all of it by chance (`jitter`, 0 to 1), so that
@@ -116,7 +126,37 @@ struct Lane {
     spec: ChannelAdapterSpec,
     queue: mpsc::Sender<(Claim, Instant)>,
     needs_address: bool,
-    retries_unknown: bool,
+    limits: Limits,
+    pace: Pace,
+}
+
+/// How many claims a second a lane hands over.
+struct Pace {
+    handed: Arc<AtomicU64>,
+    per_second: f64,
+    measured: Instant,
+    counted: u64,
+}
+
+impl Pace {
+    fn new(handed: Arc<AtomicU64>) -> Self {
+        Self {
+            handed,
+            per_second: 0.0,
+            measured: Instant::now(),
+            counted: 0,
+        }
+    }
+
+    fn measure(&mut self) -> f64 {
+        let elapsed = self.measured.elapsed();
+        if elapsed >= MEASURE {
+            let handed = self.handed.load(Ordering::Relaxed);
+            self.per_second = (handed - self.counted) as f64 / elapsed.as_secs_f64();
+            (self.measured, self.counted) = (Instant::now(), handed);
+        }
+        self.per_second
+    }
 }
 
 /// The lanes of a runner, and where the fates of messages come back.
@@ -153,14 +193,23 @@ impl Lanes {
         let limits = Limits::of(spec, channel.deduplicates());
         let (queue, claims) = mpsc::channel(limits.queue());
         let needs_address = channel.needs_address();
+        let handed = Arc::new(AtomicU64::new(0));
         while self.work.try_join_next().is_some() {}
-        self.work
-            .spawn(work(claims, channel, limits, self.jitter.clone(), self.fates.clone()));
+        let jitter = self.jitter.clone();
+        self.work.spawn(work(
+            claims,
+            channel,
+            limits,
+            jitter,
+            handed.clone(),
+            self.fates.clone(),
+        ));
         let lane = Lane {
             spec: spec.clone(),
             queue,
             needs_address,
-            retries_unknown: limits.retries_unknown,
+            limits,
+            pace: Pace::new(handed),
         };
         self.lanes.insert(name.to_owned(), lane);
     }
@@ -170,16 +219,17 @@ impl Lanes {
         self.lanes.retain(|name, _| names.contains(name));
     }
 
-    pub fn state(&self) -> BTreeMap<String, Adapter> {
-        let state = |lane: &Lane| Adapter {
-            needs_address: lane.needs_address,
-            retries_unknown: lane.retries_unknown,
-            room: lane.queue.capacity(),
+    pub fn state(&mut self) -> BTreeMap<String, Adapter> {
+        let state = |lane: &mut Lane| {
+            let waiting = lane.queue.max_capacity() - lane.queue.capacity();
+            Adapter {
+                needs_address: lane.needs_address,
+                retries_unknown: lane.limits.retries_unknown,
+                room: lane.limits.room(lane.pace.measure()).saturating_sub(waiting),
+            }
         };
-        self.lanes
-            .iter()
-            .map(|(name, lane)| (name.clone(), state(lane)))
-            .collect()
+        let lanes = self.lanes.iter_mut();
+        lanes.map(|(name, lane)| (name.clone(), state(lane))).collect()
     }
 
     /// Puts a claim that was decided at `decided` and is committed into its lane; when that is gone or full, the claim is given back.
@@ -214,6 +264,7 @@ async fn work(
     channel: Arc<dyn Channel>,
     limits: Limits,
     jitter: Jitter,
+    handed: Arc<AtomicU64>,
     fates: mpsc::UnboundedSender<Handed>,
 ) {
     let rate = limits.per_second.map(|n| rate(quota(n, limits.burst)));
@@ -227,7 +278,7 @@ async fn work(
             Some(rate) => leave(rate, decided).await,
             None => true,
         };
-        let (channel, jitter, fates) = (channel.clone(), jitter.clone(), fates.clone());
+        let (channel, jitter, handed, fates) = (channel.clone(), jitter.clone(), handed.clone(), fates.clone());
         handing.spawn(async move {
             let fate = if in_time {
                 hand_over(&*channel, &claim, &limits, &jitter, decided).await
@@ -235,6 +286,7 @@ async fn work(
                 Fate::Returned
             };
             drop(permit);
+            handed.fetch_add(1, Ordering::Relaxed);
             let _pump_is_gone = fates.send(Handed {
                 key: claim.key,
                 customer: claim.customer,
@@ -404,14 +456,22 @@ mod tests {
             per_second: NonZeroU32::new(per_second),
             ..Limits::of(&ChannelAdapterSpec::default(), true)
         };
+        let room = |limits: Limits, per_second| limits.room(per_second);
         assert_eq!(
             [
-                limits(1).queue(),
-                limits(5).queue(),
-                limits(500).queue(),
-                limits(0).queue()
+                room(limits(1), 1.0),
+                room(limits(5), 5.0),
+                room(limits(0), 0.0),
+                room(limits(0), 400.0),
+                room(limits(0), 1e6)
             ],
-            [1, 5, 16, 16]
+            [1, 5, 16, 200, QUEUE]
+        );
+        let unknown = Limits::of(&ChannelAdapterSpec::default(), false);
+        assert_eq!(
+            room(unknown, 1e6),
+            CONCURRENCY,
+            "what waits when the process dies is lost for good"
         );
     }
 }

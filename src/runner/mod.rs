@@ -17,4 +17,4 @@ pub mod turn;
 pub use claim::Pages;
 pub use dispatch::{Jitter, Limits, fate, jitter, retries_unknown};
 pub use metrics::Metrics;
-pub use pump::{ChannelOpener, Options, RunnerError, run};
+pub use pump::{ChannelOpener, DIVIDE, Options, RunnerError, run};

@@ -143,7 +143,7 @@ pub fn admissions(programs: &Programs) -> Option<Admissions> {
 }
 
 /// What a round knows of the lanes.
-pub fn adapters(lanes: &Lanes) -> Adapters {
+pub fn adapters(lanes: &mut Lanes) -> Adapters {
     Adapters { open: lanes.state() }
 }
 

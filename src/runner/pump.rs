@@ -5,7 +5,7 @@ use super::{
     dispatch::{Jitter, Lanes},
     metrics::Metrics,
     programs::{self, Loaded},
-    turn::Turn,
+    turn::{Adapters, Turn},
 };
 use crate::{
     api::channel_adapter::ChannelAdapterSpec,
@@ -28,7 +28,11 @@ const REFRESH: Duration = Duration::from_secs(1);
 /// The safety net below wake-ups.
 const POLL: Duration = Duration::from_secs(1);
 /// Customers of one round, at most.
-const ROUND: u32 = 200;
+const ROUND: u32 = 500;
+/// Customers of a round from which on the next one is divided, in production.
+pub const DIVIDE: usize = 100;
+/// How often what time brings is looked for where rounds follow each other quickly.
+const LOOK: Duration = Duration::from_millis(20);
 /// How long a stopping runner waits for messages under way.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Pause after an error of the store: doubled from the first to the second. Shorter than a heartbeat, so that whoever lived through an outage
@@ -53,6 +57,8 @@ pub struct Options {
     /// Up while rounds happen.
     pub ready: Flag,
     pub metrics: Metrics,
+    /// Customers of a round from which on the next one is divided in two that run side by side: [`DIVIDE`].
+    pub divide: usize,
     /// How channels are opened: [`crate::channel::open`], or what `journey dev` sends mail to.
     pub open: ChannelOpener,
     /// [`programs::compile_all`], or where runners start by the thousand one that remembers what it gave.
@@ -74,6 +80,8 @@ pub async fn run(options: Options, store: Arc<dyn Store>, shutdown: Cancellation
         beaten: None,
         outcomes: Vec::new(),
         in_flight: BTreeSet::new(),
+        looked: None,
+        busy: false,
         back_off: BACK_OFF.0,
         draining: false,
         options,
@@ -97,6 +105,39 @@ pub async fn run(options: Options, store: Arc<dyn Store>, shutdown: Cancellation
     Ok(())
 }
 
+/// What came of one round.
+#[derive(Default)]
+struct Done {
+    result: Option<RoundResult>,
+    visited: usize,
+    /// Outcomes that the store knew.
+    heard: BTreeSet<MessageKey>,
+    /// When the claims were decided.
+    decided: Option<Instant>,
+    claims: Vec<Claim>,
+    counts: Counts,
+}
+
+/// Every second shard, so that both have as much.
+fn halves(hold: &Hold) -> [Hold; 2] {
+    let half = |of: usize| Hold {
+        shards: hold.shards.iter().copied().skip(of).step_by(2).collect(),
+        ..hold.clone()
+    };
+    [half(0), half(1)]
+}
+
+/// Of the results of two halves the greater one says what comes next.
+fn urgency(result: &RoundResult) -> u8 {
+    match result {
+        RoundResult::Idle => 0,
+        RoundResult::Committed { full: false } => 1,
+        RoundResult::Committed { full: true } => 2,
+        RoundResult::Changed => 3,
+        RoundResult::Fenced => 4,
+    }
+}
+
 struct Pump {
     options: Options,
     store: Arc<dyn Store>,
@@ -109,6 +150,10 @@ struct Pump {
     /// Heard of, but not committed yet.
     outcomes: Vec<Handed>,
     in_flight: BTreeSet<MessageKey>,
+    /// When the last round that looked for what time brings began; None: the next one does.
+    looked: Option<Instant>,
+    /// Whether the last round had so much to do that two side by side are better.
+    busy: bool,
     back_off: Duration,
     draining: bool,
 }
@@ -119,22 +164,23 @@ impl Pump {
         if !self.loaded.alive {
             self.give_back().await?;
             self.options.ready.up();
-            self.rest(shutdown).await;
+            self.rest(false, shutdown).await;
             return Ok(());
         }
         self.beat().await?;
         let Some(hold) = self.hold.clone().filter(|hold| !hold.shards.is_empty()) else {
             // Every shard is somebody else's: ready to take over.
             self.options.ready.up();
-            self.rest(shutdown).await;
+            self.rest(false, shutdown).await;
             return Ok(());
         };
         self.options.ready.up();
-        match self.round(&hold).await? {
+        let brief = self.looked.is_some_and(|at| at.elapsed() < LOOK);
+        match self.rounds(&hold, brief).await? {
             RoundResult::Committed { full: true } => {}
             RoundResult::Committed { full: false } | RoundResult::Idle => {
                 if self.fates.is_empty() {
-                    self.rest(shutdown).await;
+                    self.rest(brief, shutdown).await;
                 }
             }
             RoundResult::Fenced => {
@@ -196,30 +242,79 @@ impl Pump {
         Ok(())
     }
 
-    async fn round(&mut self, hold: &Hold) -> Result<RoundResult, StoreError> {
+    /// A round of all shards, or, where there is much to do, one of each half of them side by side: while one waits for the store the other is at
+    /// work. Gives the result that asks for most.
+    async fn rounds(&mut self, hold: &Hold, brief: bool) -> Result<RoundResult, StoreError> {
         while let Ok(handed) = self.fates.try_recv() {
             self.outcomes.push(handed);
         }
-        let mut adapters = programs::adapters(&self.lanes);
-        if self.draining {
-            adapters.open.values_mut().for_each(|adapter| adapter.room = 0);
+        if !brief {
+            self.looked = Some(Instant::now());
         }
+        let whole = !self.busy || hold.shards.len() < 2;
+        let holds = if whole {
+            vec![hold.clone()]
+        } else {
+            halves(hold).to_vec()
+        };
+        let adapters = programs::adapters(&mut self.lanes);
+        let outcomes = std::mem::take(&mut self.outcomes);
+        let one = async |part: usize| {
+            let own = |handed: &&Handed| {
+                holds[part]
+                    .shards
+                    .iter()
+                    .any(|lease| lease.shard == handed.customer.shard())
+            };
+            let outcomes = outcomes.iter().filter(|handed| whole || own(handed)).cloned().collect();
+            self.round(&holds[part], brief, outcomes, self.share(&adapters, part, holds.len()))
+                .await
+        };
+        let done: Vec<Result<Done, StoreError>> = if whole {
+            vec![one(0).await]
+        } else {
+            let (first, second) = tokio::join!(biased; one(0), one(1));
+            vec![first, second]
+        };
+        self.take_in(done, outcomes, whole, brief)
+    }
+
+    /// What a part of a round may claim: its share of what the lanes have room for.
+    fn share(&self, adapters: &Adapters, part: usize, parts: usize) -> Adapters {
+        let mut share = adapters.clone();
+        for adapter in share.open.values_mut() {
+            adapter.room = if self.draining {
+                0
+            } else {
+                (adapter.room + parts - 1 - part) / parts
+            };
+        }
+        share
+    }
+
+    async fn round(
+        &self,
+        hold: &Hold,
+        brief: bool,
+        outcomes: Vec<Handed>,
+        adapters: Adapters,
+    ) -> Result<Done, StoreError> {
         let room: usize = adapters.open.values().map(|adapter| adapter.room).sum();
         let request = RoundRequest {
             limit: ROUND,
             messages: Some(u32::try_from(room).unwrap_or(ROUND)),
             contacts_within: self.loaded.programs.longest_cap(),
-            outcomes: self.outcomes.clone(),
-            in_flight: self.in_flight.clone(),
+            outcomes,
+            in_flight: if brief { BTreeSet::new() } else { self.in_flight.clone() },
             stuck: self.loaded.stuck.clone(),
             admissions: programs::admissions(&self.loaded.programs).filter(|_| !self.draining),
             looks: programs::looks(&self.loaded.programs),
             sweeps: programs::sweeps(&self.loaded.programs, !self.draining),
             news: programs::news(&self.loaded.programs, !self.draining),
             current: self.loaded.current.clone(),
+            brief,
         };
-        let mut claims: Vec<Claim> = Vec::new();
-        let mut counts = Counts::default();
+        let mut done = Done::default();
         let mut turn = Turn {
             programs: &self.loaded.programs,
             keys: &self.options.keys,
@@ -230,39 +325,79 @@ impl Pump {
             trace: false,
             nets: true,
         };
-        let mut decided = Instant::now();
-        let result = self
-            .store
-            .round(hold, &request, &mut |round: Round| {
-                // Not when the answer to the commit comes: it may come late, and consent and caps are as of now.
-                decided = Instant::now();
-                let done = turn.take(round);
-                claims = done.claims;
-                counts = done.commit.counts.clone();
-                done.commit
-            })
-            .await?;
-        match result {
-            // Idle: the outcomes were no news, of messages that others have taken over.
-            RoundResult::Committed { .. } | RoundResult::Idle => {
-                for handed in self.outcomes.drain(..) {
-                    self.in_flight.remove(&handed.key);
+        let work = &mut |round: Round| {
+            // Not when the answer to the commit comes: it may come late, and consent and caps are as of now.
+            done.decided = Some(Instant::now());
+            done.visited = round.customers.len();
+            let heard = round.customers.iter().flat_map(|customer| &customer.outcomes);
+            done.heard = heard.map(|handed| handed.key).collect();
+            let turned = turn.take(round);
+            done.claims = turned.claims;
+            done.counts = turned.commit.counts.clone();
+            turned.commit
+        };
+        done.result = Some(self.store.round(hold, &request, work).await?);
+        Ok(done)
+    }
+
+    /// What came of the rounds: claims go to the lanes; outcomes that were not written are kept.
+    fn take_in(
+        &mut self,
+        done: Vec<Result<Done, StoreError>>,
+        outcomes: Vec<Handed>,
+        whole: bool,
+        brief: bool,
+    ) -> Result<RoundResult, StoreError> {
+        let (mut heard, mut results, mut failed) = (BTreeSet::new(), Vec::new(), None);
+        let mut visited = 0;
+        for done in done {
+            let done = match done {
+                Ok(done) => done,
+                Err(error) => {
+                    failed = Some(error);
+                    continue;
+                }
+            };
+            let result = done.result.unwrap_or(RoundResult::Idle);
+            results.push(result);
+            if let RoundResult::Committed { .. } = result {
+                visited += done.visited;
+                heard.extend(done.heard);
+                self.options.metrics.add(&self.options.journey, &done.counts);
+                let decided = done.decided.unwrap_or_else(Instant::now);
+                for claim in done.claims {
+                    self.in_flight.insert(claim.key);
+                    self.lanes.put(claim, decided);
                 }
             }
-            RoundResult::Fenced | RoundResult::Changed => return Ok(result),
         }
-        self.options.metrics.add(&self.options.journey, &counts);
-        for claim in claims {
-            self.in_flight.insert(claim.key);
-            self.lanes.put(claim, decided);
+        let written = failed.is_none()
+            && results
+                .iter()
+                .all(|result| matches!(result, RoundResult::Committed { .. } | RoundResult::Idle));
+        for handed in outcomes {
+            // What a round of all shards did not want to hear was no news: of messages that others have taken over. A half may not know it: its
+            // customer may have become another, of the other half.
+            if heard.contains(&handed.key) || (whole && written) {
+                self.in_flight.remove(&handed.key);
+            } else {
+                self.outcomes.push(handed);
+            }
         }
-        Ok(result)
+        let result = results.iter().copied().max_by_key(urgency).unwrap_or(RoundResult::Idle);
+        self.busy = written && self.outcomes.is_empty() && visited >= self.options.divide;
+        if !written || (!brief && result == (RoundResult::Committed { full: true })) {
+            self.looked = None;
+        }
+        failed.map_or(Ok(result), Err)
     }
 
     /// Until there may be work, something came back from a lane, or it is time for a heartbeat.
-    async fn rest(&mut self, shutdown: &CancellationToken) {
+    async fn rest(&mut self, brief: bool, shutdown: &CancellationToken) {
         let Options { namespace, journey, .. } = &self.options;
         let nap = if self.in_flight.is_empty() { POLL } else { POLL / 5 };
+        // After a brief round nobody knows what time has brought.
+        let nap = if brief { LOOK } else { nap };
         // In this order, so that the same happens in each run of a simulation.
         tokio::select! {
             biased;
@@ -313,7 +448,7 @@ impl Pump {
         let Some(hold) = self.hold.clone().filter(|hold| !hold.shards.is_empty()) else {
             return Ok(());
         };
-        match self.round(&hold).await? {
+        match self.rounds(&hold, false).await? {
             RoundResult::Committed { .. } | RoundResult::Idle => {}
             // Some shards may be others' now, or a revision gone or new: what is still ours is written all the same.
             RoundResult::Fenced | RoundResult::Changed => {

@@ -97,8 +97,10 @@ pub struct Traced {
 }
 
 impl Turn<'_> {
-    pub fn take(&mut self, round: Round) -> Done {
+    pub fn take(&mut self, mut round: Round) -> Done {
         let mut done = Done::default();
+        // Whose message has waited longest comes first, and newcomers last: the lanes' room is theirs in that order.
+        round.customers.sort_by_key(waiting_since);
         for customer in round.customers {
             done.add(poison::walk(self, customer, round.now));
         }
@@ -128,6 +130,15 @@ impl Done {
         self.shown.extend(shown);
         self.trace.extend(trace);
     }
+}
+
+/// When the first of the customer's held messages was or is due.
+fn waiting_since(turn: &CustomerTurn) -> Micros {
+    let due = turn.outbox.iter().filter_map(|row| match row.state {
+        OutboxState::Held { due, .. } => Some(due),
+        OutboxState::Claimed { .. } => None,
+    });
+    due.min().unwrap_or(Micros::MAX)
 }
 
 /// One customer's way through a round.

@@ -211,6 +211,9 @@ pub struct RoundRequest {
     pub stuck: BTreeSet<String>,
     /// Whether those who wait at the door by entry.pace may come in; None: nobody may, the journey has no program or is suspended.
     pub admissions: Option<Admissions>,
+    /// Outcomes, the inbox and visits only: what time brings (waits, holds, orphans, looks, what stays, the door) is not looked for. That is much
+    /// less to look for, and enough right after a round that looked.
+    pub brief: bool,
     /// Whether triggers without an event are looked at: then sightings are read, and those that are due are to be done.
     pub looks: bool,
     /// Visits of every customer that go on in this round.

@@ -7,8 +7,8 @@ use journey::{
     kpi::Counts,
     personal::Personal,
     store::{
-        Aside, AsideReason, Backlog, Current, EndedRow, JourneyRow, OutboxState, PutBack, Quarantined, RoundCommit,
-        RoundRequest, RoundResult,
+        Aside, AsideReason, Backlog, Current, EndedRow, Hold, JourneyRow, OutboxState, PutBack, Quarantined,
+        RoundCommit, RoundRequest, RoundResult,
     },
 };
 use serde_json::json;
@@ -693,4 +693,88 @@ pub async fn a_round_is_told_that_the_journey_stands_otherwise(bench: Bench) {
     assert_eq!(ask(&request()).await.1, 1, "who does not say is not asked");
     bench.store.stop_journey(SHOP, WELCOME).await.unwrap();
     assert_eq!(ask(&knows("r2", false)).await, (RoundResult::Fenced, 0));
+}
+
+pub async fn a_brief_round_leaves_out_what_time_brings(bench: Bench) {
+    let bench = bench.with_journey().await;
+    let hold = bench.join(owner(1)).await;
+    let commit = RoundCommit {
+        enrollments: vec![enrollment(person(1), 1, "r1", waiting(Some(1_000)))],
+        ..Default::default()
+    };
+    bench.write(&hold, person(1), commit).await;
+    let event = bench.arrival(2, person(2)).await;
+    bench.accept(&[event]).await;
+    let brief = RoundRequest {
+        brief: true,
+        ..request()
+    };
+    let chosen = async |request: &RoundRequest| -> Vec<_> {
+        let round = bench.look(&hold, request).await.unwrap();
+        round.customers.iter().map(|turn| turn.customer.key).collect()
+    };
+    assert_eq!(chosen(&brief).await, [person(2)], "whose event waits");
+    assert_eq!(
+        chosen(&request()).await,
+        [person(1), person(2)],
+        "and whose wait is over"
+    );
+}
+
+pub async fn halves_of_a_hold_run_rounds_of_their_own(bench: Bench) {
+    let bench = bench.with_journey().await;
+    let hold = bench.join(owner(1)).await;
+    for number in 1..=20 {
+        let event = bench.arrival(u64::from(number), person(number)).await;
+        bench.accept(&[event]).await;
+    }
+    let half = |odd: u8| Hold {
+        shards: hold
+            .shards
+            .iter()
+            .copied()
+            .filter(|lease| lease.shard % 2 == odd)
+            .collect(),
+        ..hold.clone()
+    };
+    let mut seen = BTreeSet::new();
+    for odd in [0, 1] {
+        let round = bench.look(&half(odd), &request()).await;
+        for turn in round.iter().flat_map(|round| &round.customers) {
+            assert_eq!(turn.customer.key.shard() % 2, odd);
+            assert!(seen.insert(turn.customer.key), "each is of one half");
+        }
+    }
+    assert_eq!(seen.len(), 20);
+}
+
+pub async fn what_one_round_writes_and_takes_back_is_not_there(bench: Bench) {
+    let held = |customer, number, due| {
+        let why = "Retry".into();
+        outbox(number, customer, OutboxState::Held { due, why })
+    };
+    let bench = bench.with_journey().await;
+    let hold = bench.join(owner(1)).await;
+    let first = RoundCommit {
+        enrollments: vec![enrollment(person(1), 1, "r1", waiting(None))],
+        outbox: vec![held(person(1), 1, 1_000)],
+        ..Default::default()
+    };
+    bench.write(&hold, person(1), first).await;
+    // Changed and gone in one commit, new and gone in one commit: gone holds.
+    let both = RoundCommit {
+        enrollments: vec![
+            enrollment(person(1), 1, "r1", waiting(Some(5))),
+            enrollment(person(1), 2, "r1", waiting(Some(5))),
+        ],
+        enrollments_gone: vec![(person(1), 1), (person(1), 2)],
+        outbox: vec![held(person(1), 1, 2_000), held(person(1), 2, 2_000)],
+        outbox_gone: vec![(person(1), message_key(1)), (person(1), message_key(2))],
+        ..Default::default()
+    };
+    bench.write(&hold, person(1), both).await;
+    let event = bench.arrival(9, person(1)).await;
+    bench.accept(&[event]).await;
+    let round = bench.look(&hold, &request()).await.unwrap();
+    assert!(round.customers[0].enrollments.is_empty() && round.customers[0].outbox.is_empty());
 }

@@ -230,6 +230,9 @@ impl Journey {
         let epochs: BTreeMap<u8, i64> = hold.shards.iter().map(|lease| (lease.shard, lease.epoch)).collect();
         let held = |customer: &CustomerKey| epochs.contains_key(&customer.shard());
         let inbox = distinct(self.inbox.values().copied().filter(held), limit + 1);
+        if request.brief {
+            return rules::choose(first, &[inbox], limit);
+        }
         let suspended = self.revisions.get(&self.current).is_some_and(|row| row.suspended);
         let due = if suspended {
             Vec::new()
@@ -295,7 +298,7 @@ impl Journey {
     /// Whose turn at the door has come, with the ordinals.
     fn turns_at_door(&self, hold: &Hold, request: &RoundRequest, now: Micros) -> BTreeMap<CustomerKey, Vec<i64>> {
         let suspended = self.revisions.get(&self.current).is_some_and(|row| row.suspended);
-        let places = match request.admissions.filter(|_| !suspended) {
+        let places = match request.admissions.filter(|_| !suspended && !request.brief) {
             None => 0,
             Some(Admissions::Unpaced) => rules::DOOR,
             Some(Admissions::Paced(pace)) => {

@@ -17,25 +17,21 @@ use crate::{
         join::{self, Join, Renumbered},
     },
 };
-use deadpool_postgres::Transaction;
 use std::collections::{BTreeMap, BTreeSet};
 use tokio_postgres::types::ToSql;
 
+pub(super) const ROOTS: &str = "SELECT a.* FROM unnest($2::bytea[]) u (name) CROSS JOIN LATERAL \
+    (SELECT alias, customer FROM alias WHERE namespace = $1 AND alias = u.name OFFSET 0) a";
+
 /// Those of the names that were joined, and whose they are now.
 pub(super) async fn roots(
-    tx: &Transaction<'_>,
+    tx: &sql::Transaction<'_>,
     namespace: &str,
     names: impl IntoIterator<Item = CustomerKey>,
 ) -> Result<BTreeMap<CustomerKey, CustomerKey>> {
     let names: BTreeSet<CustomerKey> = names.into_iter().collect();
     let names: Vec<&[u8]> = names.iter().map(|key| key.0.as_slice()).collect();
-    let rows = sql::rows(
-        tx,
-        "SELECT a.* FROM unnest($2::bytea[]) u (name) CROSS JOIN LATERAL \
-         (SELECT alias, customer FROM alias WHERE namespace = $1 AND alias = u.name OFFSET 0) a",
-        &[&namespace, &names],
-    )
-    .await?;
+    let rows = sql::rows(tx, ROOTS, &[&namespace, &names]).await?;
     rows.iter()
         .map(|row| Ok((seal::customer_key(row.get(0))?, seal::customer_key(row.get(1))?)))
         .collect()
@@ -43,7 +39,7 @@ pub(super) async fn roots(
 
 /// By how many names each is known besides their own.
 pub(super) async fn names(
-    tx: &Transaction<'_>,
+    tx: &sql::Transaction<'_>,
     namespace: &str,
     customers: impl Iterator<Item = CustomerKey>,
 ) -> Result<BTreeMap<CustomerKey, i64>> {
@@ -71,7 +67,7 @@ pub(super) struct Met {
 /// Gives all that hangs on the one who goes to the one who stays; both are locked, and their profiles and consents are merged already.
 /// `left`: the journeys that the one customer has left by their own hand.
 pub(super) async fn join(
-    tx: &Transaction<'_>,
+    tx: &sql::Transaction<'_>,
     keys: &Keys,
     namespace: &str,
     who: Join,
@@ -113,8 +109,8 @@ pub(super) async fn join(
     Ok(met)
 }
 
-struct Moving<'a> {
-    tx: &'a Transaction<'a>,
+struct Moving<'a, 'c> {
+    tx: &'a sql::Transaction<'c>,
     keys: &'a Keys,
     namespace: &'a str,
     gone: &'a [u8],
@@ -122,7 +118,7 @@ struct Moving<'a> {
     shard: i16,
 }
 
-impl Moving<'_> {
+impl Moving<'_, '_> {
     async fn journeys(&self) -> Result<Vec<String>> {
         let all = "SELECT journey FROM journey WHERE namespace = $1 ORDER BY journey";
         let rows = sql::rows(self.tx, all, &[&self.namespace]).await?;

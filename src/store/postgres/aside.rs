@@ -13,7 +13,7 @@ use crate::{
     kpi::{Count, Counts},
     store::{Aside, AsideReason, Hold, PutBack, Quarantined, Result, UnreadableRow},
 };
-use deadpool_postgres::{Object, Transaction};
+use deadpool_postgres::Object;
 use std::collections::BTreeSet;
 
 /// Tables of a journey whose rows hang on a customer.
@@ -24,7 +24,7 @@ const WITNESSES: i64 = 64;
 /// Puts a row aside that a round could not read; of a customer's own row, which cannot be spared, all that hangs on it in this journey. Gives
 /// whether something was: nothing is while no row of the namespace opens, for then it is the keys that are wrong, or while the leases are not ours.
 pub(super) async fn put_aside(client: &mut Object, keys: &Keys, hold: &Hold, row: &UnreadableRow) -> Result<bool> {
-    let tx = client.transaction().await?;
+    let tx = sql::begin(client).await?;
     program::shared(&tx, &hold.namespace).await?;
     if !super::round::fence(&tx, hold).await? || !are_right(&tx, keys, &hold.namespace).await? {
         return Ok(false);
@@ -63,7 +63,7 @@ pub(super) async fn put_aside(client: &mut Object, keys: &Keys, hold: &Hold, row
 
 /// Whether the round can go on without customers whose own rows do not open, who have come to it by a sweep or by news alone.
 pub(super) async fn can_be_spared(
-    tx: &Transaction<'_>,
+    tx: &sql::Transaction<'_>,
     keys: &Keys,
     hold: &Hold,
     customers: &BTreeSet<CustomerKey>,
@@ -82,7 +82,7 @@ pub(super) async fn can_be_spared(
 }
 
 /// Whether some customer's row opens. With the wrong keys none does.
-async fn are_right(tx: &Transaction<'_>, keys: &Keys, namespace: &str) -> Result<bool> {
+async fn are_right(tx: &sql::Transaction<'_>, keys: &Keys, namespace: &str) -> Result<bool> {
     let some = "SELECT customer, sealed FROM customer WHERE namespace = $1 LIMIT $2";
     let rows = sql::rows(tx, some, &[&namespace, &WITNESSES]).await?;
     Ok(rows.iter().any(|row| {
@@ -97,7 +97,7 @@ async fn are_right(tx: &Transaction<'_>, keys: &Keys, namespace: &str) -> Result
 
 /// Takes rows out of their tables, as JSON.
 async fn take(
-    tx: &Transaction<'_>,
+    tx: &sql::Transaction<'_>,
     hold: &Hold,
     row: &UnreadableRow,
 ) -> Result<Vec<(&'static str, serde_json::Value)>> {
@@ -140,7 +140,7 @@ async fn take(
 }
 
 async fn take_from(
-    tx: &Transaction<'_>,
+    tx: &sql::Transaction<'_>,
     table: &'static str,
     those: &str,
     values: sql::Values<'_>,
@@ -163,7 +163,7 @@ pub(super) async fn put_back(
     namespace: &str,
     id: i64,
 ) -> Result<(PutBack, Option<String>)> {
-    let tx = client.transaction().await?;
+    let tx = sql::begin(client).await?;
     program::shared(&tx, namespace).await?;
     let Some((row, counted)) = intake::take_out(&tx, keys, namespace, id).await? else {
         return Ok((PutBack::Gone, None));
@@ -190,7 +190,7 @@ pub(super) async fn put_back(
                 customer,
                 event: &event,
             };
-            intake::deliver(&tx, keys, namespace, &[delivery]).await?;
+            intake::deliver(&tx, keys, namespace, &[delivery], Vec::new()).await?;
             counts.add(Count::Event(ignored).name(), row.at, -1);
         }
         Aside::Row { table, row: columns } => {
@@ -214,7 +214,7 @@ pub(super) async fn put_back(
 }
 
 pub(super) async fn discard(client: &mut Object, keys: &Keys, namespace: &str, id: i64) -> Result<Option<Quarantined>> {
-    let tx = client.transaction().await?;
+    let tx = sql::begin(client).await?;
     let gone = intake::take_out(&tx, keys, namespace, id).await?;
     tx.commit().await?;
     Ok(gone.map(|(row, _)| row))

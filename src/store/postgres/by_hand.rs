@@ -12,7 +12,7 @@ use crate::{
     kpi::{Count, Counts},
     store::{After, Dropped, Hold, MessageRow, OutboxRow, Result, Retried, by_hand},
 };
-use deadpool_postgres::{Object, Transaction};
+use deadpool_postgres::Object;
 use std::collections::BTreeMap;
 
 pub(super) async fn outbox(
@@ -23,7 +23,7 @@ pub(super) async fn outbox(
     after: After<CustomerKey>,
     limit: u32,
 ) -> Result<Vec<OutboxRow>> {
-    let tx = client.transaction().await?;
+    let tx = sql::begin(client).await?;
     let (customer, key) = after.map_or((vec![], vec![]), |(customer, key)| {
         (customer.0.to_vec(), key.0.to_vec())
     });
@@ -61,7 +61,7 @@ pub(super) async fn failed(
     after: After<Micros>,
     limit: u32,
 ) -> Result<Vec<MessageRow>> {
-    let tx = client.transaction().await?;
+    let tx = sql::begin(client).await?;
     let (at, key) = after.map_or((i64::MIN, vec![]), |(at, key)| (at, key.0.to_vec()));
     let page = format!(
         "SELECT {} FROM message WHERE namespace = $1 AND journey = $2 AND outcome = 'Failed' AND (at, key) > ($3, $4) \
@@ -73,7 +73,7 @@ pub(super) async fn failed(
 }
 
 /// Keeps messages that failed as they were asked for.
-pub(super) async fn keep(tx: &Transaction<'_>, keys: &Keys, namespace: &str, rows: &[OutboxRow]) -> Result<()> {
+pub(super) async fn keep(tx: &sql::Transaction<'_>, keys: &Keys, namespace: &str, rows: &[OutboxRow]) -> Result<()> {
     let rows: BTreeMap<MessageKey, &OutboxRow> = rows.iter().map(|row| (row.key, row)).collect();
     if rows.is_empty() {
         return Ok(());
@@ -104,7 +104,7 @@ pub(super) async fn retry(
     journey: &str,
     key: MessageKey,
 ) -> Result<Retried> {
-    let tx = client.transaction().await?;
+    let tx = sql::begin(client).await?;
     program::shared(&tx, namespace).await?;
     let one = format!(
         "SELECT {}, sealed FROM message WHERE namespace = $1 AND key = $2 AND journey = $3 AND outcome = 'Failed' \
@@ -151,7 +151,7 @@ pub(super) async fn retry(
         ],
     )
     .await?;
-    commit::put_outbox(&tx, keys, &of(namespace, journey), &[row]).await?;
+    commit::put_outbox(&tx, keys, &of(namespace, journey), &[row], &[]).await?;
     let mut counts = Counts::default();
     counts.add(Count::Failed { touchpoint, reason }.name(), known.at, -1);
     sql::count(&tx, namespace, journey, &counts).await?;
@@ -167,7 +167,7 @@ pub(super) async fn drop_message(
     customer: CustomerKey,
     key: MessageKey,
 ) -> Result<Dropped> {
-    let tx = client.transaction().await?;
+    let tx = sql::begin(client).await?;
     program::shared(&tx, namespace).await?;
     lock(&tx, namespace, customer).await?;
     let (who, which) = (customer.0.as_slice(), key.0.as_slice());
@@ -181,12 +181,12 @@ pub(super) async fn drop_message(
         Ok(row) => row,
         Err(why) => return Ok(why),
     };
-    commit::put_outbox(&tx, keys, &of(namespace, journey), &[row]).await?;
+    commit::put_outbox(&tx, keys, &of(namespace, journey), &[row], &[]).await?;
     tx.commit().await?;
     Ok(Dropped::Done)
 }
 
-async fn lock(tx: &Transaction<'_>, namespace: &str, customer: CustomerKey) -> Result<()> {
+async fn lock(tx: &sql::Transaction<'_>, namespace: &str, customer: CustomerKey) -> Result<()> {
     let lock = "SELECT FROM customer WHERE namespace = $1 AND customer = $2 FOR UPDATE";
     sql::rows(tx, lock, &[&namespace, &customer.0.as_slice()])
         .await

@@ -12,29 +12,30 @@ use crate::{
     kpi::{Counts, IntakeCount},
     store::{Arrival, Customer, Hold, Result, RoundCommit, rules},
 };
-use deadpool_postgres::Transaction;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Gives the journeys that have something to do now. `known`: the customers as they were before the commit.
-pub(super) async fn tell(
-    tx: &Transaction<'_>,
-    keys: &Keys,
-    hold: &Hold,
-    known: &Customers,
-    commit: &RoundCommit,
-    now: Micros,
-) -> Result<BTreeSet<String>> {
+/// Journeys that listen for the ends that the commit brings.
+pub(super) async fn listeners(tx: &sql::Transaction<'_>, hold: &Hold, commit: &RoundCommit) -> Result<Vec<String>> {
     if commit.ended.is_empty() {
-        return Ok(BTreeSet::new());
+        return Ok(Vec::new());
     }
     let name = rules::ending_name(&hold.journey);
     let listening = "SELECT DISTINCT p.journey FROM program p JOIN journey j USING (namespace, journey) \
                      WHERE p.namespace = $1 AND NOT j.stopped AND $2 = ANY(p.listens) ORDER BY p.journey";
-    let listeners: Vec<String> = sql::rows(tx, listening, &[&hold.namespace, &name])
-        .await?
-        .iter()
-        .map(|row| row.get(0))
-        .collect();
+    let rows = sql::rows(tx, listening, &[&hold.namespace, &name]).await?;
+    Ok(rows.iter().map(|row| row.get(0)).collect())
+}
+
+/// Gives the journeys that have something to do now. `known`: the customers as they were before the commit.
+pub(super) async fn tell(
+    tx: &sql::Transaction<'_>,
+    keys: &Keys,
+    hold: &Hold,
+    known: &Customers,
+    commit: &RoundCommit,
+    listeners: Vec<String>,
+    now: Micros,
+) -> Result<BTreeSet<String>> {
     if listeners.is_empty() {
         return Ok(BTreeSet::new());
     }
@@ -69,7 +70,7 @@ pub(super) async fn tell(
             })
         })
         .collect();
-    intake::deliver(tx, keys, &hold.namespace, &deliveries).await?;
+    intake::deliver(tx, keys, &hold.namespace, &deliveries, Vec::new()).await?;
     let mut counts = Counts::default();
     counts.add(
         IntakeCount::Followed.name(),

@@ -1,7 +1,7 @@
 //! What a round writes, set by set. Every customer in it is locked, and everything but counts hangs on a customer.
 
 use super::{
-    by_hand, customers, door,
+    by_hand, customers,
     intake::{self, Customers},
     look::{self, Changed},
     placed as places,
@@ -13,19 +13,25 @@ use crate::{
     engine::state::Outcome,
     keys::{CustomerKey, Keys, MessageKey},
     policy::Contact,
-    store::{
-        Admissions, Customer, EnrollmentRow, Hold, MessageRow, OutboxRow, OutboxState, Result, RoundCommit, rules,
-    },
+    store::{Customer, EnrollmentRow, Hold, MessageRow, OutboxRow, OutboxState, Result, RoundCommit, rules},
 };
-use deadpool_postgres::Transaction;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Where rows of the round's customers are (ctid). Those customers are locked and nobody else changes what hangs on them, so until the
+/// transaction changes a row itself it is where it was found: deleting and changing it needs no index.
+#[derive(Default)]
+pub(super) struct RowsAt {
+    pub(super) inbox: HashMap<i64, String>,
+    pub(super) enrollments: HashMap<(CustomerKey, i64), String>,
+    pub(super) outbox: HashMap<(CustomerKey, MessageKey), String>,
+}
 
 pub(super) async fn write(
-    tx: &Transaction<'_>,
+    tx: &sql::Transaction<'_>,
     keys: &Keys,
     hold: &Hold,
     known: &Customers,
-    admissions: Option<Admissions>,
+    at: &RowsAt,
     commit: &RoundCommit,
     now: Micros,
 ) -> Result<BTreeSet<String>> {
@@ -35,7 +41,8 @@ pub(super) async fn write(
         // What follows from it is told by `chain`.
         ended: _,
         enrollments_gone,
-        admitted,
+        // Those are booked by `door`.
+        admitted: _,
         sightings,
         attributes,
         hops,
@@ -82,17 +89,13 @@ pub(super) async fn write(
     // Sent together, so that their answers are waited for once; what is about the same rows goes in its order. The order of locks is kept: all
     // of this hangs on customers that are locked.
     tokio::try_join!(
-        forget_events(tx, hold, consumed),
-        async {
-            put_enrollments(tx, keys, hold, enrollments).await?;
-            forget_enrollments(tx, hold, enrollments_gone).await
-        },
-        door::book(tx, hold, admissions, *admitted),
+        biased;
+        forget(tx, INBOX_GONE, consumed.iter().filter_map(|number| at.inbox.get(number))),
+        put_enrollments(tx, keys, hold, at, enrollments, enrollments_gone),
+        forget(tx, ENROLLMENTS_GONE, enrollments_gone.iter().filter_map(|row| at.enrollments.get(row))),
         look::put_sightings(tx, hold, sightings),
-        async {
-            put_outbox(tx, keys, hold, outbox).await?;
-            forget_outbox(tx, hold, outbox_gone).await
-        },
+        put_outbox(tx, keys, hold, outbox, outbox_gone),
+        forget(tx, OUTBOX_GONE, outbox_gone.iter().filter_map(|row| at.outbox.get(row))),
         async {
             put_messages(tx, hold, messages).await?;
             by_hand::keep(tx, keys, &hold.namespace, failed).await
@@ -103,62 +106,33 @@ pub(super) async fn write(
         },
         places::write(tx, keys, hold, placed, placed_gone),
         intake::put_aside(tx, keys, &hold.namespace, quarantined, false),
+        sql::count(tx, &hold.namespace, &hold.journey, counts),
     )?;
-    sql::count(tx, &hold.namespace, &hold.journey, counts).await?;
     Ok(told)
 }
 
-async fn forget_events(tx: &Transaction<'_>, hold: &Hold, consumed: &[i64]) -> Result<()> {
-    if consumed.is_empty() {
+const INBOX_GONE: &str = "DELETE FROM inbox WHERE ctid = ANY($1::text[]::tid[])";
+const ENROLLMENTS_GONE: &str = "DELETE FROM enrollment WHERE ctid = ANY($1::text[]::tid[])";
+const OUTBOX_GONE: &str = "DELETE FROM outbox WHERE ctid = ANY($1::text[]::tid[])";
+
+async fn forget(tx: &sql::Transaction<'_>, sql: &str, at: impl Iterator<Item = &String>) -> Result<()> {
+    let at: BTreeSet<&str> = at.map(String::as_str).collect();
+    if at.is_empty() {
         return Ok(());
     }
-    let done = "DELETE FROM inbox WHERE namespace = $1 AND journey = $2 AND seq = ANY($3)";
-    sql::run(tx, done, &[&hold.namespace, &hold.journey, &consumed])
-        .await
-        .map(drop)
+    let at: Vec<&str> = at.into_iter().collect();
+    sql::run(tx, sql, &[&at]).await.map(drop)
 }
 
-async fn forget_enrollments(tx: &Transaction<'_>, hold: &Hold, gone: &[(CustomerKey, i64)]) -> Result<()> {
-    if gone.is_empty() {
-        return Ok(());
-    }
-    let customers: Vec<&[u8]> = gone.iter().map(|(key, _)| key.0.as_slice()).collect();
-    let ordinals: Vec<i64> = gone.iter().map(|(_, ordinal)| *ordinal).collect();
-    sql::run(
-        tx,
-        "DELETE FROM enrollment e USING unnest($3::bytea[], $4::bigint[]) u (customer, ordinal) \
-         WHERE e.namespace = $1 AND e.journey = $2 AND e.customer = u.customer AND e.ordinal = u.ordinal",
-        &[&hold.namespace, &hold.journey, &customers, &ordinals],
-    )
-    .await
-    .map(drop)
-}
-
-async fn forget_outbox(tx: &Transaction<'_>, hold: &Hold, gone: &[(CustomerKey, MessageKey)]) -> Result<()> {
+async fn forget_contacts(tx: &sql::Transaction<'_>, hold: &Hold, gone: &[(CustomerKey, MessageKey)]) -> Result<()> {
     if gone.is_empty() {
         return Ok(());
     }
     let (customers, gone) = split(gone);
     sql::run(
         tx,
-        // Nobody else changes rows of a locked customer, so they are where they were found.
-        "DELETE FROM outbox WHERE ctid = ANY(ARRAY(SELECT o.ctid FROM unnest($3::bytea[], $4::bytea[]) u (customer, key) CROSS JOIN LATERAL \
-         (SELECT ctid FROM outbox WHERE namespace = $1 AND journey = $2 AND customer = u.customer AND key = u.key OFFSET 0) o))",
-        &[&hold.namespace, &hold.journey, &customers, &gone],
-    )
-    .await
-    .map(drop)
-}
-
-async fn forget_contacts(tx: &Transaction<'_>, hold: &Hold, gone: &[(CustomerKey, MessageKey)]) -> Result<()> {
-    if gone.is_empty() {
-        return Ok(());
-    }
-    let (customers, gone) = split(gone);
-    sql::run(
-        tx,
-        "DELETE FROM contact c USING unnest($2::bytea[], $3::bytea[]) u (customer, message) \
-         WHERE c.namespace = $1 AND c.customer = u.customer AND c.message = u.message",
+        "DELETE FROM contact WHERE ctid = ANY(ARRAY(SELECT c.ctid FROM unnest($2::bytea[], $3::bytea[]) u (customer, message) CROSS JOIN LATERAL \
+         (SELECT ctid FROM contact WHERE namespace = $1 AND customer = u.customer AND message = u.message OFFSET 0) c))",
         &[&hold.namespace, &customers, &gone],
     )
     .await
@@ -171,57 +145,122 @@ fn split(rows: &[(CustomerKey, MessageKey)]) -> (Vec<&[u8]>, Vec<&[u8]>) {
         .unzip()
 }
 
-async fn put_enrollments(tx: &Transaction<'_>, keys: &Keys, hold: &Hold, rows: &[EnrollmentRow]) -> Result<()> {
+const ENROLLMENTS_NEW: &str = "INSERT INTO enrollment \
+    (namespace, journey, customer, ordinal, shard, revision, active, paced, due_at, watch_until, sealed) \
+    SELECT $1, $2, u.* FROM unnest($3::bytea[], $4::bigint[], $5::smallint[], $6::text[], $7::boolean[], $8::boolean[], $9::bigint[], \
+        $10::bigint[], $11::bytea[]) u (customer, ordinal, shard, revision, active, paced, due_at, watch_until, sealed) \
+    ON CONFLICT (namespace, journey, customer, ordinal) DO UPDATE SET revision = excluded.revision, active = excluded.active, \
+        paced = excluded.paced, due_at = excluded.due_at, watch_until = excluded.watch_until, sealed = excluded.sealed";
+
+const ENROLLMENTS_CHANGED: &str = "UPDATE enrollment e SET revision = u.revision, active = u.active, paced = u.paced, due_at = u.due_at, \
+    watch_until = u.watch_until, sealed = u.sealed \
+    FROM unnest($1::text[]::tid[], $2::text[], $3::boolean[], $4::boolean[], $5::bigint[], $6::bigint[], $7::bytea[]) \
+        u (place, revision, active, paced, due_at, watch_until, sealed) WHERE e.ctid = u.place";
+
+async fn put_enrollments(
+    tx: &sql::Transaction<'_>,
+    keys: &Keys,
+    hold: &Hold,
+    at: &RowsAt,
+    rows: &[EnrollmentRow],
+    gone: &[(CustomerKey, i64)],
+) -> Result<()> {
+    let gone: BTreeSet<&(CustomerKey, i64)> = gone.iter().collect();
     // The last word on a row holds: one statement cannot change a row twice.
     let rows: BTreeMap<(CustomerKey, i64), &EnrollmentRow> = rows
         .iter()
         .map(|row| ((row.customer, row.enrollment.ordinal), row))
+        .filter(|(key, _)| !gone.contains(key))
         .collect();
-    if rows.is_empty() {
-        return Ok(());
-    }
-    let customers: Vec<&[u8]> = rows.values().map(|row| row.customer.0.as_slice()).collect();
-    let ordinals: Vec<i64> = rows.values().map(|row| row.enrollment.ordinal).collect();
-    let shards: Vec<i16> = rows.values().map(|row| i16::from(row.customer.shard())).collect();
-    let revisions: Vec<&str> = rows.values().map(|row| row.enrollment.revision.as_str()).collect();
-    let active: Vec<bool> = rows.values().map(|row| row.enrollment.is_active()).collect();
-    let paced: Vec<bool> = rows.values().map(|row| row.enrollment.is_paced()).collect();
-    let due: Vec<Option<i64>> = rows.values().map(|row| row.enrollment.due_at()).collect();
-    let watched: Vec<i64> = rows.values().map(|row| row.watch_until).collect();
-    let sealed = rows.values().map(|row| {
-        let ordinal = row.enrollment.ordinal.to_be_bytes();
-        let key: [&[u8]; 4] = [
-            hold.namespace.as_bytes(),
-            hold.journey.as_bytes(),
-            &row.customer.0,
-            &ordinal,
-        ];
-        seal::seal(
-            keys,
-            &Place {
-                table: "enrollment",
-                key: &key,
-            },
-            &row.enrollment,
-        )
-    });
-    let sealed: Vec<Vec<u8>> = sealed.collect::<Result<_>>()?;
-    sql::run(
-        tx,
-        "INSERT INTO enrollment (namespace, journey, customer, ordinal, shard, revision, active, paced, due_at, watch_until, sealed) \
-         SELECT $1, $2, u.* FROM unnest($3::bytea[], $4::bigint[], $5::smallint[], $6::text[], $7::boolean[], $8::boolean[], $9::bigint[], \
-             $10::bigint[], $11::bytea[]) u (customer, ordinal, shard, revision, active, paced, due_at, watch_until, sealed) \
-         ON CONFLICT (namespace, journey, customer, ordinal) DO UPDATE SET revision = excluded.revision, active = excluded.active, paced = excluded.paced, \
-             due_at = excluded.due_at, watch_until = excluded.watch_until, sealed = excluded.sealed",
-        &[&hold.namespace, &hold.journey, &customers, &ordinals, &shards, &revisions, &active, &paced, &due, &watched, &sealed],
+    let place = |row: &EnrollmentRow| at.enrollments.get(&(row.customer, row.enrollment.ordinal));
+    let (known, new): (Vec<&EnrollmentRow>, Vec<&EnrollmentRow>) =
+        rows.into_values().partition(|row| place(row).is_some());
+    let Columns {
+        revisions,
+        active,
+        paced,
+        due,
+        watched,
+        sealed,
+    } = Columns::of(keys, hold, &known)?;
+    let places: Vec<&str> = known.iter().filter_map(|row| place(row)).map(String::as_str).collect();
+    let customers: Vec<&[u8]> = new.iter().map(|row| row.customer.0.as_slice()).collect();
+    let ordinals: Vec<i64> = new.iter().map(|row| row.enrollment.ordinal).collect();
+    let shards: Vec<i16> = new.iter().map(|row| i16::from(row.customer.shard())).collect();
+    let fresh = Columns::of(keys, hold, &new)?;
+    tokio::try_join!(
+        biased;
+        async {
+            if known.is_empty() {
+                return Ok(0);
+            }
+            let values: sql::Values<'_> = &[&places, &revisions, &active, &paced, &due, &watched, &sealed];
+            sql::run(tx, ENROLLMENTS_CHANGED, values).await
+        },
+        async {
+            if new.is_empty() {
+                return Ok(0);
+            }
+            let Columns { revisions, active, paced, due, watched, sealed } = &fresh;
+            let values: sql::Values<'_> = &[
+                &hold.namespace, &hold.journey, &customers, &ordinals, &shards, revisions, active, paced, due, watched, sealed,
+            ];
+            sql::run(tx, ENROLLMENTS_NEW, values).await
+        },
     )
-    .await
     .map(drop)
 }
 
-pub(super) async fn put_outbox(tx: &Transaction<'_>, keys: &Keys, hold: &Hold, rows: &[OutboxRow]) -> Result<()> {
-    let rows: BTreeMap<(CustomerKey, MessageKey), &OutboxRow> =
-        rows.iter().map(|row| ((row.customer, row.key), row)).collect();
+/// What changes about enrollments, by column.
+struct Columns<'a> {
+    revisions: Vec<&'a str>,
+    active: Vec<bool>,
+    paced: Vec<bool>,
+    due: Vec<Option<i64>>,
+    watched: Vec<i64>,
+    sealed: Vec<Vec<u8>>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(keys: &Keys, hold: &Hold, rows: &[&'a EnrollmentRow]) -> Result<Self> {
+        let sealed = rows.iter().map(|row| {
+            let ordinal = row.enrollment.ordinal.to_be_bytes();
+            let key: [&[u8]; 4] = [
+                hold.namespace.as_bytes(),
+                hold.journey.as_bytes(),
+                &row.customer.0,
+                &ordinal,
+            ];
+            let place = Place {
+                table: "enrollment",
+                key: &key,
+            };
+            seal::seal(keys, &place, &row.enrollment)
+        });
+        Ok(Self {
+            revisions: rows.iter().map(|row| row.enrollment.revision.as_str()).collect(),
+            active: rows.iter().map(|row| row.enrollment.is_active()).collect(),
+            paced: rows.iter().map(|row| row.enrollment.is_paced()).collect(),
+            due: rows.iter().map(|row| row.enrollment.due_at()).collect(),
+            watched: rows.iter().map(|row| row.watch_until).collect(),
+            sealed: sealed.collect::<Result<_>>()?,
+        })
+    }
+}
+
+pub(super) async fn put_outbox(
+    tx: &sql::Transaction<'_>,
+    keys: &Keys,
+    hold: &Hold,
+    rows: &[OutboxRow],
+    gone: &[(CustomerKey, MessageKey)],
+) -> Result<()> {
+    let gone: BTreeSet<&(CustomerKey, MessageKey)> = gone.iter().collect();
+    let rows: BTreeMap<(CustomerKey, MessageKey), &OutboxRow> = rows
+        .iter()
+        .map(|row| ((row.customer, row.key), row))
+        .filter(|(key, _)| !gone.contains(key))
+        .collect();
     if rows.is_empty() {
         return Ok(());
     }
@@ -268,7 +307,7 @@ pub(super) async fn put_outbox(tx: &Transaction<'_>, keys: &Keys, hold: &Hold, r
     .map(drop)
 }
 
-async fn put_messages(tx: &Transaction<'_>, hold: &Hold, rows: &[MessageRow]) -> Result<()> {
+async fn put_messages(tx: &sql::Transaction<'_>, hold: &Hold, rows: &[MessageRow]) -> Result<()> {
     let rows: BTreeMap<MessageKey, &MessageRow> = rows.iter().map(|row| (row.key, row)).collect();
     if rows.is_empty() {
         return Ok(());
@@ -309,7 +348,11 @@ async fn put_messages(tx: &Transaction<'_>, hold: &Hold, rows: &[MessageRow]) ->
     .map(drop)
 }
 
-async fn put_contacts(tx: &Transaction<'_>, hold: &Hold, rows: &[(CustomerKey, MessageKey, Contact)]) -> Result<()> {
+async fn put_contacts(
+    tx: &sql::Transaction<'_>,
+    hold: &Hold,
+    rows: &[(CustomerKey, MessageKey, Contact)],
+) -> Result<()> {
     let rows: BTreeMap<(CustomerKey, MessageKey), &Contact> = rows
         .iter()
         .map(|(customer, key, row)| ((*customer, *key), row))

@@ -27,7 +27,7 @@ pub(super) const LONG_PATIENCE: Duration = Duration::from_secs(900);
 /// frozen within a transaction loses its locks sooner than a lease is over and than those who wait for them give up.
 const SESSION: &str = "SET search_path = journey; SET statement_timeout = '10s'; SET lock_timeout = '5s'; \
      SET idle_in_transaction_session_timeout = '4s'; SET client_min_messages = warning; SET jit = off; \
-     SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off";
+     SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off; SET plan_cache_mode = force_generic_plan";
 /// For the transactions of a deletion.
 pub(super) const UNHURRIED: &str = "SET LOCAL statement_timeout = 0; SET LOCAL lock_timeout = '60s'";
 

@@ -16,12 +16,29 @@ use crate::{
     policy::Consent,
     store::{Customer, Imported, Result, StoreError, rules},
 };
-use deadpool_postgres::{Object, Transaction};
+use deadpool_postgres::Object;
 use std::collections::{BTreeMap, BTreeSet};
+use tokio_postgres::types::ToSql;
+
+/// What reads consents must not overtake what locks.
+pub(super) async fn prepare(tx: &sql::Transaction<'_>) -> Result<()> {
+    sql::prepare(tx, &[MEET, LOCK, CONSENTS, sql::NOW, alias::ROOTS]).await
+}
+
+const MEET: &str = "INSERT INTO customer (namespace, customer, sealed) SELECT $1, u.customer, u.sealed \
+    FROM unnest($2::bytea[], $3::bytea[]) u (customer, sealed) LEFT JOIN LATERAL \
+    (SELECT true AS known FROM customer WHERE namespace = $1 AND customer = u.customer LIMIT 1) c ON true \
+    WHERE c.known IS NULL ORDER BY u.customer ON CONFLICT (namespace, customer) DO NOTHING RETURNING customer";
+
+const LOCK: &str = "SELECT c.customer, c.sealed FROM unnest($2::bytea[]) u (customer) CROSS JOIN LATERAL \
+    (SELECT customer, sealed FROM customer WHERE namespace = $1 AND customer = u.customer FOR UPDATE) c";
+
+const CONSENTS: &str = "SELECT c.* FROM unnest($2::bytea[]) u (customer) CROSS JOIN LATERAL \
+    (SELECT customer, purpose, granted, at FROM consent WHERE namespace = $1 AND customer = u.customer OFFSET 0) c";
 
 /// Makes rows for customers never seen before, and gives those it made.
 pub(super) async fn meet(
-    tx: &Transaction<'_>,
+    tx: &sql::Transaction<'_>,
     keys: &Keys,
     namespace: &str,
     met: BTreeMap<CustomerKey, (&Personal<String>, bool)>,
@@ -39,21 +56,13 @@ pub(super) async fn meet(
         seal::seal(keys, &seal::customer(&[namespace.as_bytes(), &key.0]), &fresh)
     });
     let sealed: Vec<Vec<u8>> = sealed.collect::<Result<_>>()?;
-    let made = sql::rows(
-        tx,
-        "INSERT INTO customer (namespace, customer, sealed) SELECT $1, u.customer, u.sealed \
-         FROM unnest($2::bytea[], $3::bytea[]) u (customer, sealed) LEFT JOIN LATERAL \
-         (SELECT true AS known FROM customer WHERE namespace = $1 AND customer = u.customer LIMIT 1) c ON true \
-         WHERE c.known IS NULL ORDER BY u.customer ON CONFLICT (namespace, customer) DO NOTHING RETURNING customer",
-        &[&namespace, &customers, &sealed],
-    )
-    .await?;
+    let made = sql::rows(tx, MEET, &[&namespace, &customers, &sealed]).await?;
     made.iter().map(|row| seal::customer_key(row.get(0))).collect()
 }
 
-/// Locks those that are known, and reads them with their consents.
+/// Locks those that are known, and reads them with their consents. The statements are prepared ([`prepare`]).
 pub(super) async fn lock(
-    tx: &Transaction<'_>,
+    tx: &sql::Transaction<'_>,
     keys: &Keys,
     namespace: &str,
     which: &BTreeSet<CustomerKey>,
@@ -66,20 +75,15 @@ pub(super) async fn lock(
 
 /// The same without those whose rows do not open, who are given with the error of one of them.
 pub(super) async fn lock_readable(
-    tx: &Transaction<'_>,
+    tx: &sql::Transaction<'_>,
     keys: &Keys,
     namespace: &str,
     which: &BTreeSet<CustomerKey>,
 ) -> Result<(Customers, Option<(BTreeSet<CustomerKey>, StoreError)>)> {
     // In the order of keys, in which they are locked.
     let which: Vec<&[u8]> = which.iter().map(|key| key.0.as_slice()).collect();
-    let rows = sql::rows(
-        tx,
-        "SELECT c.customer, c.sealed FROM unnest($2::bytea[]) u (customer) CROSS JOIN LATERAL \
-         (SELECT customer, sealed FROM customer WHERE namespace = $1 AND customer = u.customer FOR UPDATE) c",
-        &[&namespace, &which],
-    )
-    .await?;
+    let values: [&(dyn ToSql + Sync); 2] = [&namespace, &which];
+    let (rows, consents) = tokio::try_join!(biased; sql::rows(tx, LOCK, &values), sql::rows(tx, CONSENTS, &values))?;
     let (mut customers, mut unreadable) = (Customers::new(), None);
     for row in &rows {
         let key = seal::customer_key(row.get(0))?;
@@ -106,9 +110,7 @@ pub(super) async fn lock_readable(
             },
         );
     }
-    let consents = "SELECT c.* FROM unnest($2::bytea[]) u (customer) CROSS JOIN LATERAL \
-                    (SELECT customer, purpose, granted, at FROM consent WHERE namespace = $1 AND customer = u.customer OFFSET 0) c";
-    for row in &sql::rows(tx, consents, &[&namespace, &which]).await? {
+    for row in &consents {
         if let Some(customer) = customers.get_mut(&seal::customer_key(row.get(0))?) {
             customer.consents.insert(
                 row.get(1),
@@ -164,7 +166,12 @@ impl<'a> Change<'a> {
 }
 
 /// Writes changes of customers that are locked.
-pub(super) async fn write(tx: &Transaction<'_>, keys: &Keys, namespace: &str, changes: &[Change<'_>]) -> Result<()> {
+pub(super) async fn write(
+    tx: &sql::Transaction<'_>,
+    keys: &Keys,
+    namespace: &str,
+    changes: &[Change<'_>],
+) -> Result<()> {
     let attributes = changes
         .iter()
         .filter(|change| change.attributes)
@@ -212,7 +219,7 @@ pub(super) async fn write(tx: &Transaction<'_>, keys: &Keys, namespace: &str, ch
 
 /// Writes whole attribute sets of customers that are locked.
 pub(super) async fn write_attributes(
-    tx: &Transaction<'_>,
+    tx: &sql::Transaction<'_>,
     keys: &Keys,
     namespace: &str,
     sets: Vec<(&Customer, &Personal<crate::engine::state::Properties>)>,
@@ -248,7 +255,7 @@ pub(super) async fn import(
     file: &str,
     rows: u64,
 ) -> Result<BTreeSet<String>> {
-    let tx = client.transaction().await?;
+    let tx = sql::begin(client).await?;
     program::shared(&tx, namespace).await?;
     let roots = alias::roots(&tx, namespace, imported.iter().map(|row| row.key)).await?;
     let imported: Vec<Imported> = imported
@@ -259,6 +266,7 @@ pub(super) async fn import(
         })
         .collect();
     let met = imported.iter().map(|row| (row.key, (&row.id, row.anonymous)));
+    prepare(&tx).await?;
     let made = meet(&tx, keys, namespace, met.collect()).await?;
     let before = lock(&tx, keys, namespace, &imported.iter().map(|row| row.key).collect()).await?;
     if !alias::roots(&tx, namespace, imported.iter().map(|row| row.key))
@@ -323,7 +331,7 @@ pub(super) async fn import(
 }
 
 pub(super) async fn import_progress(client: &mut Object, namespace: &str, file: &str) -> Result<u64> {
-    let tx = client.transaction().await?;
+    let tx = sql::begin(client).await?;
     let read = sql::maybe(
         &tx,
         "SELECT rows FROM import WHERE namespace = $1 AND file = $2",

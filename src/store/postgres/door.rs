@@ -8,7 +8,6 @@ use crate::{
     keys::CustomerKey,
     store::{Admissions, Hold, Result, rules},
 };
-use deadpool_postgres::Transaction;
 use std::collections::BTreeMap;
 
 /// Customers whose turn has come, with the ordinals.
@@ -16,7 +15,7 @@ pub(super) type Turns = BTreeMap<CustomerKey, Vec<i64>>;
 
 /// `waits`: customers at the door of the held shards, as far as a round can take them. Holds the lock of the places when it gives any.
 pub(super) async fn turns(
-    tx: &Transaction<'_>,
+    tx: &sql::Transaction<'_>,
     hold: &Hold,
     admissions: Option<Admissions>,
     waits: Vec<(CustomerKey, i64)>,
@@ -48,7 +47,7 @@ pub(super) async fn turns(
 
 /// Writes down how many came in.
 pub(super) async fn book(
-    tx: &Transaction<'_>,
+    tx: &sql::Transaction<'_>,
     hold: &Hold,
     admissions: Option<Admissions>,
     admitted: u32,
@@ -74,7 +73,7 @@ pub(super) async fn book(
         .map(drop)
 }
 
-async fn places(tx: &Transaction<'_>, hold: &Hold, pace: Pace, now: Micros) -> Result<i64> {
+async fn places(tx: &sql::Transaction<'_>, hold: &Hold, pace: Pace, now: Micros) -> Result<i64> {
     let taken = sql::rows(
         tx,
         "SELECT coalesce(sum(n), 0)::bigint FROM pace WHERE namespace = $1 AND journey = $2 AND at > $3",
@@ -85,7 +84,7 @@ async fn places(tx: &Transaction<'_>, hold: &Hold, pace: Pace, now: Micros) -> R
 }
 
 /// Those who wait longest, in any shard.
-async fn first(tx: &Transaction<'_>, hold: &Hold, limit: i64) -> Result<Vec<(CustomerKey, i64)>> {
+async fn first(tx: &sql::Transaction<'_>, hold: &Hold, limit: i64) -> Result<Vec<(CustomerKey, i64)>> {
     let rows = sql::rows(
         tx,
         "SELECT customer, ordinal FROM enrollment WHERE namespace = $1 AND journey = $2 AND paced ORDER BY ordinal LIMIT $3",
@@ -97,7 +96,7 @@ async fn first(tx: &Transaction<'_>, hold: &Hold, limit: i64) -> Result<Vec<(Cus
         .collect()
 }
 
-async fn lock(tx: &Transaction<'_>, hold: &Hold) -> Result<()> {
+async fn lock(tx: &sql::Transaction<'_>, hold: &Hold) -> Result<()> {
     sql::rows(
         tx,
         "SELECT pg_advisory_xact_lock(4, hashtext($1 || '/' || $2))",

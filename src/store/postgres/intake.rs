@@ -20,7 +20,7 @@ use crate::{
         rules,
     },
 };
-use deadpool_postgres::{Object, Transaction};
+use deadpool_postgres::Object;
 use serde::Serialize;
 use std::{
     borrow::Cow,
@@ -78,18 +78,23 @@ async fn try_accept(
     batch: &[Arrival],
     learn: Learn<'_>,
 ) -> Result<Option<(Vec<Receipt>, BTreeSet<String>)>> {
-    let tx = client.transaction().await?;
-    program::shared(&tx, namespace).await?;
-    let batch = by_root(&tx, namespace, batch).await?;
+    let tx = sql::begin(client).await?;
+    let ((), batch) = tokio::try_join!(biased; program::shared(&tx, namespace), by_root(&tx, namespace, batch))?;
     let met = batch
         .iter()
         .filter_map(|arrival| Some((arrival.customer, (arrival.customer_id.as_ref()?, arrival.anonymous))));
     let others = batch.iter().flat_map(|arrival| &arrival.known_as);
     let met = others.map(|other| (other.key, (&other.id, other.anonymous))).chain(met);
-    let mut made = customers::meet(&tx, keys, namespace, met.collect()).await?;
     let all: BTreeSet<CustomerKey> = batch.iter().flat_map(named).collect();
-    let before = customers::lock(&tx, keys, namespace, &all).await?;
-    if !alias::roots(&tx, namespace, all).await?.is_empty() {
+    customers::prepare(&tx).await?;
+    let (mut made, before, joined_meanwhile, now) = tokio::try_join!(
+        biased;
+        customers::meet(&tx, keys, namespace, met.collect()),
+        customers::lock(&tx, keys, namespace, &all),
+        alias::roots(&tx, namespace, all.iter().copied()),
+        sql::now(&tx),
+    )?;
+    if !joined_meanwhile.is_empty() {
         return Ok(None);
     }
     let joining = batch.iter().filter(|arrival| !arrival.known_as.is_empty());
@@ -100,7 +105,6 @@ async fn try_accept(
         alias::names(&tx, namespace, joining.into_iter()).await?
     };
     let mut joins = Joins::default();
-    let now = sql::now(&tx).await?;
 
     // Who is still unknown has no row. What comes twice within the batch is a duplicate the second time.
     let mut within = HashSet::new();
@@ -111,7 +115,14 @@ async fn try_accept(
         .map(AsRef::as_ref)
         .filter(|arrival| before.contains_key(&arrival.customer) && within.insert(mark(arrival)))
         .collect();
-    let mut fresh = append(&tx, keys, namespace, &offered, now).await?;
+    let heard = offered.iter().map(|arrival| arrival.listeners.len()).sum();
+    let (mut fresh, mut live, numbers) = tokio::try_join!(
+        biased;
+        append(&tx, keys, namespace, &offered, now),
+        self::live(&tx, namespace, offered.iter().flat_map(|arrival| &arrival.listeners)),
+        // As many as are heard if all of them are new; what is not needed is a gap.
+        numbers(&tx, heard),
+    )?;
 
     let mut after = before.clone();
     let (mut receipts, mut taken) = (Vec::with_capacity(batch.len()), Vec::new());
@@ -154,7 +165,12 @@ async fn try_accept(
         .filter(|taken| taken.follows && within.insert(mark(&taken.arrival)))
         .map(|taken| taken.arrival.as_ref())
         .collect();
-    let mut fresh = append(&tx, keys, namespace, &followers, now).await?;
+    let (mut fresh, told) = tokio::try_join!(
+        biased;
+        append(&tx, keys, namespace, &followers, now),
+        self::live(&tx, namespace, followers.iter().flat_map(|arrival| &arrival.listeners)),
+    )?;
+    live.extend(told);
     let followed = fresh.len();
     taken.retain(|taken| !taken.follows || fresh.remove(&mark(&taken.arrival)));
 
@@ -182,16 +198,19 @@ async fn try_accept(
         customer: *customer,
         event: &notice,
     });
-    let (events, changed) = deliveries(&tx, namespace, &taken, &watchers).await?;
+    let (events, changed) = deliveries(&taken, &live, &watchers);
     let events = events.into_iter().map(|delivery| Delivery {
         customer: joins.root(delivery.customer),
         ..delivery
     });
     let deliveries: Vec<Delivery<'_>> = notices.chain(events).collect();
-    deliver(&tx, keys, namespace, &deliveries).await?;
     let mut counts = rules::tally(&receipts, followed, changed, now);
     joins.tally(&mut counts, now);
-    sql::count(&tx, namespace, "", &counts).await?;
+    tokio::try_join!(
+        biased;
+        deliver(&tx, keys, namespace, &deliveries, numbers),
+        sql::count(&tx, namespace, "", &counts),
+    )?;
     tx.commit().await?;
     woken.extend(deliveries.into_iter().map(|delivery| delivery.journey.clone()));
     Ok(Some((receipts, woken)))
@@ -203,7 +222,7 @@ fn named(arrival: &Arrival) -> impl Iterator<Item = CustomerKey> + '_ {
 }
 
 /// The batch with the customers that its names are of.
-async fn by_root<'b>(tx: &Transaction<'_>, namespace: &str, batch: &'b [Arrival]) -> Result<Cow<'b, [Arrival]>> {
+async fn by_root<'b>(tx: &sql::Transaction<'_>, namespace: &str, batch: &'b [Arrival]) -> Result<Cow<'b, [Arrival]>> {
     let roots = alias::roots(tx, namespace, batch.iter().flat_map(named)).await?;
     if roots.is_empty() {
         return Ok(Cow::Borrowed(batch));
@@ -219,7 +238,7 @@ async fn by_root<'b>(tx: &Transaction<'_>, namespace: &str, batch: &'b [Arrival]
 
 /// Appends what was never accepted, and gives its marks.
 pub(super) async fn append(
-    tx: &Transaction<'_>,
+    tx: &sql::Transaction<'_>,
     keys: &Keys,
     namespace: &str,
     offered: &[&Arrival],
@@ -267,29 +286,29 @@ pub(super) async fn append(
         .collect()
 }
 
-/// Who gets what, in the order of acceptance: those who listen, exist and are not stopped, which stays so until the transaction ends.
-/// Those who watch what an event changed get a look next after it; how many, is given too.
-async fn deliveries<'a>(
-    tx: &Transaction<'_>,
+/// Of those who listen, the journeys that exist and are not stopped, which stays so until the transaction ends.
+async fn live<'a>(
+    tx: &sql::Transaction<'_>,
     namespace: &str,
-    taken: &'a [Taken<'_>],
-    watchers: &'a BTreeMap<String, BTreeSet<String>>,
-) -> Result<(Vec<Delivery<'a>>, usize)> {
-    let listeners: BTreeSet<&str> = taken
-        .iter()
-        .flat_map(|taken| &taken.arrival.listeners)
-        .map(String::as_str)
-        .collect();
-    if listeners.is_empty() && watchers.is_empty() {
-        return Ok((vec![], 0));
+    listeners: impl Iterator<Item = &'a String>,
+) -> Result<HashSet<String>> {
+    let listeners: BTreeSet<&str> = listeners.map(String::as_str).collect();
+    if listeners.is_empty() {
+        return Ok(HashSet::new());
     }
     let listeners: Vec<&str> = listeners.into_iter().collect();
     let live = "SELECT journey FROM journey WHERE namespace = $1 AND journey = ANY($2) AND NOT stopped";
-    let live: HashSet<String> = sql::rows(tx, live, &[&namespace, &listeners])
-        .await?
-        .iter()
-        .map(|row| row.get(0))
-        .collect();
+    let live = sql::rows(tx, live, &[&namespace, &listeners]).await?;
+    Ok(live.iter().map(|row| row.get(0)).collect())
+}
+
+/// Who gets what, in the order of acceptance: those who listen and are `live`. Those who watch what an event changed get a look next after it;
+/// how many, is given too.
+fn deliveries<'a>(
+    taken: &'a [Taken<'_>],
+    live: &HashSet<String>,
+    watchers: &'a BTreeMap<String, BTreeSet<String>>,
+) -> (Vec<Delivery<'a>>, usize) {
     let (mut all, mut changed) = (Vec::new(), 0);
     for taken in taken {
         let customer = taken.arrival.customer;
@@ -310,19 +329,26 @@ async fn deliveries<'a>(
             changed += all.len() - before;
         }
     }
-    Ok((all, changed))
+    (all, changed)
 }
 
+/// `drawn`: numbers that were drawn for this since the customers are locked; where they are too few all are drawn anew.
 pub(super) async fn deliver(
-    tx: &Transaction<'_>,
+    tx: &sql::Transaction<'_>,
     keys: &Keys,
     namespace: &str,
     deliveries: &[Delivery<'_>],
+    drawn: Vec<i64>,
 ) -> Result<()> {
     if deliveries.is_empty() {
         return Ok(());
     }
-    let numbers = numbers(tx, deliveries.len()).await?;
+    let mut numbers = if drawn.len() < deliveries.len() {
+        numbers(tx, deliveries.len()).await?
+    } else {
+        drawn
+    };
+    numbers.truncate(deliveries.len());
     let journeys: Vec<&str> = deliveries.iter().map(|delivery| delivery.journey.as_str()).collect();
     let shards: Vec<i16> = deliveries
         .iter()
@@ -355,7 +381,7 @@ pub(super) async fn deliver(
 }
 
 pub(super) async fn quarantine(client: &mut Object, keys: &Keys, namespace: &str, rows: &[Quarantined]) -> Result<()> {
-    let tx = client.transaction().await?;
+    let tx = sql::begin(client).await?;
     program::shared(&tx, namespace).await?;
     put_aside(&tx, keys, namespace, rows, true).await?;
     let mut counts = Counts::default();
@@ -375,7 +401,7 @@ pub(super) async fn quarantine(client: &mut Object, keys: &Keys, namespace: &str
 }
 
 pub(super) async fn put_aside(
-    tx: &Transaction<'_>,
+    tx: &sql::Transaction<'_>,
     keys: &Keys,
     namespace: &str,
     rows: &[Quarantined],
@@ -431,7 +457,7 @@ pub(super) async fn quarantined(
     after: i64,
     limit: u32,
 ) -> Result<Vec<(i64, Quarantined)>> {
-    let tx = client.transaction().await?;
+    let tx = sql::begin(client).await?;
     let page = format!("SELECT {QUARANTINED} FROM quarantine WHERE namespace = $1 AND id > $2 ORDER BY id LIMIT $3");
     let rows = sql::rows(&tx, &page, &[&namespace, &after, &i64::from(limit)]).await?;
     rows.iter()
@@ -440,7 +466,7 @@ pub(super) async fn quarantined(
 }
 
 pub(super) async fn release(client: &mut Object, keys: &Keys, namespace: &str, id: i64) -> Result<Option<Quarantined>> {
-    let tx = client.transaction().await?;
+    let tx = sql::begin(client).await?;
     let Some((released, counted)) = take_out(&tx, keys, namespace, id).await? else {
         return Ok(None);
     };
@@ -462,7 +488,7 @@ pub(super) async fn release(client: &mut Object, keys: &Keys, namespace: &str, i
 
 /// Takes a row out of the quarantine; with whether intake counts know it.
 pub(super) async fn take_out(
-    tx: &Transaction<'_>,
+    tx: &sql::Transaction<'_>,
     keys: &Keys,
     namespace: &str,
     id: i64,
@@ -490,7 +516,7 @@ fn aside(keys: &Keys, namespace: &str, row: &tokio_postgres::Row) -> Result<Quar
 }
 
 pub(super) async fn message(client: &mut Object, namespace: &str, key: MessageKey) -> Result<Option<MessageRow>> {
-    let tx = client.transaction().await?;
+    let tx = sql::begin(client).await?;
     let one = format!("SELECT {MESSAGE} FROM message WHERE namespace = $1 AND key = $2");
     let row = sql::maybe(&tx, &one, &[&namespace, &key.0.as_slice()]).await?;
     row.as_ref().map(message_row).transpose()
@@ -532,7 +558,7 @@ pub(super) fn message_row(row: &tokio_postgres::Row) -> Result<MessageRow> {
 pub(super) type Customers = BTreeMap<CustomerKey, Customer>;
 
 /// Numbers of the inbox, in their order: for what is delivered, and for what opens an enrollment without an event.
-pub(super) async fn numbers(tx: &Transaction<'_>, many: usize) -> Result<Vec<i64>> {
+pub(super) async fn numbers(tx: &sql::Transaction<'_>, many: usize) -> Result<Vec<i64>> {
     if many == 0 {
         return Ok(Vec::new());
     }

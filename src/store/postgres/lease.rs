@@ -7,7 +7,7 @@ use crate::{
     keys::CustomerKey,
     store::{Lease, Result, rules},
 };
-use deadpool_postgres::{Object, Transaction};
+use deadpool_postgres::Object;
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -28,7 +28,7 @@ pub(super) async fn join(
     owner: Uuid,
     ttl: Duration,
 ) -> Result<Vec<Lease>> {
-    let tx = client.transaction().await?;
+    let tx = sql::begin(client).await?;
     program::shared(&tx, namespace).await?;
     let those: [&(dyn ToSql + Sync); 2] = [&namespace, &journey];
     let there = "SELECT FROM journey WHERE namespace = $1 AND journey = $2 AND NOT stopped";
@@ -95,7 +95,7 @@ pub(super) async fn join(
 }
 
 pub(super) async fn leave(client: &mut Object, namespace: &str, journey: &str, owner: Uuid) -> Result<()> {
-    let tx = client.transaction().await?;
+    let tx = sql::begin(client).await?;
     in_turn(&tx, namespace, journey).await?;
     own(&tx, namespace, journey, owner).await?;
     let those: [&(dyn ToSql + Sync); 3] = [&namespace, &journey, &owner];
@@ -113,7 +113,7 @@ pub(super) async fn leave(client: &mut Object, namespace: &str, journey: &str, o
 
 /// Registers the owner; gives all whose registration has not run out.
 async fn members(
-    tx: &Transaction<'_>,
+    tx: &sql::Transaction<'_>,
     namespace: &str,
     journey: &str,
     owner: Uuid,
@@ -134,7 +134,7 @@ async fn members(
     Ok(live.iter().map(|row| row.get(0)).collect())
 }
 
-async fn leases(tx: &Transaction<'_>, namespace: &str, journey: &str) -> Result<BTreeMap<u8, LeaseRow>> {
+async fn leases(tx: &sql::Transaction<'_>, namespace: &str, journey: &str) -> Result<BTreeMap<u8, LeaseRow>> {
     let all = "SELECT shard, epoch, owner, until FROM lease WHERE namespace = $1 AND journey = $2";
     let mut rows = sql::rows(tx, all, &[&namespace, &journey]).await?;
     if rows.len() < usize::from(CustomerKey::SHARDS) {
@@ -156,7 +156,7 @@ async fn leases(tx: &Transaction<'_>, namespace: &str, journey: &str) -> Result<
 }
 
 /// Shards with messages on their way: the last to be given back, because whoever takes them cannot know what became of those.
-async fn busy(tx: &Transaction<'_>, namespace: &str, journey: &str) -> Result<BTreeSet<u8>> {
+async fn busy(tx: &sql::Transaction<'_>, namespace: &str, journey: &str) -> Result<BTreeSet<u8>> {
     let claimed = "SELECT DISTINCT shard FROM outbox WHERE namespace = $1 AND journey = $2 AND epoch IS NOT NULL";
     Ok(sql::rows(tx, claimed, &[&namespace, &journey])
         .await?
@@ -165,20 +165,20 @@ async fn busy(tx: &Transaction<'_>, namespace: &str, journey: &str) -> Result<BT
         .collect())
 }
 
-async fn give_back(tx: &Transaction<'_>, namespace: &str, journey: &str, shards: &[u8]) -> Result<()> {
+async fn give_back(tx: &sql::Transaction<'_>, namespace: &str, journey: &str, shards: &[u8]) -> Result<()> {
     let shards: Vec<i16> = shards.iter().map(|shard| i16::from(*shard)).collect();
     let free = "UPDATE lease SET owner = NULL, until = 0 WHERE namespace = $1 AND journey = $2 AND shard = ANY($3)";
     sql::run(tx, free, &[&namespace, &journey, &shards]).await.map(drop)
 }
 
 /// Locks what the owner holds, in the order in which its rounds do.
-async fn own(tx: &Transaction<'_>, namespace: &str, journey: &str, owner: Uuid) -> Result<()> {
+async fn own(tx: &sql::Transaction<'_>, namespace: &str, journey: &str, owner: Uuid) -> Result<()> {
     let lock = "SELECT FROM lease WHERE namespace = $1 AND journey = $2 AND owner = $3 ORDER BY shard FOR UPDATE";
     sql::rows(tx, lock, &[&namespace, &journey, &owner]).await.map(drop)
 }
 
 /// Those that no round still commits under: a stalled owner must not stall the heartbeat of another.
-async fn unlocked(tx: &Transaction<'_>, namespace: &str, journey: &str, shards: &[u8]) -> Result<Vec<u8>> {
+async fn unlocked(tx: &sql::Transaction<'_>, namespace: &str, journey: &str, shards: &[u8]) -> Result<Vec<u8>> {
     if shards.is_empty() {
         return Ok(Vec::new());
     }
@@ -191,7 +191,7 @@ async fn unlocked(tx: &Transaction<'_>, namespace: &str, journey: &str, shards: 
         .collect())
 }
 
-async fn in_turn(tx: &Transaction<'_>, namespace: &str, journey: &str) -> Result<()> {
+async fn in_turn(tx: &sql::Transaction<'_>, namespace: &str, journey: &str) -> Result<()> {
     sql::rows(
         tx,
         "SELECT pg_advisory_xact_lock(3, hashtext($1 || '/' || $2))",

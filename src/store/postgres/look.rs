@@ -9,14 +9,13 @@ use crate::{
     engine::Event,
     keys::{CustomerKey, Keys},
     kpi::{Counts, IntakeCount},
-    store::{Customer, Hold, Result, Sighting, SweepRequest, rules},
+    store::{Customer, Hold, Result, Sighting, StoreError, SweepRequest, rules},
 };
-use deadpool_postgres::Transaction;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Journeys that exist and are not stopped, with what they watch of these names.
 pub(super) async fn watchers(
-    tx: &Transaction<'_>,
+    tx: &sql::Transaction<'_>,
     namespace: &str,
     names: &BTreeSet<String>,
 ) -> Result<BTreeMap<String, BTreeSet<String>>> {
@@ -49,7 +48,7 @@ pub(super) struct Changed<'a> {
 
 /// Tells those who watch, each in an inbox row, and counts it. Gives the journeys that have something to do now. The customers are locked.
 pub(super) async fn tell(
-    tx: &Transaction<'_>,
+    tx: &sql::Transaction<'_>,
     keys: &Keys,
     namespace: &str,
     changed: &[Changed<'_>],
@@ -74,7 +73,7 @@ pub(super) async fn tell(
             })
         })
         .collect();
-    intake::deliver(tx, keys, namespace, &deliveries).await?;
+    intake::deliver(tx, keys, namespace, &deliveries, Vec::new()).await?;
     let mut counts = Counts::default();
     if !deliveries.is_empty() {
         let many = i64::try_from(deliveries.len()).unwrap_or(i64::MAX);
@@ -99,7 +98,7 @@ pub(super) struct Progress {
 /// Customers that a sweep comes to next, in the shards that are held, one after the other until as many are found as are asked for. None: it
 /// is done there.
 pub(super) async fn sweep(
-    tx: &Transaction<'_>,
+    tx: &sql::Transaction<'_>,
     hold: &Hold,
     shards: &[i16],
     request: &SweepRequest,
@@ -147,7 +146,7 @@ pub(super) async fn sweep(
     Ok((!progress.is_empty()).then_some((all, progress)))
 }
 
-pub(super) async fn keep_progress(tx: &Transaction<'_>, hold: &Hold, progress: &[Progress]) -> Result<()> {
+pub(super) async fn keep_progress(tx: &sql::Transaction<'_>, hold: &Hold, progress: &[Progress]) -> Result<()> {
     for one in progress {
         sql::run(
             tx,
@@ -169,7 +168,7 @@ pub(super) async fn keep_progress(tx: &Transaction<'_>, hold: &Hold, progress: &
 }
 
 pub(super) async fn sightings(
-    tx: &Transaction<'_>,
+    tx: &sql::Transaction<'_>,
     hold: &Hold,
     which: &[&[u8]],
 ) -> Result<Vec<(CustomerKey, Sighting)>> {
@@ -194,7 +193,11 @@ pub(super) async fn sightings(
 }
 
 /// One that is blank is forgotten.
-pub(super) async fn put_sightings(tx: &Transaction<'_>, hold: &Hold, rows: &[(CustomerKey, Sighting)]) -> Result<()> {
+pub(super) async fn put_sightings(
+    tx: &sql::Transaction<'_>,
+    hold: &Hold,
+    rows: &[(CustomerKey, Sighting)],
+) -> Result<()> {
     let rows: BTreeMap<CustomerKey, &Sighting> =
         rows.iter().map(|(customer, sighting)| (*customer, sighting)).collect();
     let (blank, kept): (Vec<_>, Vec<_>) = rows.into_iter().partition(|(_, sighting)| sighting.is_blank());
@@ -203,22 +206,25 @@ pub(super) async fn put_sightings(tx: &Transaction<'_>, hold: &Hold, rows: &[(Cu
         let forget = "DELETE FROM sighting WHERE namespace = $1 AND journey = $2 AND customer = ANY($3)";
         sql::run(tx, forget, &[&hold.namespace, &hold.journey, &gone]).await?;
     }
-    for (customer, sighting) in kept {
-        let held: Vec<&str> = sighting.held.iter().map(String::as_str).collect();
-        sql::run(
-            tx,
-            "INSERT INTO sighting (namespace, journey, customer, shard, look_at, held) VALUES ($1, $2, $3, $4, $5, $6) \
-             ON CONFLICT (namespace, journey, customer) DO UPDATE SET look_at = $5, held = $6",
-            &[
-                &hold.namespace,
-                &hold.journey,
-                &customer.0.as_slice(),
-                &i16::from(customer.shard()),
-                &sighting.look_at,
-                &held,
-            ],
-        )
-        .await?;
+    if kept.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let customers: Vec<&[u8]> = kept.iter().map(|(customer, _)| customer.0.as_slice()).collect();
+    let shards: Vec<i16> = kept.iter().map(|(customer, _)| i16::from(customer.shard())).collect();
+    let looks: Vec<Option<i64>> = kept.iter().map(|(_, sighting)| sighting.look_at).collect();
+    // PostgreSQL has no arrays of arrays that differ in length.
+    let held = kept.iter().map(|(_, sighting)| serde_json::to_string(&sighting.held));
+    let held: Vec<String> = held
+        .collect::<std::result::Result<_, _>>()
+        .map_err(|error| StoreError::Unreadable(error.to_string().into()))?;
+    sql::run(
+        tx,
+        "INSERT INTO sighting (namespace, journey, customer, shard, look_at, held) \
+         SELECT $1, $2, u.customer, u.shard, u.look_at, ARRAY(SELECT jsonb_array_elements_text(u.held::jsonb)) \
+         FROM unnest($3::bytea[], $4::smallint[], $5::bigint[], $6::text[]) u (customer, shard, look_at, held) \
+         ON CONFLICT (namespace, journey, customer) DO UPDATE SET look_at = excluded.look_at, held = excluded.held",
+        &[&hold.namespace, &hold.journey, &customers, &shards, &looks, &held],
+    )
+    .await
+    .map(drop)
 }

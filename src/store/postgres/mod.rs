@@ -118,7 +118,7 @@ impl Store for Postgres {
 
     async fn now(&self) -> Result<Micros> {
         on!(self, PATIENCE, client => async {
-                            let tx = client.transaction().await?;
+                            let tx = sql::begin(client).await?;
                             sql::now(&tx).await
         })
     }
@@ -299,21 +299,21 @@ impl Store for Postgres {
 
     async fn counts(&self, namespace: &str, journey: &str) -> Result<Counts> {
         on!(self, PATIENCE, client => async {
-                            let tx = client.transaction().await?;
+                            let tx = sql::begin(client).await?;
                             sql::counts(&tx, namespace, journey).await
         })
     }
 
     async fn backlog(&self, namespace: &str, journey: &str) -> Result<Backlog> {
         on!(self, PATIENCE, client => async {
-                            let tx = client.transaction().await?;
+                            let tx = sql::begin(client).await?;
                             sql::backlog(&tx, namespace, journey).await
         })
     }
 
     async fn overfull(&self, namespace: &str, inbox: u32, news: u32) -> Result<BTreeSet<String>> {
         on!(self, PATIENCE, client => async {
-                            let tx = client.transaction().await?;
+                            let tx = sql::begin(client).await?;
                             sql::overfull(&tx, namespace, inbox, news).await
         })
     }

@@ -13,7 +13,7 @@ use crate::{
     keys::{CustomerKey, Keys},
     store::{Due, Hold, News, Receipt, Result, SweepRequest, rules},
 };
-use deadpool_postgres::{Object, Transaction};
+use deadpool_postgres::Object;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Gives the receipts, and the journeys that have something to do now.
@@ -23,7 +23,7 @@ pub(super) async fn announce(
     namespace: &str,
     all: &[News],
 ) -> Result<(Vec<Receipt>, BTreeSet<String>)> {
-    let tx = client.transaction().await?;
+    let tx = sql::begin(client).await?;
     program::shared(&tx, namespace).await?;
     let now = sql::now(&tx).await?;
     let announced = put(&tx, keys, namespace, all, now).await?;
@@ -40,7 +40,7 @@ pub(super) async fn strike(
     schedules: &BTreeMap<String, String>,
     due: Due<'_>,
 ) -> Result<(Option<Micros>, BTreeSet<String>)> {
-    let tx = client.transaction().await?;
+    let tx = sql::begin(client).await?;
     program::shared(&tx, namespace).await?;
     let (touchpoints, rules): (Vec<&str>, Vec<&str>) = schedules
         .iter()
@@ -85,7 +85,7 @@ pub(super) async fn strike(
 }
 
 async fn put(
-    tx: &Transaction<'_>,
+    tx: &sql::Transaction<'_>,
     keys: &Keys,
     namespace: &str,
     all: &[News],
@@ -114,7 +114,7 @@ async fn put(
 }
 
 /// Whether it is new.
-async fn append(tx: &Transaction<'_>, keys: &Keys, namespace: &str, news: &News, now: Micros) -> Result<bool> {
+async fn append(tx: &sql::Transaction<'_>, keys: &Keys, namespace: &str, news: &News, now: Micros) -> Result<bool> {
     let time = news.time.min(now);
     let day = rules::day(time);
     let place = Place {
@@ -147,7 +147,13 @@ async fn append(tx: &Transaction<'_>, keys: &Keys, namespace: &str, news: &News,
 }
 
 /// A row for each journey that listens, exists and is not stopped, which stays so until the transaction ends; gives their names.
-async fn keep(tx: &Transaction<'_>, keys: &Keys, namespace: &str, news: &News, now: Micros) -> Result<Vec<String>> {
+async fn keep(
+    tx: &sql::Transaction<'_>,
+    keys: &Keys,
+    namespace: &str,
+    news: &News,
+    now: Micros,
+) -> Result<Vec<String>> {
     let live =
         "SELECT journey FROM journey WHERE namespace = $1 AND journey = ANY($2) AND NOT stopped ORDER BY journey";
     let live = sql::rows(tx, live, &[&namespace, &news.listeners]).await?;
@@ -182,7 +188,7 @@ pub(super) struct Told {
 
 /// The first news that has not come to everybody in the shards that are held. None: there is none.
 pub(super) async fn next(
-    tx: &Transaction<'_>,
+    tx: &sql::Transaction<'_>,
     keys: &Keys,
     hold: &Hold,
     shards: &[i16],
@@ -223,7 +229,7 @@ pub(super) async fn next(
 impl Told {
     /// Writes how far it has come; when that is everybody, it is forgotten. Whoever finishes a shard locks the news, so that the last one sees
     /// what all the others have written.
-    pub(super) async fn keep(&self, tx: &Transaction<'_>, hold: &Hold, progress: &[Progress]) -> Result<()> {
+    pub(super) async fn keep(&self, tx: &sql::Transaction<'_>, hold: &Hold, progress: &[Progress]) -> Result<()> {
         let this: [&(dyn tokio_postgres::types::ToSql + Sync); 3] = [&hold.namespace, &hold.journey, &self.sequence];
         let done = progress.iter().any(|step| step.done);
         if done {

@@ -11,7 +11,7 @@ use crate::{
     policy::Consent,
     store::{Hold, InSlot, Placed, Result},
 };
-use deadpool_postgres::{Object, Transaction};
+use deadpool_postgres::Object;
 use std::collections::{BTreeMap, BTreeSet};
 use tokio_postgres::Row;
 
@@ -38,7 +38,7 @@ fn seal_row(keys: &Keys, namespace: &str, row: &Placed) -> Result<Vec<u8>> {
 }
 
 pub(super) async fn write(
-    tx: &Transaction<'_>,
+    tx: &sql::Transaction<'_>,
     keys: &Keys,
     hold: &Hold,
     rows: &[Placed],
@@ -69,8 +69,8 @@ pub(super) async fn write(
         let messages: Vec<&[u8]> = gone.iter().map(|(_, key)| key.0.as_slice()).collect();
         sql::run(
             tx,
-            "DELETE FROM placed p USING unnest($2::bytea[], $3::bytea[]) u (customer, key) \
-             WHERE p.namespace = $1 AND p.customer = u.customer AND p.key = u.key",
+            "DELETE FROM placed WHERE ctid = ANY(ARRAY(SELECT p.ctid FROM unnest($2::bytea[], $3::bytea[]) u (customer, key) CROSS JOIN LATERAL \
+             (SELECT ctid FROM placed WHERE namespace = $1 AND customer = u.customer AND key = u.key OFFSET 0) p))",
             &[&hold.namespace, &customers, &messages],
         )
         .await?;
@@ -80,7 +80,7 @@ pub(super) async fn write(
 
 /// What stays of customers whose consents changed, who are locked, is to be looked at; gives the journeys that have any.
 pub(super) async fn look_again(
-    tx: &Transaction<'_>,
+    tx: &sql::Transaction<'_>,
     namespace: &str,
     customers: &[CustomerKey],
     now: Micros,
@@ -100,7 +100,7 @@ pub(super) async fn look_again(
 
 /// What stays of the one who goes, both locked; gives the journeys that have any.
 pub(super) async fn move_rows(
-    tx: &Transaction<'_>,
+    tx: &sql::Transaction<'_>,
     keys: &Keys,
     namespace: &str,
     gone: &[u8],
@@ -171,7 +171,7 @@ pub(super) async fn slot(
 }
 
 pub(super) async fn dismiss(client: &mut Object, namespace: &str, message: MessageKey) -> Result<()> {
-    let tx = client.transaction().await?;
+    let tx = sql::begin(client).await?;
     // The message knows its customer by the name of then.
     sql::run(
         &tx,

@@ -6,7 +6,7 @@
 
 use super::{connection::UNHURRIED, sql};
 use crate::store::{JourneyRow, NamespacePrograms, Result, StoreError, StoredJourney};
-use deadpool_postgres::{Object, Transaction};
+use deadpool_postgres::Object;
 use std::collections::BTreeSet;
 use tokio_postgres::types::ToSql;
 
@@ -44,7 +44,7 @@ pub(super) async fn put_settings(
     namespace: &str,
     body: &serde_json::Value,
 ) -> Result<Vec<String>> {
-    let tx = client.transaction().await?;
+    let tx = sql::begin(client).await?;
     exclusive(&tx, namespace).await?;
     let known = sql::maybe(
         &tx,
@@ -70,7 +70,7 @@ pub(super) async fn put_settings(
 
 /// Gives whether anything changed.
 pub(super) async fn put_journey(client: &mut Object, namespace: &str, row: &JourneyRow) -> Result<bool> {
-    let tx = client.transaction().await?;
+    let tx = sql::begin(client).await?;
     let (same, stopped) = stands(&tx, namespace, row).await?;
     if same && forgettable(&tx, namespace, &row.journey).await?.is_empty() {
         return Ok(false);
@@ -79,7 +79,7 @@ pub(super) async fn put_journey(client: &mut Object, namespace: &str, row: &Jour
     if stopped {
         remove_stopped(client, namespace, &row.journey).await?;
     }
-    let tx = client.transaction().await?;
+    let tx = sql::begin(client).await?;
     alone(&tx, namespace, &row.journey).await?;
     exclusive(&tx, namespace).await?;
     let listens: Vec<&str> = row.listens.iter().map(String::as_str).collect();
@@ -121,7 +121,7 @@ pub(super) async fn put_journey(client: &mut Object, namespace: &str, row: &Jour
 }
 
 /// Whether the journey already is as `row` says, and whether it is stopped.
-async fn stands(tx: &Transaction<'_>, namespace: &str, row: &JourneyRow) -> Result<(bool, bool)> {
+async fn stands(tx: &sql::Transaction<'_>, namespace: &str, row: &JourneyRow) -> Result<(bool, bool)> {
     let known = sql::maybe(
         tx,
         "SELECT j.stopped, j.current, p.suspended, p.listens, p.body FROM journey j \
@@ -148,7 +148,7 @@ async fn stands(tx: &Transaction<'_>, namespace: &str, row: &JourneyRow) -> Resu
 }
 
 /// Revisions that nobody walks; never the current one or the one before it, because runners may not have heard of the change.
-async fn forgettable(tx: &Transaction<'_>, namespace: &str, journey: &str) -> Result<Vec<String>> {
+async fn forgettable(tx: &sql::Transaction<'_>, namespace: &str, journey: &str) -> Result<Vec<String>> {
     let rows = sql::rows(
         tx,
         "SELECT p.revision FROM program p JOIN journey j USING (namespace, journey) \
@@ -164,7 +164,7 @@ async fn forgettable(tx: &Transaction<'_>, namespace: &str, journey: &str) -> Re
 
 /// Gives whether there was something to stop.
 pub(super) async fn stop_journey(client: &mut Object, namespace: &str, journey: &str) -> Result<bool> {
-    let tx = client.transaction().await?;
+    let tx = sql::begin(client).await?;
     exclusive(&tx, namespace).await?;
     let those: [&(dyn ToSql + Sync); 2] = [&namespace, &journey];
     let stopped = "UPDATE journey SET stopped = true WHERE namespace = $1 AND journey = $2 AND NOT stopped";
@@ -183,7 +183,7 @@ pub(super) async fn remove_journey(client: &mut Object, namespace: &str, journey
 }
 
 async fn remove_stopped(client: &mut Object, namespace: &str, journey: &str) -> Result<()> {
-    let tx = client.transaction().await?;
+    let tx = sql::begin(client).await?;
     tx.batch_execute(UNHURRIED).await?;
     alone(&tx, namespace, journey).await?;
     let those: [&(dyn ToSql + Sync); 2] = [&namespace, &journey];
@@ -205,7 +205,7 @@ async fn remove_stopped(client: &mut Object, namespace: &str, journey: &str) -> 
 }
 
 pub(super) async fn remove_namespace(client: &mut Object, namespace: &str) -> Result<Vec<String>> {
-    let tx = client.transaction().await?;
+    let tx = sql::begin(client).await?;
     tx.batch_execute(UNHURRIED).await?;
     let journeys = sql::rows(
         &tx,
@@ -271,30 +271,26 @@ fn parse(text: &str) -> Result<serde_json::Value> {
     serde_json::from_str(text).map_err(|error| StoreError::Unreadable(format!("a program: {error}").into()))
 }
 
-async fn changed(tx: &Transaction<'_>, namespace: &str) -> Result<()> {
+async fn changed(tx: &sql::Transaction<'_>, namespace: &str) -> Result<()> {
     let next = "INSERT INTO namespace (namespace, version) VALUES ($1, nextval('program_version')) \
                 ON CONFLICT (namespace) DO UPDATE SET version = excluded.version";
     sql::run(tx, next, &[&namespace]).await.map(drop)
 }
 
+pub(super) const SHARED: &str = "SELECT pg_advisory_xact_lock_shared(1, hashtext($1))";
+
 /// Held by gateways and runners while they write; see the module.
-pub(super) async fn shared(tx: &Transaction<'_>, namespace: &str) -> Result<()> {
-    sql::rows(
-        tx,
-        "SELECT pg_advisory_xact_lock_shared(1, hashtext($1))",
-        &[&namespace],
-    )
-    .await
-    .map(drop)
+pub(super) async fn shared(tx: &sql::Transaction<'_>, namespace: &str) -> Result<()> {
+    sql::rows(tx, SHARED, &[&namespace]).await.map(drop)
 }
 
-async fn exclusive(tx: &Transaction<'_>, namespace: &str) -> Result<()> {
+async fn exclusive(tx: &sql::Transaction<'_>, namespace: &str) -> Result<()> {
     sql::rows(tx, "SELECT pg_advisory_xact_lock(1, hashtext($1))", &[&namespace])
         .await
         .map(drop)
 }
 
-async fn alone(tx: &Transaction<'_>, namespace: &str, journey: &str) -> Result<()> {
+async fn alone(tx: &sql::Transaction<'_>, namespace: &str, journey: &str) -> Result<()> {
     sql::rows(
         tx,
         "SELECT pg_advisory_xact_lock(2, hashtext($1 || '/' || $2))",

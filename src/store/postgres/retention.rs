@@ -9,7 +9,7 @@ use crate::{
     clock::{DAY, HOUR, Micros},
     store::{Forgotten, Keep, Result, rules},
 };
-use deadpool_postgres::{Object, Transaction};
+use deadpool_postgres::Object;
 
 /// Partitions that are made ahead of today's: as long may an operator be away.
 const AHEAD: i32 = 7;
@@ -23,7 +23,7 @@ const HASTE: &str =
 /// None: another process is at it.
 pub(super) async fn forget(client: &mut Object, keep: &Keep) -> Result<Option<Forgotten>> {
     let mut gone = Forgotten::default();
-    let tx = client.transaction().await?;
+    let tx = sql::begin(client).await?;
     let now = sql::now(&tx).await?;
     drop(tx);
     let Some(days) = rotate(client, keep, now).await? else {
@@ -69,7 +69,7 @@ pub(super) async fn forget(client: &mut Object, keep: &Keep) -> Result<Option<Fo
 /// Makes partitions ahead, and drops those whose last day is over for so long. Gives how many it dropped.
 async fn rotate(client: &mut Object, keep: &Keep, now: Micros) -> Result<Option<u64>> {
     let (today, kept) = (rules::day(now), i32::try_from(keep.events / DAY).unwrap_or(i32::MAX));
-    let tx = client.transaction().await?;
+    let tx = sql::begin(client).await?;
     let there = sql::rows(
         &tx,
         "SELECT c.relname::text, substring(pg_get_expr(c.relpartbound, c.oid) FROM 'TO \\(''?(-?[0-9]+)''?\\)')::integer \
@@ -121,8 +121,8 @@ fn named(day: i32) -> String {
 }
 
 /// A transaction of whoever has the lock. None: another process has it.
-async fn alone(client: &mut Object) -> Result<Option<Transaction<'_>>> {
-    let tx = client.transaction().await?;
+async fn alone(client: &mut Object) -> Result<Option<sql::Transaction<'_>>> {
+    let tx = sql::begin(client).await?;
     tx.batch_execute(HASTE).await?;
     let mine = sql::rows(&tx, "SELECT pg_try_advisory_xact_lock(5, 0)", &[]).await?;
     Ok(mine[0].get::<_, bool>(0).then_some(tx))

@@ -4,7 +4,9 @@
 //! counts by name. Everybody follows it, so nobody waits in a circle.
 
 use super::{
-    alias, aside, chain, commit, customers, door,
+    alias, aside, chain,
+    commit::{self, RowsAt},
+    customers, door,
     intake::{self, Customers},
     look::{self, Progress},
     news, placed, program,
@@ -17,12 +19,12 @@ use crate::{
     policy::Contact,
     store::{
         Current, CustomerTurn, Hold, Lease, OutboxRow, OutboxState, Result, Round, RoundCommit, RoundRequest,
-        RoundResult, StoreError, Work, rules,
+        RoundResult, Sighting, StoreError, Work, rules,
     },
 };
-use deadpool_postgres::{Object, Transaction};
+use deadpool_postgres::Object;
 use std::collections::{BTreeMap, BTreeSet};
-use tokio_postgres::types::ToSql;
+use tokio_postgres::{Row, types::ToSql};
 
 /// Gives the journeys, too, that have something to do because of it.
 pub(super) async fn round(
@@ -81,24 +83,39 @@ async fn try_round(
     work: Work<'_>,
 ) -> Result<Tried> {
     let nobody = BTreeSet::new();
-    let tx = client.transaction().await?;
+    let tx = sql::begin(client).await?;
     let look = Look::new(&tx, keys, hold);
-    program::shared(&tx, &hold.namespace).await?;
-    if !fence(&tx, hold).await? {
-        return Ok(Tried::Done(RoundResult::Fenced, nobody));
-    }
-    let Some(standing) = look.standing().await? else {
+    // What is read of the journey must not overtake the lock that keeps it so.
+    sql::prepare(&tx, &[program::SHARED, FENCE, STANDING]).await?;
+    let ((), ours, standing, sources, stays, now) = tokio::try_join!(
+        biased;
+        program::shared(&tx, &hold.namespace),
+        fence(&tx, hold),
+        look.standing(),
+        look.sources(request),
+        look.anything_stays(),
+        sql::now(&tx),
+    )?;
+    let Some(standing) = standing.filter(|_| ours) else {
         return Ok(Tried::Done(RoundResult::Fenced, nobody));
     };
     if request.current.is_some() && request.current != standing.current {
         return Ok(Tried::Done(RoundResult::Changed, nobody));
     }
     let sweeps = look.sweep(request).await?;
-    let (chosen, left, door) = look.choose(request, standing.suspended(), &sweeps).await?;
+    let (chosen, left, door) = look
+        .choose(request, standing.suspended(), &sweeps, sources, now)
+        .await?;
     if chosen.is_empty() && sweeps.rest() {
         return Ok(Tried::Done(RoundResult::Idle, nobody));
     }
-    let (locked, unreadable) = customers::lock_readable(&tx, keys, &hold.namespace, &chosen).await?;
+    customers::prepare(&tx).await?;
+    let ((locked, unreadable), now, read) = tokio::try_join!(
+        biased;
+        customers::lock_readable(&tx, keys, &hold.namespace, &chosen),
+        sql::now(&tx),
+        look.read(request, &chosen, stays),
+    )?;
     if let Some((who, error)) = unreadable
         && !aside::can_be_spared(&tx, keys, hold, &who).await?
     {
@@ -107,8 +124,7 @@ async fn try_round(
     if let Some(request) = look.joined(request, &locked).await? {
         return Ok(Tried::Joined(request));
     }
-    let now = sql::now(&tx).await?;
-    let turns = look.turns(locked, request, &sweeps, &door, now).await?;
+    let (turns, at) = look.turns(locked, request, &sweeps, &door, read, now).await?;
     if turns.is_empty() && sweeps.rest() {
         return Ok(Tried::Done(RoundResult::Idle, nobody));
     }
@@ -133,27 +149,26 @@ async fn try_round(
         return Ok(Tried::Done(RoundResult::Fenced, nobody));
     }
     let full = full || rules::opens_the_door(request, &commit);
-    let mut woken = commit::write(&tx, keys, hold, &known, request.admissions, &commit, now).await?;
+    let (mut woken, (), listeners) = tokio::try_join!(
+        biased;
+        commit::write(&tx, keys, hold, &known, &at, &commit, now),
+        door::book(&tx, hold, request.admissions, commit.admitted),
+        chain::listeners(&tx, hold, &commit),
+    )?;
     look::keep_progress(&tx, hold, &sweeps.progress).await?;
     if let Some((told, progress)) = &sweeps.news {
         told.keep(&tx, hold, progress).await?;
     }
-    woken.extend(chain::tell(&tx, keys, hold, &known, &commit, now).await?);
+    woken.extend(chain::tell(&tx, keys, hold, &known, &commit, listeners, now).await?);
     tx.commit().await?;
     Ok(Tried::Done(RoundResult::Committed { full }, woken))
 }
 
 /// Whether the leases are ours; then they stay so until the transaction ends.
-pub(super) async fn fence(tx: &Transaction<'_>, hold: &Hold) -> Result<bool> {
+pub(super) async fn fence(tx: &sql::Transaction<'_>, hold: &Hold) -> Result<bool> {
     let shards: Vec<i16> = hold.shards.iter().map(|lease| i16::from(lease.shard)).collect();
-    let rows = sql::rows(
-        tx,
-        "SELECT l.shard, l.epoch FROM lease l \
-         WHERE l.namespace = $1 AND l.journey = $2 AND l.shard = ANY($3) AND l.owner = $4 \
-         AND l.until > (extract(epoch FROM clock_timestamp()) * 1000000)::bigint ORDER BY l.shard FOR SHARE",
-        &[&hold.namespace, &hold.journey, &shards, &hold.owner],
-    )
-    .await?;
+    let ours: [&(dyn ToSql + Sync); 4] = [&hold.namespace, &hold.journey, &shards, &hold.owner];
+    let rows = sql::rows(tx, FENCE, &ours).await?;
     let ours: BTreeMap<i16, i64> = rows.iter().map(|row| (row.get(0), row.get(1))).collect();
     let is_ours = |lease: &Lease| ours.get(&i16::from(lease.shard)) == Some(&lease.epoch);
     Ok(hold.shards.iter().all(is_ours))
@@ -193,16 +208,44 @@ impl JourneyStanding {
     }
 }
 
-struct Look<'a> {
-    tx: &'a Transaction<'a>,
+struct Look<'a, 'c> {
+    tx: &'a sql::Transaction<'c>,
     keys: &'a Keys,
     hold: &'a Hold,
     shards: Vec<i16>,
     epochs: Vec<i64>,
 }
 
-impl<'a> Look<'a> {
-    fn new(tx: &'a Transaction<'a>, keys: &'a Keys, hold: &'a Hold) -> Self {
+/// Who may have something to do, by what it is; each as many as a round takes and one more at most.
+struct Sources {
+    inbox: Vec<CustomerKey>,
+    waits: Vec<CustomerKey>,
+    holds: Vec<CustomerKey>,
+    orphans: Vec<CustomerKey>,
+    stays: Vec<CustomerKey>,
+    looks: Vec<CustomerKey>,
+    at_door: Vec<(CustomerKey, i64)>,
+}
+
+/// All there is of the customers of a round.
+struct Read {
+    contacts: Vec<Row>,
+    enrollments: Vec<Row>,
+    inbox: Vec<Row>,
+    outbox: Vec<Row>,
+    stays: Vec<Row>,
+    sightings: Vec<(CustomerKey, Sighting)>,
+}
+
+const FENCE: &str = "SELECT l.shard, l.epoch FROM lease l \
+    WHERE l.namespace = $1 AND l.journey = $2 AND l.shard = ANY($3) AND l.owner = $4 \
+    AND l.until > (extract(epoch FROM clock_timestamp()) * 1000000)::bigint ORDER BY l.shard FOR SHARE";
+
+const STANDING: &str = "SELECT p.revision, p.suspended, p.revision = j.current FROM journey j JOIN program p USING (namespace, journey) \
+    WHERE j.namespace = $1 AND j.journey = $2 AND NOT j.stopped";
+
+impl<'a, 'c> Look<'a, 'c> {
+    fn new(tx: &'a sql::Transaction<'c>, keys: &'a Keys, hold: &'a Hold) -> Self {
         let shards = hold.shards.iter().map(|lease| i16::from(lease.shard)).collect();
         Self {
             tx,
@@ -233,13 +276,7 @@ impl<'a> Look<'a> {
 
     /// None: the journey is stopped or gone.
     async fn standing(&self) -> Result<Option<JourneyStanding>> {
-        let rows = sql::rows(
-            self.tx,
-            "SELECT p.revision, p.suspended, p.revision = j.current FROM journey j JOIN program p USING (namespace, journey) \
-             WHERE j.namespace = $1 AND j.journey = $2 AND NOT j.stopped",
-            &[&self.hold.namespace, &self.hold.journey],
-        )
-        .await?;
+        let rows = sql::rows(self.tx, STANDING, &[&self.hold.namespace, &self.hold.journey]).await?;
         Ok((!rows.is_empty()).then(|| JourneyStanding {
             current: rows.iter().find(|row| row.get(2)).map(|row| Current {
                 revision: row.get(0),
@@ -266,6 +303,98 @@ impl<'a> Look<'a> {
         Ok(sweeps)
     }
 
+    /// Whether anything stays of what the journey said, to anybody. Only rounds under these leases make it so.
+    async fn anything_stays(&self) -> Result<bool> {
+        let any = "SELECT EXISTS (SELECT FROM placed WHERE namespace = $1 AND journey = $2 AND shard >= 0)";
+        let rows = sql::rows(self.tx, any, &[&self.hold.namespace, &self.hold.journey]).await?;
+        Ok(rows[0].get(0))
+    }
+
+    /// The rows, where there is reason to ask.
+    async fn maybe(&self, ask: bool, sql: &str, values: sql::Values<'_>) -> Result<Vec<Row>> {
+        if ask {
+            sql::rows(self.tx, sql, values).await
+        } else {
+            Ok(Vec::new())
+        }
+    }
+
+    /// Whom the round is to look at, apart from those it is told of. What is due is due by the database's clock.
+    async fn sources(&self, request: &RoundRequest) -> Result<Sources> {
+        let (namespace, journey) = (&self.hold.namespace, &self.hold.journey);
+        let limit = i64::from(request.limit) + 1;
+        let at_hand: [&(dyn ToSql + Sync); 4] = [namespace, journey, &self.shards, &limit];
+        let inbox = self.customers(
+            "SELECT customer FROM inbox WHERE namespace = $1 AND journey = $2 AND shard = ANY($3) ORDER BY seq LIMIT $4",
+            &at_hand,
+        );
+        if request.brief {
+            return Ok(Sources {
+                inbox: inbox.await?,
+                waits: Vec::new(),
+                holds: Vec::new(),
+                orphans: Vec::new(),
+                stays: Vec::new(),
+                looks: Vec::new(),
+                at_door: Vec::new(),
+            });
+        }
+        let stuck: Vec<&str> = request.stuck.iter().map(String::as_str).collect();
+        let waiting: [&(dyn ToSql + Sync); 5] = [namespace, journey, &self.shards, &limit, &stuck];
+        let messages = i64::from(request.messages.unwrap_or(u32::MAX)).min(limit);
+        let held: [&(dyn ToSql + Sync); 4] = [namespace, journey, &self.shards, &messages];
+        let in_flight: Vec<&[u8]> = request.in_flight.iter().map(|key| key.0.as_slice()).collect();
+        let claimed: [&(dyn ToSql + Sync); 7] = [
+            namespace,
+            journey,
+            &self.shards,
+            &limit,
+            &self.epochs,
+            &in_flight,
+            &rules::ORPHAN_AFTER,
+        ];
+        let (inbox, waits, holds, orphans, stays, looks, at_door) = tokio::try_join!(
+            biased;
+            inbox,
+            self.customers(
+                "SELECT customer FROM enrollment WHERE namespace = $1 AND journey = $2 AND shard = ANY($3) \
+                 AND due_at <= (extract(epoch FROM statement_timestamp()) * 1000000)::bigint AND due_at IS NOT NULL \
+                 AND (active OR watch_until > (extract(epoch FROM statement_timestamp()) * 1000000)::bigint) \
+                 AND NOT revision = ANY($5) ORDER BY due_at LIMIT $4",
+                &waiting,
+            ),
+            self.customers(
+                "SELECT customer FROM outbox WHERE namespace = $1 AND journey = $2 AND shard = ANY($3) \
+                 AND due_at <= (extract(epoch FROM statement_timestamp()) * 1000000)::bigint AND due_at IS NOT NULL ORDER BY due_at LIMIT $4",
+                &held,
+            ),
+            self.customers(
+                "SELECT o.customer FROM unnest($3::smallint[], $5::bigint[]) l (shard, epoch) CROSS JOIN LATERAL \
+                 (SELECT customer FROM outbox WHERE namespace = $1 AND journey = $2 AND shard = l.shard AND epoch < l.epoch \
+                 UNION ALL SELECT customer FROM outbox WHERE namespace = $1 AND journey = $2 AND shard = l.shard AND epoch = l.epoch \
+                 AND claimed_at <= (extract(epoch FROM statement_timestamp()) * 1000000)::bigint - $7::bigint \
+                 AND NOT key = ANY($6::bytea[])) o LIMIT $4",
+                &claimed,
+            ),
+            self.customers(
+                "SELECT customer FROM placed WHERE namespace = $1 AND journey = $2 AND shard = ANY($3) \
+                 AND due_at <= (extract(epoch FROM statement_timestamp()) * 1000000)::bigint ORDER BY due_at LIMIT $4",
+                &at_hand,
+            ),
+            self.looks(request, &at_hand),
+            self.at_door(&at_hand),
+        )?;
+        Ok(Sources {
+            inbox,
+            waits,
+            holds,
+            orphans,
+            stays,
+            looks,
+            at_door,
+        })
+    }
+
     /// Those whose sighting is due.
     async fn looks(&self, request: &RoundRequest, values: sql::Values<'_>) -> Result<Vec<CustomerKey>> {
         if !request.looks {
@@ -273,7 +402,7 @@ impl<'a> Look<'a> {
         }
         self.customers(
             "SELECT customer FROM sighting WHERE namespace = $1 AND journey = $2 AND shard = ANY($3) \
-             AND look_at <= $5 AND look_at IS NOT NULL ORDER BY look_at LIMIT $4",
+             AND look_at <= (extract(epoch FROM statement_timestamp()) * 1000000)::bigint AND look_at IS NOT NULL ORDER BY look_at LIMIT $4",
             values,
         )
         .await
@@ -285,10 +414,18 @@ impl<'a> Look<'a> {
         request: &RoundRequest,
         suspended: bool,
         swept: &Sweeps,
+        sources: Sources,
+        now: Micros,
     ) -> Result<(BTreeSet<CustomerKey>, bool, door::Turns)> {
-        let (namespace, journey) = (&self.hold.namespace, &self.hold.journey);
-        let limit = i64::from(request.limit) + 1;
-        let now = sql::now(self.tx).await?;
+        let Sources {
+            inbox,
+            waits,
+            holds,
+            orphans,
+            stays,
+            looks,
+            at_door,
+        } = sources;
         let held: BTreeSet<u8> = self.hold.shards.iter().map(|lease| lease.shard).collect();
         let first = request
             .outcomes
@@ -297,52 +434,6 @@ impl<'a> Look<'a> {
             .filter(|key| held.contains(&key.shard()))
             .chain(swept.customers())
             .collect();
-        let in_flight: Vec<&[u8]> = request.in_flight.iter().map(|key| key.0.as_slice()).collect();
-        let stale = now - rules::ORPHAN_AFTER;
-        let at_hand: [&(dyn ToSql + Sync); 4] = [namespace, journey, &self.shards, &limit];
-        let stuck: Vec<&str> = request.stuck.iter().map(String::as_str).collect();
-        let timed: [&(dyn ToSql + Sync); 6] = [namespace, journey, &self.shards, &limit, &now, &stuck];
-        let sighted: [&(dyn ToSql + Sync); 5] = [namespace, journey, &self.shards, &limit, &now];
-        let messages = i64::from(request.messages.unwrap_or(u32::MAX)).min(limit);
-        let due: [&(dyn ToSql + Sync); 5] = [namespace, journey, &self.shards, &messages, &now];
-        let lost: [&(dyn ToSql + Sync); 7] = [
-            namespace,
-            journey,
-            &self.shards,
-            &limit,
-            &self.epochs,
-            &in_flight,
-            &stale,
-        ];
-        let (inbox, waits, holds, orphans, stays, looks, at_door) = tokio::try_join!(
-            self.customers(
-                "SELECT customer FROM inbox WHERE namespace = $1 AND journey = $2 AND shard = ANY($3) ORDER BY seq LIMIT $4",
-                &at_hand,
-            ),
-            self.customers(
-                "SELECT customer FROM enrollment WHERE namespace = $1 AND journey = $2 AND shard = ANY($3) \
-                 AND due_at <= $5 AND due_at IS NOT NULL AND (active OR watch_until > $5) AND NOT revision = ANY($6) ORDER BY due_at LIMIT $4",
-                &timed,
-            ),
-            self.customers(
-                "SELECT customer FROM outbox WHERE namespace = $1 AND journey = $2 AND shard = ANY($3) \
-                 AND due_at <= $5 AND due_at IS NOT NULL ORDER BY due_at LIMIT $4",
-                &due,
-            ),
-            self.customers(
-                "SELECT o.customer FROM unnest($3::smallint[], $5::bigint[]) l (shard, epoch) \
-                 JOIN outbox o ON o.namespace = $1 AND o.journey = $2 AND o.shard = l.shard AND o.epoch IS NOT NULL \
-                 AND (o.epoch < l.epoch OR (o.epoch = l.epoch AND o.claimed_at <= $7 AND NOT o.key = ANY($6::bytea[]))) LIMIT $4",
-                &lost,
-            ),
-            self.customers(
-                "SELECT customer FROM placed WHERE namespace = $1 AND journey = $2 AND shard = ANY($3) \
-                 AND due_at <= $5 ORDER BY due_at LIMIT $4",
-                &sighted,
-            ),
-            self.looks(request, &sighted),
-            self.at_door(&at_hand),
-        )?;
         let admissions = request.admissions.filter(|_| !suspended);
         let door = door::turns(self.tx, self.hold, admissions, at_door, now).await?;
         let (waits, looks) = if suspended {
@@ -387,64 +478,93 @@ impl<'a> Look<'a> {
             .collect()
     }
 
-    /// Reads all there is of the locked customers: by statements after the lock, so that what the holders before us wrote is seen.
-    async fn turns(
-        &self,
-        locked: Customers,
-        request: &RoundRequest,
-        swept: &Sweeps,
-        door: &door::Turns,
-        now: Micros,
-    ) -> Result<Vec<CustomerTurn>> {
-        let which: Vec<&[u8]> = locked.keys().map(|key| key.0.as_slice()).collect();
-        let mut turns: BTreeMap<CustomerKey, CustomerTurn> = locked
-            .iter()
-            .map(|(key, customer)| (*key, CustomerTurn::of(customer.clone())))
-            .collect();
+    /// Reads all there is of customers: by statements after the one that locks them, so that what the holders before us wrote is seen.
+    async fn read(&self, request: &RoundRequest, chosen: &BTreeSet<CustomerKey>, stays: bool) -> Result<Read> {
+        let which: Vec<&[u8]> = chosen.iter().map(|key| key.0.as_slice()).collect();
         let (namespace, journey) = (&self.hold.namespace, &self.hold.journey);
         let most = i64::try_from(rules::INBOX_PER_CUSTOMER).unwrap_or(i64::MAX);
-        let contacts_since = now.saturating_sub(request.contacts_within);
-        let since: [&(dyn ToSql + Sync); 3] = [namespace, &which, &contacts_since];
-        let watched: [&(dyn ToSql + Sync); 4] = [namespace, journey, &which, &now];
+        let since: [&(dyn ToSql + Sync); 3] = [namespace, &which, &request.contacts_within];
         let bounded: [&(dyn ToSql + Sync); 4] = [namespace, journey, &which, &most];
         let all: [&(dyn ToSql + Sync); 3] = [namespace, journey, &which];
-        let (contacts, enrollments, inbox, outbox, stays) = tokio::try_join!(
-            sql::rows(
-                self.tx,
+        let (contacts, enrollments, inbox, outbox, stays, sightings) = tokio::try_join!(
+            biased;
+            self.maybe(
+                request.contacts_within > 0,
                 "SELECT c.* FROM unnest($2::bytea[]) u (customer) CROSS JOIN LATERAL \
-                 (SELECT customer, purpose, channel, at FROM contact WHERE namespace = $1 AND customer = u.customer AND at >= $3 OFFSET 0) c \
-                 ORDER BY c.at",
+                 (SELECT customer, purpose, channel, at FROM contact WHERE namespace = $1 AND customer = u.customer \
+                 AND at >= (extract(epoch FROM statement_timestamp()) * 1000000)::bigint - $3::bigint OFFSET 0) c ORDER BY c.at",
                 &since,
             ),
             sql::rows(
                 self.tx,
                 "SELECT e.* FROM unnest($3::bytea[]) u (customer) CROSS JOIN LATERAL \
-                 (SELECT customer, ordinal, sealed FROM enrollment WHERE namespace = $1 AND journey = $2 AND customer = u.customer \
-                 AND (active OR watch_until > $4) OFFSET 0) e ORDER BY e.customer, e.ordinal",
-                &watched,
+                 (SELECT customer, ordinal, sealed, ctid::text FROM enrollment WHERE namespace = $1 AND journey = $2 AND customer = u.customer \
+                 AND (active OR watch_until > (extract(epoch FROM statement_timestamp()) * 1000000)::bigint) OFFSET 0) e \
+                 ORDER BY e.customer, e.ordinal",
+                &all,
             ),
             sql::rows(
                 self.tx,
-                "SELECT i.customer, i.seq, i.sealed FROM unnest($3::bytea[]) c (customer) CROSS JOIN LATERAL \
-                 (SELECT * FROM inbox WHERE namespace = $1 AND journey = $2 AND customer = c.customer ORDER BY seq LIMIT $4) i \
+                "SELECT i.customer, i.seq, i.sealed, i.place FROM unnest($3::bytea[]) c (customer) CROSS JOIN LATERAL \
+                 (SELECT customer, seq, sealed, ctid::text AS place FROM inbox \
+                 WHERE namespace = $1 AND journey = $2 AND customer = c.customer ORDER BY seq LIMIT $4) i \
                  ORDER BY i.customer, i.seq",
                 &bounded,
             ),
             sql::rows(
                 self.tx,
                 "SELECT o.* FROM unnest($3::bytea[]) u (customer) CROSS JOIN LATERAL \
-                 (SELECT customer, key, sealed FROM outbox WHERE namespace = $1 AND journey = $2 AND customer = u.customer OFFSET 0) o \
+                 (SELECT customer, key, sealed, ctid::text FROM outbox WHERE namespace = $1 AND journey = $2 AND customer = u.customer OFFSET 0) o \
                  ORDER BY o.customer, o.key",
                 &all,
             ),
-            sql::rows(
-                self.tx,
+            self.maybe(
+                stays,
                 "SELECT p.* FROM unnest($3::bytea[]) u (customer) CROSS JOIN LATERAL \
                  (SELECT customer, key, due_at, sealed FROM placed WHERE namespace = $1 AND customer = u.customer AND journey = $2 OFFSET 0) p \
                  ORDER BY p.customer, p.key",
                 &all,
             ),
+            async {
+                if request.looks {
+                    look::sightings(self.tx, self.hold, &which).await
+                } else {
+                    Ok(Vec::new())
+                }
+            },
         )?;
+        Ok(Read {
+            contacts,
+            enrollments,
+            inbox,
+            outbox,
+            stays,
+            sightings,
+        })
+    }
+
+    /// Puts together what is known of each customer, and leaves out who has nothing to do.
+    async fn turns(
+        &self,
+        locked: Customers,
+        request: &RoundRequest,
+        swept: &Sweeps,
+        door: &door::Turns,
+        read: Read,
+        now: Micros,
+    ) -> Result<(Vec<CustomerTurn>, RowsAt)> {
+        let mut turns: BTreeMap<CustomerKey, CustomerTurn> = locked
+            .iter()
+            .map(|(key, customer)| (*key, CustomerTurn::of(customer.clone())))
+            .collect();
+        let Read {
+            contacts,
+            enrollments,
+            inbox,
+            outbox,
+            stays,
+            sightings,
+        } = read;
         for row in &contacts {
             let contact = Contact {
                 purpose: row.get(1),
@@ -453,19 +573,24 @@ impl<'a> Look<'a> {
             };
             turn(&mut turns, row.get(0), |turn| turn.contacts.push(contact))?;
         }
+        let mut at = RowsAt::default();
         for row in &enrollments {
             let (customer, ordinal): (&[u8], i64) = (row.get(0), row.get(1));
+            at.enrollments
+                .insert((seal::customer_key(customer)?, ordinal), row.get(3));
             let enrollment = self.open("enrollment", &[customer, &ordinal.to_be_bytes()], row.get(2))?;
             turn(&mut turns, customer, |turn| turn.enrollments.push(enrollment))?;
         }
         for row in &inbox {
             let number: i64 = row.get(1);
+            at.inbox.insert(number, row.get(3));
             let event = self.open("inbox", &[&number.to_be_bytes()], row.get(2))?;
             turn(&mut turns, row.get(0), |turn| turn.inbox.push((number, event)))?;
         }
         for row in &outbox {
             let (customer, key): (&[u8], &[u8]) = (row.get(0), row.get(1));
             let message: OutboxRow = self.open("outbox", &[customer, key], row.get(2))?;
+            at.outbox.insert((message.customer, message.key), row.get(3));
             turn(&mut turns, customer, |turn| turn.outbox.push(message))?;
         }
         for row in &stays {
@@ -477,11 +602,9 @@ impl<'a> Look<'a> {
                 turn.swept = names.clone();
             }
         }
-        if request.looks {
-            for (customer, sighting) in look::sightings(self.tx, self.hold, &which).await? {
-                if let Some(turn) = turns.get_mut(&customer) {
-                    turn.sighting = sighting;
-                }
+        for (customer, sighting) in sightings {
+            if let Some(turn) = turns.get_mut(&customer) {
+                turn.sighting = sighting;
             }
         }
         let is_due = |turn: &CustomerTurn| turn.sighting.look_at.is_some_and(|at| at <= now);
@@ -514,7 +637,8 @@ impl<'a> Look<'a> {
             let comes = door.get(&turn.customer.key);
             turn.admit = rules::still_at_door(&turn.enrollments, comes.into_iter().flatten().copied());
         }
-        Ok(turns.into_values().filter(|turn| rules::has_work(turn, now)).collect())
+        let turns = turns.into_values().filter(|turn| rules::has_work(turn, now));
+        Ok((turns.collect(), at))
     }
 
     fn open<T: serde::de::DeserializeOwned>(&self, table: &'static str, key: &[&[u8]], sealed: &[u8]) -> Result<T> {

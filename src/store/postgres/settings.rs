@@ -17,7 +17,7 @@ const OF_A_GATEWAY: i64 = 9;
 const OF_A_RUNNER: i64 = 5;
 
 pub(super) async fn findings(client: &mut Object) -> Result<Vec<Finding>> {
-    let tx = client.transaction().await?;
+    let tx = sql::begin(client).await?;
     // What this session sets for itself says nothing of others: reset_val is what the server, the database and the role say.
     let rows = sql::rows(
         &tx,

@@ -1,4 +1,8 @@
-//! Statements, prepared once a connection.
+//! Transactions, and statements prepared once a connection.
+//!
+//! What does not wait for an answer before it is sent together: statements that are joined in one future (`try_join!` with `biased`, so in
+//! their order) go out in one flight and are carried out one after the other, each with a snapshot of its own. So BEGIN costs no wait, and a
+//! transaction waits as often as it must know something, not as often as it says something.
 
 use crate::{
     clock::Micros,
@@ -6,45 +10,107 @@ use crate::{
     kpi::Counts,
     store::{Backlog, Result},
 };
-use deadpool_postgres::{Object, Transaction};
-use std::collections::BTreeSet;
-use tokio_postgres::{IsolationLevel, Row, types::ToSql};
+use deadpool_postgres::Object;
+use futures::{FutureExt as _, future::BoxFuture};
+use std::{
+    collections::BTreeSet,
+    sync::{Mutex, PoisonError},
+};
+use tokio_postgres::{Error, Row, Statement, types::ToSql};
 
 pub(super) type Values<'a> = &'a [&'a (dyn ToSql + Sync)];
 
+/// A transaction; one that is dropped is rolled back.
+pub(super) struct Transaction<'c> {
+    client: &'c Object,
+    /// The answer to BEGIN, which nobody has waited for.
+    begun: Mutex<Option<BoxFuture<'c, std::result::Result<(), Error>>>>,
+    done: bool,
+}
+
+/// Begins one; BEGIN goes out at once, and what comes next goes out right behind it.
+pub(super) async fn begin(client: &mut Object) -> Result<Transaction<'_>> {
+    start(client, "BEGIN").await
+}
+
 /// A transaction that reads, all of it as of one instant.
 pub(super) async fn snapshot(client: &mut Object) -> Result<Transaction<'_>> {
-    let snapshot = client
-        .build_transaction()
-        .isolation_level(IsolationLevel::RepeatableRead);
-    Ok(snapshot.read_only(true).start().await?)
+    start(client, "BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY").await
+}
+
+async fn start<'c>(client: &'c mut Object, how: &'static str) -> Result<Transaction<'c>> {
+    let client: &'c Object = client;
+    let mut begun = client.batch_execute(how).boxed();
+    // It is sent when it is first polled.
+    let answered = futures::poll!(&mut begun);
+    if let std::task::Poll::Ready(answer) = answered {
+        answer?;
+        begun = futures::future::ready(Ok(())).boxed();
+    }
+    Ok(Transaction {
+        client,
+        begun: Mutex::new(Some(begun)),
+        done: false,
+    })
+}
+
+impl Transaction<'_> {
+    pub(super) async fn commit(mut self) -> Result<()> {
+        let begun = self.begun.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(begun) = begun {
+            begun.await?;
+        }
+        self.done = true;
+        Ok(self.client.batch_execute("COMMIT").await?)
+    }
+
+    pub(super) async fn batch_execute(&self, sql: &str) -> Result<()> {
+        Ok(self.client.batch_execute(sql).await?)
+    }
+
+    async fn prepare(&self, sql: &str) -> Result<Statement> {
+        Ok(self.client.prepare_cached(sql).await?)
+    }
+}
+
+impl Drop for Transaction<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            // It is sent; whoever uses the connection next comes after it.
+            let _answer_comes_later = self.client.batch_execute("ROLLBACK").now_or_never();
+        }
+    }
+}
+
+/// Prepares statements whose order matters: of those that are joined, one that is not prepared yet would be overtaken by one that is.
+pub(super) async fn prepare(tx: &Transaction<'_>, statements: &[&str]) -> Result<()> {
+    for sql in statements {
+        tx.prepare(sql).await?;
+    }
+    Ok(())
 }
 
 pub(super) async fn rows(tx: &Transaction<'_>, sql: &str, values: Values<'_>) -> Result<Vec<Row>> {
-    let statement = tx.prepare_cached(sql).await?;
-    Ok(tx.query(&statement, values).await?)
+    let statement = tx.prepare(sql).await?;
+    Ok(tx.client.query(&statement, values).await?)
 }
 
 pub(super) async fn maybe(tx: &Transaction<'_>, sql: &str, values: Values<'_>) -> Result<Option<Row>> {
-    let statement = tx.prepare_cached(sql).await?;
-    Ok(tx.query_opt(&statement, values).await?)
+    let statement = tx.prepare(sql).await?;
+    Ok(tx.client.query_opt(&statement, values).await?)
 }
 
 /// Gives the rows changed.
 pub(super) async fn run(tx: &Transaction<'_>, sql: &str, values: Values<'_>) -> Result<u64> {
-    let statement = tx.prepare_cached(sql).await?;
-    Ok(tx.execute(&statement, values).await?)
+    let statement = tx.prepare(sql).await?;
+    Ok(tx.client.execute(&statement, values).await?)
 }
+
+pub(super) const NOW: &str = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint";
 
 /// The database's clock now, not as of the transaction's beginning: locks may have taken their time.
 pub(super) async fn now(tx: &Transaction<'_>) -> Result<Micros> {
-    let row = rows(
-        tx,
-        "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint",
-        &[],
-    )
-    .await?;
-    Ok(row[0].get(0))
+    Ok(rows(tx, NOW, &[]).await?[0].get(0))
 }
 
 /// Adds to counts. The part is the connection's own, so that connections do not wait for each other; within it rows go in one order.
