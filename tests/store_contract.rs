@@ -74,6 +74,7 @@ contract! {
     leases:
         shards_are_divided_fairly_as_owners_come_and_go
         after_an_outage_everyone_finds_his_own_shards_again
+        a_lease_that_a_clock_gave_which_was_set_back_does_not_outlast_others
         a_crashed_owner_is_taken_over_and_cannot_write_any_more
         an_epoch_grows_with_every_taking_over
         nobody_holds_shards_of_a_journey_that_is_not_there;

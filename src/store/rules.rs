@@ -15,6 +15,7 @@ use crate::{
 use std::{
     borrow::Cow,
     collections::{BTreeMap, BTreeSet},
+    time::Duration,
 };
 use uuid::Uuid;
 
@@ -253,6 +254,13 @@ pub fn fair_share(owner: Uuid, live: &BTreeSet<Uuid>) -> usize {
     let rank = live.iter().take_while(|other| **other < owner).count();
     let owners = live.len().max(1);
     all / owners + usize::from(rank < all % owners)
+}
+
+/// A lease or a registration that lasts until after this was given by a clock that has been set back since: from now on it lasts as long as one
+/// that is given now, or nobody could take over from its owner until that clock's time comes again.
+pub fn longest(now: Micros, ttl: Duration) -> Micros {
+    let ttl = Micros::try_from(ttl.as_micros()).unwrap_or(Micros::MAX);
+    now.saturating_add(ttl.saturating_mul(2))
 }
 
 /// Whether a shard may be taken: it is given back, or its lease is over. An owner who is `late` himself, whose own leases were over when he came,

@@ -160,3 +160,18 @@ pub async fn nobody_holds_shards_of_a_journey_that_is_not_there(bench: Bench) {
     );
     bench.store.leave(SHOP, WELCOME, owner(1)).await.unwrap();
 }
+
+pub async fn a_lease_that_a_clock_gave_which_was_set_back_does_not_outlast_others(bench: Bench) {
+    let bench = bench.with_journey().await;
+    let hour_ahead = Duration::from_secs(3_600) + SHORT;
+    let dead = bench.store.join(SHOP, WELCOME, owner(1), hour_ahead).await.unwrap();
+    assert_eq!(dead.shards.len(), 64);
+    let join = async |number| bench.store.join(SHOP, WELCOME, owner(number), SHORT).await.unwrap();
+    assert_eq!(join(2).await.shards.len(), 0, "its owner may be there");
+    bench.pass(SHORT + Duration::from_millis(50)).await;
+    assert_eq!(
+        join(2).await.shards.len(),
+        64,
+        "neither the leases nor the registration last an hour"
+    );
+}

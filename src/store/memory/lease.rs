@@ -15,6 +15,11 @@ use uuid::Uuid;
 impl Journey {
     pub(super) fn join(&mut self, owner: Uuid, now: Micros, ttl: Duration) -> Vec<Lease> {
         let until = now.saturating_add(i64::try_from(ttl.as_micros()).unwrap_or(i64::MAX));
+        let longest = rules::longest(now, ttl);
+        let leases = self.leases.values_mut().map(|lease| &mut lease.until);
+        for kept in self.members.values_mut().chain(leases).filter(|kept| **kept > longest) {
+            *kept = until;
+        }
         self.members.retain(|_, until| *until > now);
         self.members.insert(owner, until);
         let live: BTreeSet<Uuid> = self.members.keys().copied().collect();

@@ -38,8 +38,11 @@ pub(super) async fn join(
     in_turn(&tx, namespace, journey).await?;
     let now = sql::now(&tx).await?;
     let until = now.saturating_add(i64::try_from(ttl.as_micros()).unwrap_or(i64::MAX));
-    let share = rules::fair_share(owner, &members(&tx, namespace, journey, owner, now, until).await?);
-    let leases = leases(&tx, namespace, journey).await?;
+    let longest = rules::longest(now, ttl);
+    let live = members(&tx, namespace, journey, owner, now, until, longest).await?;
+    let share = rules::fair_share(owner, &live);
+    let mut leases = leases(&tx, namespace, journey).await?;
+    shorten(&tx, namespace, journey, &mut leases, until, longest).await?;
 
     let mut held: Vec<u8> = leases
         .iter()
@@ -111,7 +114,32 @@ pub(super) async fn leave(client: &mut Object, namespace: &str, journey: &str, o
     Ok(())
 }
 
-/// Registers the owner; gives all whose registration has not run out.
+/// Leases that last until after `longest` last until `until` from now on, but those under which a round commits: their owner is there.
+async fn shorten(
+    tx: &Transaction<'_>,
+    namespace: &str,
+    journey: &str,
+    leases: &mut BTreeMap<u8, LeaseRow>,
+    until: Micros,
+    longest: Micros,
+) -> Result<()> {
+    let long = leases.iter().filter(|(_, lease)| lease.until > longest);
+    let long: Vec<u8> = long.map(|(shard, _)| *shard).collect();
+    let long = unlocked(tx, namespace, journey, &long).await?;
+    if long.is_empty() {
+        return Ok(());
+    }
+    for shard in &long {
+        leases.entry(*shard).and_modify(|lease| lease.until = until);
+    }
+    let shards: Vec<i16> = long.iter().map(|shard| i16::from(*shard)).collect();
+    let shorter = "UPDATE lease SET until = $4 WHERE namespace = $1 AND journey = $2 AND shard = ANY($3)";
+    sql::run(tx, shorter, &[&namespace, &journey, &shards, &until])
+        .await
+        .map(drop)
+}
+
+/// Registers the owner; gives all whose registration has not run out. None of them lasts until after `longest`.
 async fn members(
     tx: &sql::Transaction<'_>,
     namespace: &str,
@@ -119,6 +147,7 @@ async fn members(
     owner: Uuid,
     now: Micros,
     until: Micros,
+    longest: Micros,
 ) -> Result<BTreeSet<Uuid>> {
     let gone = "DELETE FROM member WHERE namespace = $1 AND journey = $2 AND until <= $3";
     sql::run(tx, gone, &[&namespace, &journey, &now]).await?;
@@ -127,10 +156,14 @@ async fn members(
     sql::run(tx, here, &[&namespace, &journey, &owner, &until]).await?;
     let live = sql::rows(
         tx,
-        "SELECT owner FROM member WHERE namespace = $1 AND journey = $2",
+        "SELECT owner, until FROM member WHERE namespace = $1 AND journey = $2",
         &[&namespace, &journey],
     )
     .await?;
+    if live.iter().any(|row| row.get::<_, Micros>(1) > longest) {
+        let shorter = "UPDATE member SET until = $3 WHERE namespace = $1 AND journey = $2 AND until > $4";
+        sql::run(tx, shorter, &[&namespace, &journey, &until, &longest]).await?;
+    }
     Ok(live.iter().map(|row| row.get(0)).collect())
 }
 
