@@ -34,7 +34,9 @@ fuzz: ## two minutes of hostile manifests against the compiler, other ones each 
 histories: ## 100,000 histories of crashes, lost answers and lost leases in virtual time; JOURNEY_HISTORIES=n for other numbers
 	JOURNEY_HISTORIES=$${JOURNEY_HISTORIES:-100000} cargo test --release --locked --test histories -- --nocapture
 
-soak: ## an hour of hostile manifests, and a million histories
+soak: ## 200 kills -9 of each of gateway, runner and PostgreSQL, then an hour of hostile manifests, and a million histories
+	@$(cluster)/tools packages
+	CRASH_KILLS=200 cargo test --locked --test crash -- --nocapture kills:: outages::a_foreign_snapshot
 	JOURNEY_FUZZ_SECONDS=3600 cargo test --locked --test fuzz -- --nocapture
 	JOURNEY_HISTORIES=$${JOURNEY_HISTORIES:-1000000} $(MAKE) histories
 

@@ -1,5 +1,6 @@
 //! Crashes and outages with real processes and a real PostgreSQL: a gateway and two runners of one journey are killed at random in the
-//! middle of traffic, the database goes away and comes back, and then the books must balance.
+//! middle of traffic, the database goes away and comes back, and then the books must balance. Further stories are in crash/: kills of everything,
+//! outages of the database, shards on the move, stepped clocks, lanes, and what comes in its order.
 //!
 //! Each story has a database and processes of its own and prints a line of what happened (`--nocapture`); CRASH_SEED repeats its chances.
 
@@ -7,8 +8,22 @@
 mod books;
 #[path = "crash/chance.rs"]
 mod chance;
+#[path = "crash/clocks.rs"]
+mod clocks;
+#[path = "crash/kills.rs"]
+mod kills;
+#[path = "crash/lanes.rs"]
+mod lanes;
+#[path = "crash/lateness.rs"]
+mod lateness;
 #[path = "support/mail_server.rs"]
 mod mail_server;
+#[path = "crash/moves.rs"]
+mod moves;
+#[path = "crash/order.rs"]
+mod order;
+#[path = "crash/outages.rs"]
+mod outages;
 #[path = "support/postgres.rs"]
 mod postgres;
 #[path = "support/process.rs"]
@@ -23,7 +38,7 @@ mod world;
 use books::Books;
 use chance::Chance;
 use mail_server::MailServer;
-use postgres::Server;
+use postgres::{DURABLE, Oddities, Server};
 use std::{
     collections::BTreeSet,
     time::{Duration, Instant},

@@ -6,7 +6,11 @@ use super::{
 };
 use serde_json::{Value, json};
 use std::{
-    sync::{Arc, Mutex},
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::{Duration, Instant},
 };
 use tokio::task::JoinSet;
@@ -30,9 +34,15 @@ pub struct Met {
     pub duplicate: u64,
 }
 
+/// When each customer's first event was sent: nothing can have happened to them before.
+pub type FirstSent = Arc<Mutex<BTreeMap<String, Instant>>>;
+
 pub struct Traffic {
     senders: JoinSet<Met>,
     pub events: usize,
+    pub first_sent: FirstSent,
+    /// Refusals so far.
+    pub refused: Arc<AtomicUsize>,
 }
 
 impl Traffic {
@@ -44,12 +54,15 @@ impl Traffic {
         let batches: Vec<Vec<usize>> = numbers.chunks(BATCH).map(<[usize]>::to_vec).collect();
         let pause = lasting * u32::try_from(SENDERS).unwrap() / u32::try_from(batches.len().max(1)).unwrap();
         let waiting = Arc::new(Mutex::new(batches));
+        let (first_sent, refused) = (FirstSent::default(), Arc::<AtomicUsize>::default());
         let mut senders = JoinSet::new();
         for _ in 0..SENDERS {
             let sender = Sender {
                 http: world.http.clone(),
                 url: world.url.clone(),
                 customers: world.customers,
+                first_sent: first_sent.clone(),
+                refused: refused.clone(),
             };
             let waiting = waiting.clone();
             senders.spawn(async move {
@@ -62,7 +75,12 @@ impl Traffic {
                 }
             });
         }
-        Self { senders, events }
+        Self {
+            senders,
+            events,
+            first_sent,
+            refused,
+        }
     }
 
     /// Until the last event is taken.
@@ -88,10 +106,16 @@ struct Sender {
     http: reqwest::Client,
     url: String,
     customers: usize,
+    first_sent: FirstSent,
+    refused: Arc<AtomicUsize>,
 }
 
 impl Sender {
     async fn deliver(&self, batch: &[usize], met: &mut Met) {
+        for n in batch {
+            let mut sent = self.first_sent.lock().unwrap();
+            sent.entry(customer(n % self.customers)).or_insert_with(Instant::now);
+        }
         // Half of them speak CloudEvents, half Segment's protocol.
         let (path, kind, body) = if batch[0].is_multiple_of(2) {
             (
@@ -126,6 +150,7 @@ impl Sender {
                         503 => {
                             assert!(after, "a refusal says when to come again: {text}");
                             met.refused += 1;
+                            self.refused.fetch_add(1, Ordering::Relaxed);
                         }
                         _ => panic!("an SDK would throw these events away: {status} {text}"),
                     }

@@ -9,7 +9,8 @@ use journey::{
     keys::{Keys, encode, random_key},
     personal::Personal,
     policy::Consent,
-    store::{Imported, JourneyRow, Store, postgres::Postgres},
+    runner::programs,
+    store::{Imported, Store, postgres::Postgres},
 };
 use serde_json::json;
 use std::{
@@ -24,6 +25,24 @@ use tempfile::TempDir;
 pub const NAMESPACE: &str = "shop";
 pub const JOURNEY: &str = "cart";
 pub const WRITE_KEY: &str = "shop-write-key";
+
+/// What is unlike the usual about a world.
+#[derive(Default)]
+pub struct Plan<'a> {
+    /// `spec:` of the way out.
+    pub adapter: &'a str,
+    /// Files of the folder of secrets.
+    pub secrets: &'a [(&'a str, &'a str)],
+    pub customers: usize,
+    /// Of the journey; left out (0): two.
+    pub runners: usize,
+    /// Instead of those of the one journey, and the journeys that they are of: each further one has one runner.
+    pub manifests: Option<(&'a str, &'a [&'a str])>,
+    /// What stands before the command of each gateway and runner.
+    pub before: &'a [String],
+    /// Each process is a user of its own in the database, called by the name of its log.
+    pub own_users: bool,
+}
 
 /// Each customer enters once, waits a moment, and is reminded. `ADAPTER` is the way out.
 const MANIFESTS: &str = r#"
@@ -93,70 +112,115 @@ pub struct World {
     /// Status addresses of the gateway and of each runner.
     pub status: Vec<String>,
     pub customers: usize,
+    pub keys: Keys,
     database: String,
-    keys: Keys,
+    users: Option<tokio_postgres::Client>,
+    before: Vec<String>,
     /// Keys, secrets and logs; it goes with the processes that use it.
-    _folder: TempDir,
+    folder: TempDir,
 }
 
 impl World {
     /// Everything there and running: programs, customers (each tenth never consented), a gateway, two runners that share the shards.
     pub async fn open(server: &Server, adapter: &str, secrets: &[(&str, &str)], customers: usize) -> Self {
+        Self::with(
+            server,
+            Plan {
+                adapter,
+                secrets,
+                customers,
+                ..Plan::default()
+            },
+        )
+        .await
+    }
+
+    pub async fn with(server: &Server, plan: Plan<'_>) -> Self {
         let folder = tempfile::tempdir().unwrap();
         for name in ["seal", "mac"] {
             write(folder.path(), &format!("keys/{name}"), &encode(&random_key()));
         }
         write(folder.path(), "secrets/web-write-key/key", WRITE_KEY);
-        for (file, value) in secrets {
+        for (file, value) in plan.secrets {
             write(folder.path(), &format!("secrets/{file}"), value);
         }
         let keys = Keys::read(&folder.path().join("keys")).unwrap();
         let database = server.url(&server.database().await);
         let store = Postgres::connect(&database, None, 3, keys.clone()).unwrap();
         store.migrate().await.unwrap();
-        let ports: Vec<u16> = (0..4).map(|_| free_port()).collect();
-        let address = |port: u16| format!("127.0.0.1:{port}");
-        let role = |arguments: &[&str], status: u16, log: &str| {
-            let mut command = vec![env!("CARGO_BIN_EXE_journey").to_owned()];
-            command.extend(arguments.iter().map(ToString::to_string));
-            command.extend(["--namespace".to_owned(), NAMESPACE.to_owned()]);
-            command.extend(["--database".to_owned(), database.clone()]);
-            command.extend(["--status-address".to_owned(), address(status)]);
-            for name in ["keys", "secrets"] {
-                command.extend([format!("--{name}"), folder.path().join(name).display().to_string()]);
-            }
-            Process::start(command, folder.path().join(log))
+        let usual = manifests(plan.adapter);
+        let (manifests, journeys) = plan.manifests.unwrap_or((&usual, &[JOURNEY]));
+        put(&store, manifests, journeys).await;
+        let users = if plan.own_users {
+            Some(postgres::connect(&database).await)
+        } else {
+            None
         };
-        put(&store, adapter).await;
-        let listen = address(ports[0]);
-        let gateway = role(&["gateway", "--listen", &listen], ports[1], "gateway.log");
-        let runner = |n: usize| {
-            role(
-                &["runner", "--journey", JOURNEY],
-                ports[2 + n],
-                &format!("runner-{n}.log"),
-            )
-        };
-        let runners = vec![runner(0), runner(1)];
-        let world = Self {
+        let mut world = Self {
             store,
             http: client(),
-            gateway,
-            runners,
-            url: format!("http://{listen}"),
-            status: ports[1..]
-                .iter()
-                .map(|port| format!("http://{}", address(*port)))
-                .collect(),
-            customers,
+            // Replaced at once: what a gateway needs is asked of a world.
+            gateway: Process::start(["true"], folder.path().join("true.log")),
+            runners: vec![],
+            url: String::new(),
+            status: vec![],
+            customers: plan.customers,
             database,
+            users,
+            before: plan.before.to_vec(),
             keys,
-            _folder: folder,
+            folder,
         };
+        (world.gateway, world.url) = world.another_gateway("gateway").await;
+        let runners = if plan.runners == 0 { 2 } else { plan.runners };
+        for _ in 0..runners {
+            world.another_runner(journeys[0]).await;
+        }
+        for journey in &journeys[1..] {
+            world.another_runner(journey).await;
+        }
         world.import().await;
-        world.shared().await;
+        world.shared_by(runners).await;
         world.ready(0).await;
         world
+    }
+
+    /// Starts one more runner; its status address is the last.
+    pub async fn another_runner(&mut self, journey: &str) {
+        let log = format!("runner_{}", self.runners.len());
+        let runner = self.role(&["runner", "--journey", journey], &log).await;
+        self.runners.push(runner);
+    }
+
+    /// With the address where it takes events.
+    pub async fn another_gateway(&mut self, log: &str) -> (Process, String) {
+        let listen = format!("127.0.0.1:{}", free_port());
+        let gateway = self.role(&["gateway", "--listen", &listen], log).await;
+        (gateway, format!("http://{listen}"))
+    }
+
+    async fn role(&mut self, arguments: &[&str], name: &str) -> Process {
+        let mut database = self.database.clone();
+        if let Some(users) = &self.users {
+            let make = format!(
+                "DO $$ BEGIN IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = '{name}') THEN CREATE ROLE {name} SUPERUSER LOGIN; END IF; END $$"
+            );
+            users.batch_execute(&make).await.unwrap();
+            database = database.replace("postgres://postgres@", &format!("postgres://{name}@"));
+        }
+        let status = format!("127.0.0.1:{}", free_port());
+        self.status.push(format!("http://{status}"));
+        let mut command = self.before.clone();
+        command.push(env!("CARGO_BIN_EXE_journey").to_owned());
+        command.extend(arguments.iter().map(ToString::to_string));
+        command.extend(["--namespace".to_owned(), NAMESPACE.to_owned()]);
+        command.extend(["--database".to_owned(), database]);
+        command.extend(["--status-address".to_owned(), status]);
+        let folder = self.folder.path();
+        for name in ["keys", "secrets"] {
+            command.extend([format!("--{name}"), folder.join(name).display().to_string()]);
+        }
+        Process::start(command, folder.join(format!("{name}.log")))
     }
 
     /// Customers who never consented.
@@ -196,8 +260,16 @@ impl World {
 
     /// Until the two runners have half of the shards each.
     pub async fn shared(&self) {
-        self.owned("two runners share the shards", |owners| owners == [32, 32])
-            .await;
+        self.shared_by(2).await;
+    }
+
+    /// Until `runners` have an equal part of the shards each.
+    pub async fn shared_by(&self, runners: usize) {
+        let fair = |owners: &[i64]| {
+            let least = 64 / i64::try_from(runners).unwrap();
+            owners.len() == runners && owners.iter().sum::<i64>() == 64 && owners.iter().all(|n| *n >= least)
+        };
+        self.owned(&format!("{runners} runners share the shards"), fair).await;
     }
 
     /// How long it takes until one runner has all shards.
@@ -213,7 +285,7 @@ impl World {
         loop {
             let rows = client
                 .query(
-                    "SELECT count(*) FROM journey.lease WHERE owner IS NOT NULL GROUP BY owner",
+                    "SELECT count(*) FROM journey.lease WHERE owner IS NOT NULL AND journey = (SELECT min(journey) FROM journey.lease) GROUP BY owner",
                     &[],
                 )
                 .await
@@ -225,6 +297,10 @@ impl World {
             assert!(Instant::now() < deadline, "{what}: not within 20 s, but {owners:?}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+
+    pub fn url_of_database(&self) -> &str {
+        &self.database
     }
 
     /// A connection for looking into tables.
@@ -263,26 +339,25 @@ impl World {
     }
 }
 
+/// Of the usual journey, with this `spec:` of its way out.
+pub fn manifests(adapter: &str) -> String {
+    MANIFESTS.replace("ADAPTER", adapter)
+}
+
 /// As the operator puts it.
-async fn put(store: &Postgres, adapter: &str) {
+async fn put(store: &Postgres, text: &str, journeys: &[&str]) {
     let mut manifests = Manifests {
         namespace: NAMESPACE.into(),
         ..Manifests::default()
     };
-    manifests
-        .read(&MANIFESTS.replace("ADAPTER", adapter), "crash.yaml")
-        .unwrap();
+    manifests.read(text, "crash.yaml").unwrap();
     let settings = serde_json::to_value(compile::settings(&manifests)).unwrap();
-    let compiled = compile::journey(&manifests, JOURNEY).unwrap();
-    let row = JourneyRow {
-        journey: JOURNEY.into(),
-        revision: compiled.program.revision,
-        suspended: false,
-        listens: compiled.program.listens,
-        body: serde_json::to_value(compile::pinned(&manifests, JOURNEY)).unwrap(),
-    };
     store.put_settings(NAMESPACE, &settings).await.unwrap();
-    store.put_journey(NAMESPACE, &row).await.unwrap();
+    for journey in journeys {
+        let compiled = compile::journey(&manifests, journey).unwrap();
+        let row = programs::row(&manifests, &compiled.program).unwrap();
+        store.put_journey(NAMESPACE, &row).await.unwrap();
+    }
 }
 
 pub fn customer(n: usize) -> String {

@@ -14,23 +14,37 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Starts, stops and starts again what it is told, in the folder `$1` with the binaries in `$2` on port `$3`.
+/// Starts, stops and starts again what it is told, in the folder `$1` with the binaries in `$2` on port `$3`; what follows are settings.
 const KEEPER: &str = r#"
 folder=$1 bin=$2 port=$3 tls=$4
+shift 4
 umask 077
 # Interrupted with its parent, it clears up all the same.
 trap : INT TERM HUP
 begin() {
-    "$bin/postgres" -D "$folder/data" -h 127.0.0.1 -p "$port" -k "" -c fsync=off -c full_page_writes=off -c synchronous_commit=on \
-        -c max_connections=200 -c shared_buffers=64MB -c ssl="$tls" >>"$folder/log" 2>&1 &
+    ${preload:+env LD_PRELOAD="$preload"} "$bin/postgres" -D "$folder/data" -h 127.0.0.1 -p "$port" -k "" -c fsync=off -c full_page_writes=off -c synchronous_commit=on \
+        -c max_connections=200 -c shared_buffers=64MB -c ssl="$tls" "$@" >>"$folder/log" 2>&1 &
     server=$!
+}
+ready() {
     until "$bin/pg_isready" -q -h 127.0.0.1 -p "$port"; do
-        kill -0 $server 2>/dev/null || { echo failed; tail -n 20 "$folder/log" >&2; return; }
+        if ! kill -0 $server 2>/dev/null; then
+            # The memory of one that was killed is in use until the last of its children is gone.
+            tries=$((tries - 1))
+            [ $tries -gt 0 ] || { echo failed; tail -n 20 "$folder/log" >&2; return; }
+            sleep 0.3
+            begin "$@"
+        fi
         sleep 0.05
     done
     echo ready
 }
-end() { kill -QUIT $server 2>/dev/null; wait $server; }
+end() { kill -$1 $server 2>/dev/null; wait $server; }
+crash() {
+    children=$(cat "/proc/$server/task/$server/children" 2>/dev/null)
+    kill -KILL $server $children 2>/dev/null
+    wait $server
+}
 "$bin/initdb" -D "$folder/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >"$folder/log" 2>&1 || { echo failed; tail -n 20 "$folder/log" >&2; }
 if [ "$tls" = on ]; then
     cd "$folder" &&
@@ -40,15 +54,22 @@ if [ "$tls" = on ]; then
     openssl x509 -req -in server.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile san -out data/server.crt &&
     chmod 644 ca.crt && chmod 755 "$folder"
 fi >>"$folder/log" 2>&1
-begin
+tries=1
+begin "$@"
+ready "$@"
 while read -r order; do
     case $order in
-        stop) end; echo stopped;;
-        start) begin;;
+        stop) end QUIT; echo stopped;;
+        shut) end INT; echo stopped;;
+        crash) crash; echo stopped;;
+        start) tries=20; kill -0 $server 2>/dev/null || begin "$@"; ready "$@";;
+        fill) dd if=/dev/zero of="$folder/data/ballast" bs=16k 2>/dev/null; echo full;;
+        free) rm "$folder/data/ballast"; echo free;;
     esac
 done
-end
-rm -rf "$folder"
+end QUIT
+# What is mounted into it goes with this shell only.
+rm -rf "$folder" 2>/dev/null
 "#;
 
 pub struct Server {
@@ -63,6 +84,21 @@ struct Keeper {
     answers: BufReader<ChildStdout>,
 }
 
+/// What is unlike the usual about a server.
+#[derive(Debug, Default)]
+pub struct Oddities<'a> {
+    pub tls: bool,
+    /// NAME=VALUE, instead of those that spare the disk.
+    pub settings: &'a [&'a str],
+    /// Its data are on a file system of so many MB that only its own processes see and that goes with them. Root can make one.
+    pub megabytes: Option<u32>,
+    /// Variables of its environment, and the library that is loaded into it first.
+    pub preload: Option<(&'a Path, Vec<(String, String)>)>,
+}
+
+/// A crash of the machine would lose nothing either.
+pub const DURABLE: [&str; 2] = ["fsync=on", "full_page_writes=on"];
+
 static DATABASES: AtomicU32 = AtomicU32::new(0);
 
 impl Server {
@@ -73,15 +109,18 @@ impl Server {
     }
 
     pub fn start() -> Server {
-        Self::with("off")
+        Self::with(&Oddities::default())
     }
 
     /// With a certificate for `localhost` that is signed by [`Server::ca`].
     pub fn with_tls() -> Server {
-        Self::with("on")
+        Self::with(&Oddities {
+            tls: true,
+            ..Oddities::default()
+        })
     }
 
-    fn with(tls: &str) -> Server {
+    pub fn with(odd: &Oddities<'_>) -> Server {
         let bin = binaries();
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
             .and_then(|socket| socket.local_addr())
@@ -89,17 +128,52 @@ impl Server {
             .port();
         let folder = std::env::temp_dir().join(format!("journey-postgres-{}-{port}", std::process::id()));
         std::fs::create_dir(&folder).unwrap();
-        let mut command = Command::new("sh");
+        let mut words: Vec<String> = Vec::new();
+        let mut say = |more: &[&str]| words.extend(more.iter().map(ToString::to_string));
+        if let Some(size) = odd.megabytes {
+            assert!(is_root(), "a bounded file system is to be made: run this test as root");
+            std::fs::create_dir(folder.join("data")).unwrap();
+            let mount = format!(
+                "mount -t tmpfs -o size={size}m,mode=0700,uid=postgres tmpfs {}/data && exec \"$@\"",
+                folder.display()
+            );
+            say(&[
+                "unshare",
+                "--mount",
+                "--propagation",
+                "private",
+                "sh",
+                "-c",
+                &mount,
+                "sh",
+            ]);
+        }
         if is_root() {
             // PostgreSQL refuses to run as root.
             let owned = Command::new("chown").arg("postgres").arg(&folder).status().unwrap();
             assert!(owned.success(), "there is no user postgres");
-            command = Command::new("setpriv");
-            command.args(["--reuid=postgres", "--regid=postgres", "--init-groups", "sh"]);
+            say(&["setpriv", "--reuid=postgres", "--regid=postgres", "--init-groups"]);
+        }
+        let tls = if odd.tls { "on" } else { "off" };
+        say(&[
+            "sh",
+            "-c",
+            KEEPER,
+            "keeper",
+            folder.to_str().unwrap(),
+            bin.to_str().unwrap(),
+        ]);
+        say(&[&port.to_string(), tls]);
+        for setting in odd.settings {
+            say(&["-c", setting]);
+        }
+        let mut command = Command::new(&words[0]);
+        if let Some((library, environment)) = &odd.preload {
+            command.env("preload", library);
+            command.envs(environment.iter().map(|(name, value)| (name, value)));
         }
         let mut child = command
-            .args(["-c", KEEPER, "keeper"])
-            .args([folder.as_path(), &bin, Path::new(&port.to_string()), Path::new(tls)])
+            .args(&words[1..])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -114,11 +188,32 @@ impl Server {
         server
     }
 
-    /// At once, as in a crash.
+    /// At once: whoever is connected is cut off, and what is committed is recovered at the next start.
     pub fn stop(&self) {
         self.keeper.lock().unwrap().order("stop", "stopped");
     }
 
+    /// As an administrator does it: whoever is connected is told, and everything is written.
+    pub fn shut(&self) {
+        self.keeper.lock().unwrap().order("shut", "stopped");
+    }
+
+    /// kill -9 of the server and of all its children.
+    pub fn crash(&self) {
+        self.keeper.lock().unwrap().order("crash", "stopped");
+    }
+
+    /// Leaves not a block of its file system free.
+    pub fn fill(&self) {
+        self.keeper.lock().unwrap().order("fill", "full");
+    }
+
+    /// The opposite of [`Server::fill`].
+    pub fn free(&self) {
+        self.keeper.lock().unwrap().order("free", "free");
+    }
+
+    /// Whether it has ended or not: some ends are its own.
     pub fn start_again(&self) {
         self.keeper.lock().unwrap().order("start", "ready");
     }
@@ -152,6 +247,8 @@ impl Drop for Server {
         while matches!(keeper.child.try_wait(), Ok(None)) && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(20));
         }
+        // Gone already, but where something was mounted into it.
+        let _gone = std::fs::remove_dir_all(&self.folder);
     }
 }
 

@@ -15,7 +15,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{net::TcpListener, task::JoinHandle};
 
@@ -38,18 +38,20 @@ pub struct WebhookSink {
 
 #[derive(Default)]
 struct Taken {
-    manners: Manners,
+    manners: Mutex<Manners>,
     seed: u64,
     requests: AtomicUsize,
     under_way: AtomicUsize,
     /// By idempotency key: the customer, and how often it came.
     messages: Mutex<BTreeMap<String, (String, usize)>>,
+    /// When each message came for the first time, and for whom.
+    arrivals: Mutex<Vec<(Instant, String)>>,
 }
 
 impl WebhookSink {
     pub async fn open(seed: u64, manners: Manners) -> Self {
         let taken = Arc::new(Taken {
-            manners,
+            manners: Mutex::new(manners),
             seed,
             ..Taken::default()
         });
@@ -67,6 +69,20 @@ impl WebhookSink {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .clone()
+    }
+
+    /// When each message came for the first time, and for whom, in the order of arrival.
+    pub fn arrivals(&self) -> Vec<(Instant, String)> {
+        self.taken
+            .arrivals
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// From the next request on.
+    pub fn behave(&self, manners: Manners) {
+        *self.taken.manners.lock().unwrap_or_else(PoisonError::into_inner) = manners;
     }
 
     /// Requests that are being answered.
@@ -90,26 +106,30 @@ async fn take(State(taken): State<Arc<Taken>>, headers: HeaderMap, body: Bytes) 
         answers_within,
         breaks_after,
         refuses,
-    } = &taken.manners;
-    if chance % 100 < *refuses {
+    } = taken.manners.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    if chance % 100 < refuses {
         return StatusCode::SERVICE_UNAVAILABLE;
     }
     let key = headers["idempotency-key"].to_str().unwrap().to_owned();
     let event: serde_json::Value = serde_json::from_slice(&body).unwrap();
     let customer = event["data"]["customer"].as_str().unwrap().to_owned();
-    taken
-        .messages
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .entry(key)
-        .or_insert((customer, 0))
-        .1 += 1;
+    note(&taken, key, customer);
     let width = answers_within.end.saturating_sub(answers_within.start).max(1);
     tokio::time::sleep(Duration::from_millis(answers_within.start + (chance >> 16) % width)).await;
-    if (chance >> 8) % 100 < *breaks_after {
+    if (chance >> 8) % 100 < breaks_after {
         StatusCode::INTERNAL_SERVER_ERROR
     } else {
         StatusCode::NO_CONTENT
+    }
+}
+
+fn note(taken: &Taken, key: String, customer: String) {
+    let mut messages = taken.messages.lock().unwrap_or_else(PoisonError::into_inner);
+    let (_, times) = messages.entry(key).or_insert_with(|| (customer.clone(), 0));
+    *times += 1;
+    if *times == 1 {
+        let mut arrivals = taken.arrivals.lock().unwrap_or_else(PoisonError::into_inner);
+        arrivals.push((Instant::now(), customer));
     }
 }
 
