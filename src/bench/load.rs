@@ -2,8 +2,9 @@
 
 use super::{
     BenchError,
+    client::Client,
     sink::{Sink, customer},
-    world::{WRITE_KEY, World},
+    world::WRITE_KEY,
 };
 use futures::future::try_join_all;
 use serde::Deserialize;
@@ -16,6 +17,10 @@ use std::{
     time::Duration,
 };
 
+/// What begins a journey.
+pub const STARTED: &str = "bench.started";
+/// What nobody listens to.
+pub const NOTED: &str = "bench.noted";
 /// Events of one request where they come by a plan, at most.
 const BATCH: u64 = 1_000;
 /// Requests under way at a time where they come by a plan.
@@ -23,11 +28,27 @@ const SENDERS: usize = 8;
 /// What a refused sender waits, where it is not told how long.
 const PAUSE: Duration = Duration::from_millis(100);
 
-pub struct Load<'w> {
-    world: &'w World,
+pub struct Load {
+    /// HOST:PORT of the gateway.
+    gateway: String,
     sink: Arc<Sink>,
-    /// Customers so far; nobody comes twice.
+    /// Numbers given to customers so far; nobody has two.
     customers: AtomicU64,
+    /// Events so far that no journey listens to, for their ids.
+    noted: AtomicU64,
+    /// Events by which a journey begins that were accepted.
+    started: AtomicU64,
+    /// Customers whose message has arrived or is to arrive.
+    asked: AtomicU64,
+}
+
+/// How many are sent at once.
+#[derive(Debug, Clone, Copy)]
+pub struct Shape {
+    /// Events of a request.
+    pub batch: usize,
+    /// Requests under way at a time.
+    pub senders: usize,
 }
 
 /// The gateway's answer.
@@ -38,56 +59,115 @@ struct Answer {
     quarantined: u64,
 }
 
-impl<'w> Load<'w> {
-    pub fn new(world: &'w World, sink: Arc<Sink>) -> Self {
+/// One event: its number, its customer's, and the instant by the plan.
+struct Sent {
+    id: u64,
+    customer: u64,
+    at: u64,
+}
+
+impl Load {
+    pub fn new(gateway: &str, sink: Arc<Sink>) -> Self {
         Self {
-            world,
+            gateway: gateway.to_owned(),
             sink,
             customers: AtomicU64::new(0),
+            noted: AtomicU64::new(0),
+            started: AtomicU64::new(0),
+            asked: AtomicU64::new(0),
         }
     }
 
-    /// As many as go through, and how many were accepted; with at most `in_flight` customers whose message has not arrived.
-    pub async fn flood(
-        &self,
-        event: &str,
-        batch: usize,
-        senders: usize,
-        length: Duration,
-        in_flight: u64,
-    ) -> Result<u64, BenchError> {
-        let end = self.sink.now() + micros(length);
-        let size = batch as u64;
-        let (under_way, reached) = (AtomicU64::new(0), self.sink.books().0);
-        let sender = async || -> Result<u64, BenchError> {
-            let mut all = 0;
-            while self.sink.now() < end {
-                if in_flight != u64::MAX {
-                    let arrived = self.sink.books().0 - reached;
-                    if under_way.load(Ordering::Relaxed) + size > arrived + in_flight {
-                        tokio::time::sleep(Duration::from_millis(1)).await;
-                        continue;
-                    }
-                    under_way.fetch_add(size, Ordering::Relaxed);
-                }
-                let now = self.sink.now();
-                let first = self.customers.fetch_add(size, Ordering::Relaxed);
-                all += self.send(event, (first..first + size).map(|n| (n, now))).await?;
-            }
-            Ok(all)
-        };
-        Ok(try_join_all((0..senders).map(|_| sender())).await?.iter().sum())
+    /// Customers whose journey began.
+    pub fn started(&self) -> u64 {
+        self.started.load(Ordering::Relaxed)
     }
 
-    /// One event each 1/`rate` s, in requests of what is due when a sender is free.
+    /// `n` customers are to be reached whom no event of these senders leads there.
+    pub fn expect(&self, n: u64) {
+        self.asked.fetch_add(n, Ordering::Relaxed);
+    }
+
+    /// Customers who are to be reached, or were.
+    pub fn asked(&self) -> u64 {
+        self.asked.load(Ordering::Relaxed)
+    }
+
+    /// Numbers for `n` customers, the first of them.
+    pub fn numbers(&self, n: u64) -> u64 {
+        self.customers.fetch_add(n, Ordering::Relaxed)
+    }
+
+    /// Events that nobody listens to, as many as go through, of new customers; gives how many were accepted.
+    pub async fn note(&self, shape: Shape, length: Duration) -> Result<u64, BenchError> {
+        self.flood(NOTED, shape, length, async |size| {
+            let first = self.numbers(size);
+            Some((first..first + size).map(|n| Sent {
+                id: n,
+                customer: n,
+                at: 0,
+            }))
+        })
+        .await
+    }
+
+    /// The same of the `pool` customers from `first` on, again and again.
+    pub async fn note_again(&self, shape: Shape, first: u64, pool: u64, length: Duration) -> Result<u64, BenchError> {
+        self.flood(NOTED, shape, length, async |size| {
+            let from = self.noted.fetch_add(size, Ordering::Relaxed);
+            // Spread over the pool, so that no request has one customer twice; the ids are those of no new customer.
+            Some((from..from + size).map(move |n| Sent {
+                id: (1 << 62) + n,
+                customer: first + n % pool,
+                at: 0,
+            }))
+        })
+        .await
+    }
+
+    /// Makes the customers of a pool known.
+    pub async fn meet(&self, pool: u64) -> Result<u64, BenchError> {
+        let first = self.numbers(pool);
+        let mut client = self.client();
+        for from in (first..first + pool).step_by(BATCH as usize) {
+            let those = (from..(first + pool).min(from + BATCH)).map(|n| Sent {
+                id: n,
+                customer: n,
+                at: 0,
+            });
+            self.send(&mut client, NOTED, those).await?;
+        }
+        Ok(first)
+    }
+
+    /// Events by which journeys begin, as many as go through, with at most `in_flight` customers whose message has not arrived.
+    pub async fn start(&self, shape: Shape, length: Duration, in_flight: u64) -> Result<u64, BenchError> {
+        self.flood(STARTED, shape, length, async |size| {
+            if self.asked.load(Ordering::Relaxed) + size > self.sink.books().reached + in_flight {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                return None;
+            }
+            self.asked.fetch_add(size, Ordering::Relaxed);
+            let now = self.sink.now();
+            let first = self.numbers(size);
+            Some((first..first + size).map(move |n| Sent {
+                id: n,
+                customer: n,
+                at: now,
+            }))
+        })
+        .await
+    }
+
+    /// Journeys begin each 1/`rate` s, in requests of what is due when a sender is free.
     pub async fn planned(&self, rate: f64, length: Duration) -> Result<u64, BenchError> {
         let began = self.sink.now();
         let most = (rate * length.as_secs_f64()) as u64;
-        let first = self.customers.fetch_add(most, Ordering::Relaxed);
+        let first = self.numbers(most);
         let taken = AtomicU64::new(0);
         let at = |n: u64| began + (n as f64 * 1e6 / rate) as u64;
         let sender = async || -> Result<u64, BenchError> {
-            let mut all = 0;
+            let (mut client, mut all) = (self.client(), 0);
             loop {
                 let elapsed = self.sink.now() - began;
                 let due = ((elapsed as f64 * rate / 1e6) as u64 + 1).min(most);
@@ -96,8 +176,13 @@ impl<'w> Load<'w> {
                 });
                 match mine {
                     Ok(from) => {
-                        let plan = (from..due.min(from + BATCH)).map(|n| (first + n, at(n)));
-                        all += self.send("bench.started", plan).await?;
+                        self.asked.fetch_add(due.min(from + BATCH) - from, Ordering::Relaxed);
+                        let plan = (from..due.min(from + BATCH)).map(|n| Sent {
+                            id: first + n,
+                            customer: first + n,
+                            at: at(n),
+                        });
+                        all += self.send(&mut client, STARTED, plan).await?;
                     }
                     Err(taken) if taken >= most => return Ok(all),
                     Err(taken) => {
@@ -110,40 +195,72 @@ impl<'w> Load<'w> {
         Ok(try_join_all((0..SENDERS).map(|_| sender())).await?.iter().sum())
     }
 
+    /// `next` gives the events of a request, or has waited for a moment.
+    async fn flood<I: Iterator<Item = Sent>>(
+        &self,
+        event: &str,
+        shape: Shape,
+        length: Duration,
+        next: impl AsyncFn(u64) -> Option<I>,
+    ) -> Result<u64, BenchError> {
+        let end = self.sink.now() + micros(length);
+        let sender = async || -> Result<u64, BenchError> {
+            let (mut client, mut all) = (self.client(), 0);
+            while self.sink.now() < end {
+                if let Some(those) = next(shape.batch as u64).await {
+                    all += self.send(&mut client, event, those).await?;
+                }
+            }
+            Ok(all)
+        };
+        Ok(try_join_all((0..shape.senders).map(|_| sender())).await?.iter().sum())
+    }
+
+    fn client(&self) -> Client {
+        Client::new(&self.gateway, "/v1/events", WRITE_KEY)
+    }
+
     /// One request, sent again until it is taken; gives how many events were accepted.
-    async fn send(&self, event: &str, customers: impl Iterator<Item = (u64, u64)>) -> Result<u64, BenchError> {
+    async fn send(
+        &self,
+        client: &mut Client,
+        event: &str,
+        those: impl Iterator<Item = Sent>,
+    ) -> Result<u64, BenchError> {
         let mut body = String::from("[");
-        for (number, at) in customers {
+        for Sent {
+            id,
+            customer: number,
+            at,
+        } in those
+        {
             let comma = if body.len() > 1 { "," } else { "" };
             let whose = customer(number, at);
             // Writing into a String cannot fail.
             let _written = write!(
                 body,
-                r#"{comma}{{"specversion":"1.0","id":"e{number}","source":"/bench","type":"{event}","data":{{"userId":"{whose}","kind":{}}}}}"#,
+                r#"{comma}{{"specversion":"1.0","id":"e{id}","source":"/bench","type":"{event}","data":{{"userId":"{whose}","kind":{}}}}}"#,
                 number % 2
             );
         }
         body.push(']');
         loop {
-            let request = self.world.http.post(&self.world.url).bearer_auth(WRITE_KEY);
-            let request = request.header("content-type", "application/cloudevents-batch+json");
-            let response = request.body(body.clone()).send().await;
-            let response = response.map_err(|error| BenchError::Gateway(error.without_url().to_string()))?;
-            let status = response.status().as_u16();
-            let after = response.headers().get("retry-after");
-            let after = after.and_then(|after| after.to_str().ok()?.parse().ok());
-            let text = response.text().await.unwrap_or_default();
-            match status {
+            let answer = client.post("application/cloudevents-batch+json", body.clone()).await?;
+            let text = || String::from_utf8_lossy(&answer.body).into_owned();
+            match answer.status {
                 200 | 202 => {
-                    let answer: Answer = serde_json::from_str(&text)
+                    let counts: Answer = serde_json::from_slice(&answer.body)
                         .map_err(|error| BenchError::Gateway(format!("its answer is not read: {error}")))?;
-                    if answer.quarantined > 0 {
-                        return Err(BenchError::Gateway(format!("it put events aside: {text}")));
+                    if counts.quarantined > 0 {
+                        return Err(BenchError::Gateway(format!("it put events aside: {}", text())));
                     }
-                    return Ok(answer.accepted);
+                    if event == STARTED {
+                        self.started.fetch_add(counts.accepted, Ordering::Relaxed);
+                    }
+                    return Ok(counts.accepted);
                 }
-                429 | 503 => tokio::time::sleep(after.map_or(PAUSE, Duration::from_secs)).await,
-                _ => return Err(BenchError::Gateway(format!("{status} {text}"))),
+                429 | 503 => tokio::time::sleep(answer.retry_after.map_or(PAUSE, Duration::from_secs)).await,
+                status => return Err(BenchError::Gateway(format!("{status} {}", text()))),
             }
         }
     }

@@ -1,36 +1,83 @@
-//! Load for the data plane, with real processes on loopback: a gateway and a runner of this binary, the database that is named, and in this
+//! Load for the data plane, with real processes on loopback: a gateway and runners of this binary, the database that is named, and in this
 //! process the senders and the webhook's far end. Latencies are taken from the instant at which an event was to be sent, so that a stall counts
 //! for everybody whom it kept waiting (no coordinated omission).
 
+mod churn;
+mod client;
+mod events;
+mod idle;
+mod journeys;
 mod load;
 mod report;
 mod sink;
+mod takeover;
+mod timers;
 mod usage;
 mod world;
 
 pub use report::{json, text};
 
-use hdrhistogram::Histogram;
+use crate::store::postgres::measure::TableSize;
+use churn::Churn;
+use events::Intake;
+use idle::Idle;
+use journeys::Phase;
 use load::Load;
 use sink::Sink;
 use std::{
+    collections::BTreeSet,
     sync::Arc,
     time::{Duration, Instant},
 };
-use usage::{Cores, Usage};
-use world::World;
+use takeover::Takeover;
+use timers::Timers;
+use tokio_util::sync::CancellationToken;
+use usage::Cores;
+use world::{JOURNEY, Role, TIMERS, World};
+
+/// What can be measured, in the order in which it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// Events that nobody listens to.
+    Intake,
+    /// Whole journeys, as many as go through.
+    Journeys,
+    /// How long they take below that.
+    Latency,
+    /// What becomes of the customers of a runner that is killed.
+    Takeover,
+    /// Customers who wait for a time.
+    Timers,
+    /// Whole journeys for a long time.
+    Churn,
+    /// Journeys to which nothing comes.
+    Idle,
+}
 
 /// What is asked of a run.
 #[derive(Debug, Clone)]
 pub struct Order {
     /// postgres://, of a role that may make the schema.
     pub database: String,
+    pub parts: BTreeSet<Part>,
     /// Of each phase, its first fifth is not measured.
     pub length: Duration,
     /// Customers between their event and their message, where as many are sent as go through.
     pub in_flight: u64,
     /// Adapter's requests under way at a time.
     pub concurrency: u32,
+    /// Customers who wait for a time that does not come in this run; a fifth as many, a million at most, come due at once.
+    pub timers: u64,
+    /// Waits that end in a second, where their lateness is measured.
+    pub due: u64,
+    /// Runners that are killed, one after the other.
+    pub kills: u32,
+    /// Journeys that begin in a second meanwhile.
+    pub rate: u64,
+    /// How long journeys go on and on.
+    pub churn: Duration,
+    /// Journeys to which nothing comes, with a runner each.
+    pub idle: usize,
 }
 
 /// What a run found.
@@ -38,39 +85,30 @@ pub struct Order {
 pub struct Found {
     pub intake: Vec<Intake>,
     pub phases: Vec<Phase>,
+    pub takeover: Option<Takeover>,
+    pub timers: Option<Timers>,
+    pub churn: Option<Churn>,
+    pub idle: Option<Idle>,
     pub books: Books,
     pub gateway_bytes: u64,
     pub runner_bytes: u64,
-}
-
-/// Events that nobody listens to.
-#[derive(Debug)]
-pub struct Intake {
-    pub batch: usize,
-    pub senders: usize,
-    pub per_second: f64,
-    pub cores: Cores,
-}
-
-/// Whole journeys: an event, an entry, a branch, a message to a webhook, an exit.
-#[derive(Debug)]
-pub struct Phase {
-    pub name: String,
-    /// Events a second by the plan; None: as many as go through.
-    pub offered: Option<f64>,
-    pub per_second: f64,
-    /// From the event's instant by the plan to the arrival of its message, in microseconds.
-    pub latency: Histogram<u64>,
-    pub cores: Cores,
+    pub tables: Vec<TableSize>,
 }
 
 /// Everything together, once nothing is under way any more.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Books {
+    /// Events by which a journey begins.
     pub accepted: u64,
+    /// Customers whose wait ended.
+    pub due: u64,
+    /// Those of them who get a message.
+    pub told: u64,
     /// Customers whose message arrived.
     pub reached: u64,
-    /// Messages that arrived once more.
+    /// Messages that arrived once more under the same idempotency key, as they may after a runner was killed.
+    pub repeated: u64,
+    /// Messages that arrived once more under another key.
     pub again: u64,
     /// Enrollments that are Completed.
     pub completed: u64,
@@ -80,11 +118,14 @@ impl Books {
     pub fn balance(&self) -> bool {
         let Self {
             accepted,
+            due,
+            told,
             reached,
+            repeated: _,
             again,
             completed,
         } = *self;
-        accepted == reached && accepted == completed && again == 0
+        accepted + told == reached && accepted + due == completed && again == 0
     }
 }
 
@@ -96,24 +137,24 @@ pub enum BenchError {
     Io(&'static str, std::io::Error),
     #[error("the built-in manifests do not compile: {0}")]
     Manifests(String),
-    #[error("{0} was not ready within 30 s; the end of its log:\n{1}")]
-    NotReady(&'static str, String),
+    #[error("{0} was not ready within {1:?}; the end of its log:\n{2}")]
+    NotReady(String, Duration, String),
     #[error("the gateway: {0}")]
     Gateway(String),
-    #[error("after {0:?} there are still {1} of {2} customers without their message")]
-    Stuck(Duration, u64, u64),
+    #[error("nothing moved for {0:?}, and there are still {1} of {2} customers {3}")]
+    Stuck(Duration, u64, u64, &'static str),
+    #[error("told to stop")]
+    Stopped,
 }
 
-/// How long what is under way at the end may take.
+/// How long nothing may move while something is under way.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// Parts of the greatest throughput at which latencies are taken, in per cent.
-const LOADS: [u32; 3] = [10, 50, 80];
 
-/// Runs every phase. `tell` hears what is going on.
+/// Runs the parts that are asked for, and clears up also when told to stop. `tell` hears what is going on.
 ///
 /// # Errors
-/// The database is away, a process does not start, or messages do not arrive.
-pub async fn run(order: &Order, tell: &dyn Fn(&str)) -> Result<Found, BenchError> {
+/// The database is away, a process does not start, messages do not arrive, or it was told to stop.
+pub async fn run(order: &Order, tell: &dyn Fn(&str), stop: CancellationToken) -> Result<Found, BenchError> {
     tell("starting a gateway and a runner");
     let sink = Arc::new(
         Sink::open()
@@ -121,120 +162,151 @@ pub async fn run(order: &Order, tell: &dyn Fn(&str)) -> Result<Found, BenchError
             .map_err(|error| BenchError::Io("the far end", error))?,
     );
     let world = World::open(order, &sink.url).await?;
-    let load = Load::new(&world, sink.clone());
-    let found = measure(order, &world, &load, &sink, tell).await;
-    world.close().await?;
+    let load = Load::new(&world.address, sink.clone());
+    let mut bench = Bench {
+        order,
+        world,
+        load,
+        sink,
+        tell,
+        waits: (0, 0),
+    };
+    let found = tokio::select! {
+        found = bench.measure() => found,
+        () = stop.cancelled() => Err(BenchError::Stopped),
+    };
+    tell("taking out what was measured with");
+    bench.world.close().await?;
     found
 }
 
-async fn measure(
-    order: &Order,
-    world: &World,
-    load: &Load<'_>,
-    sink: &Sink,
-    tell: &dyn Fn(&str),
-) -> Result<Found, BenchError> {
-    let mut intake = Vec::new();
-    for (batch, senders) in [(1, 16), (10, 8), (100, 4), (1000, 2)] {
-        tell(&format!("events, {batch} a request"));
-        let (per_second, cores) = window(order.length, world, async |length| {
-            load.flood("bench.noted", batch, senders, length, u64::MAX).await
+/// What every part is given.
+struct Bench<'a> {
+    order: &'a Order,
+    world: World,
+    load: Load,
+    sink: Arc<Sink>,
+    tell: &'a dyn Fn(&str),
+    /// Customers whose wait ended, and those of them who get a message.
+    waits: (u64, u64),
+}
+
+impl Bench<'_> {
+    async fn measure(&mut self) -> Result<Found, BenchError> {
+        let (mut intake, mut phases) = (Vec::new(), Vec::new());
+        let (mut takeover, mut timers, mut churn, mut idle) = (None, None, None, None);
+        if self.asked(Part::Intake) {
+            intake = events::measure(self).await?;
+        }
+        // Latencies are taken at parts of what goes through.
+        if self.asked(Part::Journeys) || self.asked(Part::Latency) {
+            phases = journeys::measure(self).await?;
+        }
+        let runner_bytes = resident(&self.world.runners);
+        if self.asked(Part::Takeover) {
+            takeover = Some(takeover::measure(self).await?);
+        }
+        if self.asked(Part::Timers) {
+            timers = Some(timers::measure(self).await?);
+        }
+        if self.asked(Part::Churn) {
+            churn = Some(churn::measure(self).await?);
+        }
+        let (gateway_bytes, tables) = (self.world.gateway.resident(), self.world.store.sizes().await?);
+        let books = self.books().await?;
+        if self.asked(Part::Idle) {
+            idle = Some(idle::measure(self).await?);
+        }
+        Ok(Found {
+            intake,
+            phases,
+            takeover,
+            timers,
+            churn,
+            idle,
+            books,
+            gateway_bytes,
+            runner_bytes,
+            tables,
         })
-        .await?;
-        intake.push(Intake {
-            batch,
-            senders,
-            per_second,
-            cores,
-        });
     }
-    let mut accepted = 0;
-    let mut phases = Vec::new();
-    tell("whole journeys, as many as go through");
-    let mut most = phase("as many as go through", None, order, world, sink, async |length| {
-        load.flood("bench.started", 100, 4, length, order.in_flight).await
-    })
-    .await?;
-    accepted += most.1;
-    let greatest = most.0.per_second;
-    // Who waits for a place has no plan: how long a message took says how many were under way, and nothing else.
-    most.0.latency.reset();
-    phases.push(most.0);
-    settled(sink, accepted).await?;
-    for percent in LOADS {
-        let rate = greatest * f64::from(percent) / 100.0;
-        tell(&format!("whole journeys, {rate:.0} a second"));
-        let name = format!("{percent} % of that");
-        let (found, sent) = phase(&name, Some(rate), order, world, sink, async |length| {
-            load.planned(rate, length).await
-        })
-        .await?;
-        accepted += sent;
-        phases.push(found);
-        settled(sink, accepted).await?;
+
+    fn asked(&self, part: Part) -> bool {
+        self.order.parts.contains(&part)
     }
-    let completed = world.completed(accepted, PATIENCE).await?;
-    let (reached, again) = sink.books();
-    Ok(Found {
-        intake,
-        phases,
-        books: Books {
-            accepted,
+
+    fn tell(&self, what: &str) {
+        (self.tell)(what);
+    }
+
+    /// A first fifth that is not measured, then the rest: how many a second, and what it took of the processors.
+    async fn window(&self, run: impl AsyncFn(Duration) -> Result<u64, BenchError>) -> Result<(f64, Cores), BenchError> {
+        let length = self.order.length;
+        let _warm = run(length / 5).await?;
+        let (before, began) = (self.world.usage(&self.world.runners), Instant::now());
+        let n = run(length - length / 5).await?;
+        Ok((n as f64 / began.elapsed().as_secs_f64(), before.since()))
+    }
+
+    /// Until everybody is reached who is to be.
+    async fn settled(&self) -> Result<(), BenchError> {
+        let (mut moved, mut last) = (Instant::now(), 0);
+        loop {
+            let (asked, reached) = (self.load.asked(), self.sink.books().reached);
+            if reached >= asked {
+                return Ok(());
+            }
+            if reached > last {
+                (moved, last) = (Instant::now(), reached);
+            }
+            if moved.elapsed() > PATIENCE {
+                return Err(BenchError::Stuck(
+                    PATIENCE,
+                    asked - reached,
+                    asked,
+                    "without their message",
+                ));
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    async fn books(&self) -> Result<Books, BenchError> {
+        let (due, told) = self.waits;
+        let accepted = self.load.started();
+        let began = Instant::now();
+        let completed = loop {
+            let completed = self.world.completed(JOURNEY).await? + self.world.completed(TIMERS).await?;
+            if completed >= accepted + due || began.elapsed() > PATIENCE {
+                break completed;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        };
+        let sink::Books {
             reached,
+            repeated,
+            again,
+        } = self.sink.books();
+        Ok(Books {
+            accepted,
+            due,
+            told,
+            reached,
+            repeated,
             again,
             completed,
-        },
-        gateway_bytes: world.gateway.resident(),
-        runner_bytes: world.runner.resident(),
-    })
-}
-
-/// A first fifth that is not measured, then the rest: how many a second, and what it took of the processors.
-async fn window(
-    length: Duration,
-    world: &World,
-    run: impl AsyncFn(Duration) -> Result<u64, BenchError>,
-) -> Result<(f64, Cores), BenchError> {
-    let _warm = run(length / 5).await?;
-    let (before, began) = (Usage::of(world), Instant::now());
-    let n = run(length - length / 5).await?;
-    Ok((n as f64 / began.elapsed().as_secs_f64(), before.since(world)))
-}
-
-async fn phase(
-    name: &str,
-    offered: Option<f64>,
-    order: &Order,
-    world: &World,
-    sink: &Sink,
-    run: impl AsyncFn(Duration) -> Result<u64, BenchError>,
-) -> Result<(Phase, u64), BenchError> {
-    let warm = run(order.length / 5).await?;
-    let _before = sink.take();
-    let (before, began) = (Usage::of(world), Instant::now());
-    let sent = run(order.length - order.length / 5).await?;
-    let (arrived, latency) = sink.take();
-    let phase = Phase {
-        name: name.to_owned(),
-        offered,
-        per_second: arrived as f64 / began.elapsed().as_secs_f64(),
-        latency,
-        cores: before.since(world),
-    };
-    Ok((phase, warm + sent))
-}
-
-/// Until every message of `accepted` customers has arrived.
-async fn settled(sink: &Sink, accepted: u64) -> Result<(), BenchError> {
-    let began = Instant::now();
-    loop {
-        let (reached, _) = sink.books();
-        if reached >= accepted {
-            return Ok(());
-        }
-        if began.elapsed() > PATIENCE {
-            return Err(BenchError::Stuck(PATIENCE, accepted - reached, accepted));
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        })
     }
+}
+
+/// The middle of them; 0: there are none.
+fn median(of: impl IntoIterator<Item = u64>) -> u64 {
+    let mut all: Vec<u64> = of.into_iter().collect();
+    all.sort_unstable();
+    all.get(all.len() / 2).copied().unwrap_or_default()
+}
+
+/// Resident bytes of processes, the middle of them.
+fn resident(roles: &[Role]) -> u64 {
+    median(roles.iter().map(Role::resident))
 }

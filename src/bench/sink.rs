@@ -1,9 +1,16 @@
 //! The webhook's far end: takes each message, says when it arrived and whether it came twice.
 
-use axum::{Router, body::Bytes, extract::State, http::StatusCode, routing::post};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, StatusCode},
+    routing::post,
+};
 use hdrhistogram::Histogram;
 use serde::Deserialize;
 use std::{
+    hash::{DefaultHasher, Hash as _, Hasher as _},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Instant,
 };
@@ -25,12 +32,34 @@ struct Taken {
 }
 
 struct Told {
-    latency: Histogram<u64>,
-    arrived: u64,
-    reached: u64,
-    again: u64,
-    /// A bit a customer.
+    since: Arrived,
+    ever: Books,
+    /// The idempotency key of each customer's message, hashed; 0: none yet.
     who: Vec<u64>,
+}
+
+/// What arrived within a stretch of time.
+#[derive(Debug, Clone)]
+pub struct Arrived {
+    pub n: u64,
+    /// From the instant by the plan, in microseconds.
+    pub latency: Histogram<u64>,
+    /// Before its instant.
+    pub early: u64,
+    /// The highest number of a customer so far.
+    furthest: u64,
+    /// By how many numbers a customer came after another whose number is higher, at most.
+    pub behind: u64,
+}
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Books {
+    /// Customers whose message arrived.
+    pub reached: u64,
+    /// Messages that arrived once more, under the same idempotency key.
+    pub repeated: u64,
+    /// Messages to somebody who had one, under another key.
+    pub again: u64,
 }
 
 #[derive(Deserialize)]
@@ -59,10 +88,14 @@ impl Sink {
         let taken = Arc::new(Taken {
             began: Instant::now(),
             told: Mutex::new(Told {
-                latency,
-                arrived: 0,
-                reached: 0,
-                again: 0,
+                since: Arrived {
+                    n: 0,
+                    latency,
+                    early: 0,
+                    furthest: 0,
+                    behind: 0,
+                },
+                ever: Books::default(),
                 who: Vec::new(),
             }),
         });
@@ -82,17 +115,17 @@ impl Sink {
     }
 
     /// What arrived since this was asked last.
-    pub fn take(&self) -> (u64, Histogram<u64>) {
+    pub fn take(&self) -> Arrived {
         let mut told = self.taken.told();
-        let latency = told.latency.clone();
-        told.latency.reset();
-        (std::mem::take(&mut told.arrived), latency)
+        let arrived = told.since.clone();
+        let since = &mut told.since;
+        since.latency.reset();
+        (since.n, since.early, since.furthest, since.behind) = (0, 0, 0, 0);
+        arrived
     }
 
-    /// Customers who were reached, and messages that came once more.
-    pub fn books(&self) -> (u64, u64) {
-        let told = self.taken.told();
-        (told.reached, told.again)
+    pub fn books(&self) -> Books {
+        self.taken.told().ever
     }
 }
 
@@ -112,24 +145,35 @@ impl Taken {
     }
 }
 
-async fn take(State(taken): State<Arc<Taken>>, body: Bytes) -> StatusCode {
+async fn take(State(taken): State<Arc<Taken>>, headers: HeaderMap, body: Bytes) -> StatusCode {
     let now = taken.now();
     let message = serde_json::from_slice::<Message<'_>>(&body).ok();
     let Some((number, at)) = message.and_then(|message| read_customer(message.data.customer)) else {
         return StatusCode::BAD_REQUEST;
     };
-    let mut told = taken.told();
-    let (word, bit) = ((number / 64) as usize, 1 << (number % 64));
-    if told.who.len() <= word {
-        told.who.resize(word + 1024, 0);
+    let mut hasher = DefaultHasher::new();
+    headers
+        .get("idempotency-key")
+        .map(|key| key.as_bytes())
+        .hash(&mut hasher);
+    let key = hasher.finish().max(1);
+    let told = &mut *taken.told();
+    let place = number as usize;
+    if told.who.len() <= place {
+        told.who.resize(place + 65_536, 0);
     }
-    if told.who[word] & bit == 0 {
-        told.who[word] |= bit;
-        told.reached += 1;
-        told.arrived += 1;
-        told.latency.saturating_record(now.saturating_sub(at).max(1));
+    let (before, since) = (std::mem::replace(&mut told.who[place], key), &mut told.since);
+    if before == 0 {
+        told.ever.reached += 1;
+        since.n += 1;
+        since.latency.saturating_record(now.saturating_sub(at).max(1));
+        since.early += u64::from(now < at);
+        since.furthest = since.furthest.max(number);
+        since.behind = since.behind.max(since.furthest - number);
+    } else if before == key {
+        told.ever.repeated += 1;
     } else {
-        told.again += 1;
+        told.ever.again += 1;
     }
     StatusCode::NO_CONTENT
 }
@@ -144,17 +188,41 @@ mod tests {
         assert_eq!(read_customer("ada"), None);
     }
 
+    async fn tell(sink: &Sink, number: u64, key: &'static str) -> StatusCode {
+        let headers = HeaderMap::from_iter([("idempotency-key".parse().unwrap(), key.parse().unwrap())]);
+        let body = format!(r#"{{"data": {{"customer": "{}"}}}}"#, customer(number, 0));
+        take(State(sink.taken.clone()), headers, Bytes::from(body)).await
+    }
+
     #[tokio::test]
     async fn a_message_that_comes_twice_counts_once() {
         let sink = Sink::open().await.unwrap();
-        let body = |n| Bytes::from(format!(r#"{{"data": {{"customer": "{}"}}}}"#, customer(n, 0)));
-        for n in [1, 200_000, 1] {
-            assert_eq!(take(State(sink.taken.clone()), body(n)).await, StatusCode::NO_CONTENT);
+        for (number, key) in [(1, "a"), (200_000, "b"), (1, "a"), (200_000, "c")] {
+            assert_eq!(tell(&sink, number, key).await, StatusCode::NO_CONTENT);
         }
         let nothing = Bytes::from_static(b"{}");
-        assert_eq!(take(State(sink.taken.clone()), nothing).await, StatusCode::BAD_REQUEST);
-        assert_eq!(sink.books(), (2, 1));
-        assert_eq!(sink.take().0, 2);
-        assert_eq!((sink.take().0, sink.books()), (0, (2, 1)));
+        assert_eq!(
+            take(State(sink.taken.clone()), HeaderMap::new(), nothing).await,
+            StatusCode::BAD_REQUEST
+        );
+        let books = Books {
+            reached: 2,
+            repeated: 1,
+            again: 1,
+        };
+        assert_eq!(sink.books(), books);
+        assert_eq!(sink.take().n, 2);
+        assert_eq!((sink.take().n, sink.books()), (0, books));
+    }
+
+    #[tokio::test]
+    async fn who_is_overtaken_is_behind_by_so_many() {
+        let sink = Sink::open().await.unwrap();
+        for number in [0, 1, 7, 3, 8] {
+            tell(&sink, number, "a").await;
+        }
+        assert_eq!(sink.take().behind, 4);
+        tell(&sink, 2, "a").await;
+        assert_eq!(sink.take().behind, 0, "each stretch of time stands for itself");
     }
 }

@@ -1,9 +1,12 @@
-//! A namespace of its own in the database, with its gateway and its runner as processes.
+//! A namespace of its own in the database, with its gateway and its runners as processes.
 
-use super::{BenchError, Order, usage};
+use super::{
+    BenchError, Order,
+    usage::{self, Processes, Usage},
+};
 use crate::{
     compile::{self, Manifests},
-    engine::state::Ending,
+    engine::{Program, state::Ending},
     keys::{Keys, encode, random_key},
     kpi::{Count, Counts},
     runner::programs,
@@ -20,29 +23,48 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 pub const WRITE_KEY: &str = "bench-write-key";
-const JOURNEY: &str = "bench";
+/// The journey that events lead through.
+pub const JOURNEY: &str = "bench";
+/// The one whose customers wait for a time.
+pub const TIMERS: &str = "timers";
 const MANIFESTS: &str = include_str!("bench.yaml");
-/// How long a process may take to start.
+/// A journey to which nothing comes.
+const IDLE: &str = include_str!("idle.yaml");
+/// How long a process may take to start, alone or with many others.
 const START: Duration = Duration::from_secs(30);
+const START_MANY: Duration = Duration::from_secs(300);
 
 pub struct World {
-    pub http: reqwest::Client,
     pub gateway: Role,
-    pub runner: Role,
-    /// Where events go.
-    pub url: String,
-    namespace: String,
-    store: Postgres,
+    /// Of the journey that events lead through.
+    pub runners: Vec<Role>,
+    /// Where events go: HOST:PORT.
+    pub address: String,
+    pub namespace: String,
+    pub store: Postgres,
+    pub keys: Keys,
+    /// Of the journey whose customers wait.
+    pub waiting: Program,
+    postmaster: Option<u32>,
+    http: reqwest::Client,
+    database: String,
+    manifests: Manifests,
+    /// Processes so far, for the names of their logs.
+    started: usize,
     /// Keys, secrets and logs; it goes last.
     folder: TempDir,
 }
 
-/// A process; it ends with this.
-pub struct Role(Child);
+/// A process; it is killed when this goes.
+pub struct Role {
+    child: Child,
+    name: String,
+    status: String,
+}
 
 impl Role {
     pub fn id(&self) -> u32 {
-        self.0.id()
+        self.child.id()
     }
 
     pub fn resident(&self) -> u64 {
@@ -52,8 +74,8 @@ impl Role {
 
 impl Drop for Role {
     fn drop(&mut self) {
-        let _ended_already = self.0.kill();
-        let _ended_already = self.0.wait();
+        let _ended_already = self.child.kill();
+        let _ended_already = self.child.wait();
     }
 }
 
@@ -66,88 +88,124 @@ impl World {
         }
         write(folder.path(), "secrets/bench-write-key/key", WRITE_KEY).map_err(io("secrets"))?;
         let keys = Keys::read(&folder.path().join("keys")).map_err(|error| BenchError::Manifests(error.to_string()))?;
-        let store = Postgres::connect(&order.database, None, 3, keys)?;
+        let store = Postgres::connect(&order.database, None, 3, keys.clone())?;
         store.migrate().await?;
         let namespace = format!("bench-{}", &Uuid::new_v4().simple().to_string()[..8]);
-        put(&store, &namespace, order, sink).await?;
+        let manifests = manifests(&namespace, order, sink)?;
+        let settings = serde_json::to_value(compile::settings(&manifests)).map_err(unwritten)?;
+        store.put_settings(&namespace, &settings).await?;
+        put(&store, &manifests, JOURNEY).await?;
+        let waiting = put(&store, &manifests, TIMERS).await?;
+        let postmaster = usage::postmaster(store.work().await?.session);
         let http = reqwest::Client::builder()
             .no_proxy()
-            .timeout(Duration::from_secs(60))
+            .timeout(Duration::from_secs(5))
             .build();
-        let http = http.map_err(|error| BenchError::Gateway(error.to_string()))?;
-        let ports = free_ports(3).map_err(io("free ports"))?;
-        let address = |n: usize| format!("127.0.0.1:{}", ports[n]);
-        let start = |name: &'static str, own: &[&str], status: usize| {
-            role(&folder, &order.database, &namespace, own, &address(status), name).map_err(io(name))
-        };
-        let gateway = start("gateway", &["gateway", "--listen", &address(0)], 1)?;
-        let runner = start("runner", &["runner", "--journey", JOURNEY], 2)?;
-        let world = Self {
-            url: format!("http://{}/v1/events", address(0)),
-            http,
+        let ports = free_ports(2).map_err(io("free ports"))?;
+        let address = format!("127.0.0.1:{}", ports[0]);
+        let own = ["gateway", "--listen", &address];
+        let gateway = role(&folder, &order.database, &namespace, &own, ports[1], "gateway".into())?;
+        let mut world = Self {
             gateway,
-            runner,
-            namespace,
+            runners: Vec::new(),
+            address,
             store,
+            keys,
+            waiting,
+            postmaster,
+            http: http.map_err(|error| BenchError::Gateway(error.to_string()))?,
+            database: order.database.clone(),
+            manifests,
+            namespace,
+            started: 0,
             folder,
         };
-        for (name, status) in [("gateway", 1), ("runner", 2)] {
-            world.ready(name, &address(status)).await?;
-        }
+        world.ready(&world.gateway, START).await?;
+        world.runners = world.start(&[JOURNEY.to_owned()]).await?;
         Ok(world)
     }
 
-    async fn ready(&self, name: &'static str, address: &str) -> Result<(), BenchError> {
+    /// A runner for each of `journeys`; all of them are ready.
+    pub async fn start(&mut self, journeys: &[String]) -> Result<Vec<Role>, BenchError> {
+        let ports = free_ports(journeys.len()).map_err(|error| BenchError::Io("free ports", error))?;
+        let mut roles = Vec::new();
+        for (journey, port) in journeys.iter().zip(ports) {
+            self.started += 1;
+            let name = format!("runner-{}", self.started);
+            let own = ["runner", "--journey", journey];
+            roles.push(role(&self.folder, &self.database, &self.namespace, &own, port, name)?);
+        }
+        let patience = if roles.len() > 2 { START_MANY } else { START };
+        for role in &roles {
+            self.ready(role, patience).await?;
+        }
+        Ok(roles)
+    }
+
+    /// Journeys to which nothing comes, by name.
+    pub async fn put_idle(&self, n: usize) -> Result<Vec<String>, BenchError> {
+        let names: Vec<String> = (0..n).map(|n| format!("idle-{n}")).collect();
+        for name in &names {
+            let mut manifests = self.manifests.clone();
+            read(&mut manifests, &IDLE.replace("NAME", name), "idle.yaml")?;
+            put(&self.store, &manifests, name).await?;
+        }
+        Ok(names)
+    }
+
+    /// What the gateway, these runners and PostgreSQL take from now on.
+    pub fn usage<'r>(&self, runners: impl IntoIterator<Item = &'r Role>) -> Usage {
+        Usage::of(Processes {
+            gateway: self.gateway.id(),
+            runners: runners.into_iter().map(Role::id).collect(),
+            postmaster: self.postmaster,
+        })
+    }
+
+    async fn ready(&self, role: &Role, patience: Duration) -> Result<(), BenchError> {
         let began = Instant::now();
         loop {
-            let asked = self.http.get(format!("http://{address}/readyz")).send().await;
+            let asked = self.http.get(format!("http://{}/readyz", role.status)).send().await;
             if asked.is_ok_and(|answer| answer.status().is_success()) {
                 return Ok(());
             }
-            if began.elapsed() > START {
-                let log = fs::read_to_string(log(self.folder.path(), name)).unwrap_or_default();
+            if began.elapsed() > patience {
+                let log = fs::read_to_string(log(self.folder.path(), &role.name)).unwrap_or_default();
                 let from = log.lines().count().saturating_sub(20);
                 let end: Vec<&str> = log.lines().skip(from).collect();
-                return Err(BenchError::NotReady(name, end.join("\n")));
+                return Err(BenchError::NotReady(role.name.clone(), patience, end.join("\n")));
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
-    /// Enrollments that are Completed, as soon as there are as many as `wanted`, or after `patience`.
-    pub async fn completed(&self, wanted: u64, patience: Duration) -> Result<u64, BenchError> {
-        let (name, began) = (Count::Ended(Ending::Completed).name(), Instant::now());
-        loop {
-            let Counts(counts) = self.store.counts(&self.namespace, JOURNEY).await?;
-            let n: i64 = counts
-                .iter()
-                .filter(|((count, _), _)| *count == name)
-                .map(|(_, n)| n)
-                .sum();
-            let n = u64::try_from(n).unwrap_or_default();
-            if n >= wanted || began.elapsed() > patience {
-                return Ok(n);
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
+    /// Enrollments of a journey that are Completed.
+    pub async fn completed(&self, journey: &str) -> Result<u64, BenchError> {
+        let name = Count::Ended(Ending::Completed).name();
+        let Counts(counts) = self.store.counts(&self.namespace, journey).await?;
+        let n: i64 = counts
+            .iter()
+            .filter(|((count, _), _)| *count == name)
+            .map(|(_, n)| n)
+            .sum();
+        Ok(u64::try_from(n).unwrap_or_default())
     }
 
     /// Ends the processes, and takes the namespace out of the database.
     pub async fn close(self) -> Result<(), BenchError> {
         let Self {
             gateway,
-            runner,
+            runners,
             namespace,
             store,
             ..
         } = self;
-        drop((gateway, runner));
+        drop((gateway, runners));
         Ok(store.remove_namespace(&namespace).await?)
     }
 }
 
-async fn put(store: &Postgres, namespace: &str, order: &Order, sink: &str) -> Result<(), BenchError> {
-    let unread = |error: String| BenchError::Manifests(error);
+fn manifests(namespace: &str, order: &Order, sink: &str) -> Result<Manifests, BenchError> {
     let mut manifests = Manifests {
         namespace: namespace.to_owned(),
         ..Manifests::default()
@@ -155,17 +213,28 @@ async fn put(store: &Postgres, namespace: &str, order: &Order, sink: &str) -> Re
     let text = MANIFESTS
         .replace("SINK", sink)
         .replace("CONCURRENCY", &order.concurrency.to_string());
-    manifests
-        .read(&text, "bench.yaml")
-        .map_err(|errors| unread(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
-    let compiled = compile::journey(&manifests, JOURNEY)
-        .map_err(|found| unread(found.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")))?;
-    let unwritten = |error: serde_json::Error| unread(error.to_string());
-    let row = programs::row(&manifests, &compiled.program).map_err(unwritten)?;
-    let settings = serde_json::to_value(compile::settings(&manifests)).map_err(unwritten)?;
-    store.put_settings(namespace, &settings).await?;
-    store.put_journey(namespace, &row).await?;
-    Ok(())
+    read(&mut manifests, &text, "bench.yaml")?;
+    Ok(manifests)
+}
+
+fn read(manifests: &mut Manifests, text: &str, file: &str) -> Result<(), BenchError> {
+    let read = manifests.read(text, file);
+    read.map(drop).map_err(|errors| unread(&errors))
+}
+
+async fn put(store: &Postgres, manifests: &Manifests, journey: &str) -> Result<Program, BenchError> {
+    let compiled = compile::journey(manifests, journey).map_err(|found| unread(&found))?;
+    let row = programs::row(manifests, &compiled.program).map_err(unwritten)?;
+    store.put_journey(&manifests.namespace, &row).await?;
+    Ok(compiled.program)
+}
+
+fn unread(said: &[impl ToString]) -> BenchError {
+    BenchError::Manifests(said.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+}
+
+fn unwritten(error: serde_json::Error) -> BenchError {
+    BenchError::Manifests(error.to_string())
 }
 
 fn role(
@@ -173,22 +242,26 @@ fn role(
     database: &str,
     namespace: &str,
     own: &[&str],
-    status: &str,
-    name: &str,
-) -> std::io::Result<Role> {
-    let output = File::create(log(folder.path(), name))?;
-    let child = Command::new(std::env::current_exe()?)
-        .args(own)
-        .args(["--namespace", namespace, "--status-address", status])
-        .args([Path::new("--keys"), &folder.path().join("keys")])
-        .args([Path::new("--secrets"), &folder.path().join("secrets")])
-        .env("JOURNEY_DATABASE_URL", database)
-        .env("RUST_LOG", "warn")
-        .stdin(Stdio::null())
-        .stdout(output.try_clone()?)
-        .stderr(output)
-        .spawn()?;
-    Ok(Role(child))
+    status: u16,
+    name: String,
+) -> Result<Role, BenchError> {
+    let status = format!("127.0.0.1:{status}");
+    let spawned = || {
+        let output = File::create(log(folder.path(), &name))?;
+        Command::new(std::env::current_exe()?)
+            .args(own)
+            .args(["--namespace", namespace, "--status-address", &status])
+            .args([Path::new("--keys"), &folder.path().join("keys")])
+            .args([Path::new("--secrets"), &folder.path().join("secrets")])
+            .env("JOURNEY_DATABASE_URL", database)
+            .env("RUST_LOG", "warn")
+            .stdin(Stdio::null())
+            .stdout(output.try_clone()?)
+            .stderr(output)
+            .spawn()
+    };
+    let child = spawned().map_err(|error| BenchError::Io("a process", error))?;
+    Ok(Role { child, name, status })
 }
 
 fn log(folder: &Path, name: &str) -> PathBuf {

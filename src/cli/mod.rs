@@ -131,7 +131,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Quarantine(command) => quarantine::run(command).await,
         Command::Outbox(command) => outbox::run(command).await,
         Command::Store(command) => store_check::run(command).await,
-        Command::Bench(args) => bench::run(args).await,
+        Command::Bench(args) => bench::run(args, until_told()).await,
         Command::SendTest(args) => send_test::run(args).await,
     }
 }

@@ -15,6 +15,7 @@ mod door;
 mod intake;
 mod lease;
 mod look;
+pub mod measure;
 mod migration;
 mod news;
 mod placed;
