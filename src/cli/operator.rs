@@ -48,6 +48,9 @@ pub struct Args {
     /// Connections to PostgreSQL at most.
     #[arg(long, env = "JOURNEY_DATABASE_CONNECTIONS", default_value_t = 8)]
     database_connections: usize,
+    /// A standby that the numbers of statuses are read from, with a role that may read. Left out, and while it is away: that of --database.
+    #[arg(long, env = "JOURNEY_DATABASE_READ_URL", hide_env_values = true)]
+    database_read: Option<String>,
     /// PostgreSQL for runners and gateways, with a role that cannot change the schema. Left out: that of --database.
     #[arg(long, env = "JOURNEY_DATA_DATABASE_URL", hide_env_values = true)]
     data_database: Option<String>,
@@ -87,12 +90,14 @@ pub async fn run(flags: Args, stop: CancellationToken) -> anyhow::Result<()> {
     };
     // The operator reads nothing that is sealed: it needs no namespace's keys.
     let keys = Keys::ephemeral();
-    let store = Arc::new(Postgres::connect(
-        &database,
-        flags.database_ca.as_deref(),
-        flags.database_connections,
-        keys,
-    )?);
+    let (ca, connections) = (flags.database_ca.as_deref(), flags.database_connections);
+    let mut store = Postgres::connect(&database, ca, connections, keys)?;
+    if let Some(standby) = flags.database_read.filter(|url| !url.is_empty()) {
+        store = store
+            .with_standby(&standby, ca, connections)
+            .context("--database-read")?;
+    }
+    let store = Arc::new(store);
     store_check::tell_once(Arc::clone(&store), Grade::Advice);
     let settings = Settings {
         identity: identity(),

@@ -14,10 +14,11 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Starts, stops and starts again what it is told, in the folder `$1` with the binaries in `$2` on port `$3`; what follows are settings.
+/// Starts, stops and starts again what it is told, in the folder `$1` with the binaries in `$2` on port `$3`; where `$5` is another server's port,
+/// a standby of that one. What follows are settings.
 const KEEPER: &str = r#"
-folder=$1 bin=$2 port=$3 tls=$4
-shift 4
+folder=$1 bin=$2 port=$3 tls=$4 primary=$5
+shift 5
 umask 077
 # Interrupted with its parent, it clears up all the same.
 trap : INT TERM HUP
@@ -45,7 +46,14 @@ crash() {
     kill -KILL $server $children 2>/dev/null
     wait $server
 }
-"$bin/initdb" -D "$folder/data" -U postgres -A trust -E UTF8 --locale=C --no-sync >"$folder/log" 2>&1 || { echo failed; tail -n 20 "$folder/log" >&2; }
+make() {
+    if [ -n "$primary" ]; then
+        "$bin/pg_basebackup" -h 127.0.0.1 -p "$primary" -U postgres -D "$folder/data" -X stream -c fast -R --no-sync
+    else
+        "$bin/initdb" -D "$folder/data" -U postgres -A trust -E UTF8 --locale=C --no-sync
+    fi
+}
+make >"$folder/log" 2>&1 || { echo failed; tail -n 20 "$folder/log" >&2; }
 if [ "$tls" = on ]; then
     cd "$folder" &&
     openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test-ca -keyout ca.key -out ca.crt &&
@@ -92,6 +100,8 @@ pub struct Oddities<'a> {
     pub settings: &'a [&'a str],
     /// Its data are on a file system of so many MB that only its own processes see and that goes with them. Root can make one.
     pub megabytes: Option<u32>,
+    /// It is a hot standby of the server with this port.
+    pub primary: Option<u16>,
     /// Variables of its environment, and the library that is loaded into it first.
     pub preload: Option<(&'a Path, Vec<(String, String)>)>,
 }
@@ -110,6 +120,14 @@ impl Server {
 
     pub fn start() -> Server {
         Self::with(&Oddities::default())
+    }
+
+    /// A hot standby of this one.
+    pub fn standby(&self) -> Server {
+        Self::with(&Oddities {
+            primary: Some(self.port),
+            ..Oddities::default()
+        })
     }
 
     /// With a certificate for `localhost` that is signed by [`Server::ca`].
@@ -163,7 +181,8 @@ impl Server {
             folder.to_str().unwrap(),
             bin.to_str().unwrap(),
         ]);
-        say(&[&port.to_string(), tls]);
+        let primary = odd.primary.map(|port| port.to_string()).unwrap_or_default();
+        say(&[&port.to_string(), tls, &primary]);
         for setting in odd.settings {
             say(&["-c", setting]);
         }

@@ -116,7 +116,7 @@ pub(super) async fn leave(client: &mut Object, namespace: &str, journey: &str, o
 
 /// Leases that last until after `longest` last until `until` from now on, but those under which a round commits: their owner is there.
 async fn shorten(
-    tx: &Transaction<'_>,
+    tx: &sql::Transaction<'_>,
     namespace: &str,
     journey: &str,
     leases: &mut BTreeMap<u8, LeaseRow>,

@@ -11,7 +11,7 @@ use crate::{
     personal::Personal,
     store::{EnrollmentRow, Result},
 };
-use deadpool_postgres::{Object, Transaction};
+use deadpool_postgres::Object;
 
 /// A customer who is nowhere yet, and the enrollment that is to be found as if rounds had left it.
 pub struct Parked {
@@ -88,7 +88,7 @@ impl Postgres {
         let active: Vec<bool> = rows().map(|row| row.enrollment.is_active()).collect();
         let due: Vec<Option<i64>> = rows().map(|row| row.enrollment.due_at()).collect();
         let watched: Vec<i64> = rows().map(|row| row.watch_until).collect();
-        let tx = client.transaction().await?;
+        let tx = sql::begin(client).await?;
         tx.batch_execute("SET LOCAL synchronous_commit = off").await?;
         sql::run(
             &tx,
@@ -163,7 +163,7 @@ impl Postgres {
     }
 }
 
-async fn sizes(tx: &Transaction<'_>) -> Result<Vec<TableSize>> {
+async fn sizes(tx: &sql::Transaction<'_>) -> Result<Vec<TableSize>> {
     // What is partitioned has no bytes of its own; a partition says what it is of.
     let bytes = "SELECT COALESCE(pg_partition_root(c.oid), c.oid)::regclass::text, sum(pg_table_size(c.oid))::bigint, \
                      sum(pg_indexes_size(c.oid))::bigint \

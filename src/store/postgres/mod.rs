@@ -25,6 +25,7 @@ mod round;
 mod seal;
 mod settings;
 mod sql;
+mod standby;
 mod wake;
 
 use super::{
@@ -39,6 +40,7 @@ use crate::{
 };
 use async_trait::async_trait;
 use connection::{Connections, LONG_PATIENCE, PATIENCE, settle};
+use standby::Standby;
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
@@ -60,9 +62,24 @@ macro_rules! on {
     }};
 }
 
+/// Reads on a connection of the standby, where there is one that answers, and else on one of the primary.
+macro_rules! read {
+    ($store:expr, $client:ident => $work:expr) => {{
+        let told = match $store.standby.as_ref().filter(|standby| standby.may_be_asked()) {
+            Some(standby) => standby.heard(async { on!(standby, PATIENCE, $client => $work) }.await),
+            None => None,
+        };
+        match told {
+            Some(told) => Ok(told),
+            None => on!($store, PATIENCE, $client => $work),
+        }
+    }};
+}
+
 /// See the module.
 pub struct Postgres {
     connections: Arc<Connections>,
+    standby: Option<Standby>,
     keys: Keys,
     wake: Wake,
 }
@@ -79,7 +96,21 @@ impl Postgres {
         Ok(Self {
             wake: Wake::new(connections.clone()),
             connections,
+            standby: None,
             keys,
+        })
+    }
+
+    /// Reads counts and backlogs from a standby of this database (or from whatever follows it), as of what has reached it; from the database
+    /// itself while it does not answer.
+    ///
+    /// # Errors
+    /// A URL or a CA file that cannot be read.
+    pub fn with_standby(self, url: &str, ca: Option<&Path>, connections: usize) -> Result<Self> {
+        let standby = Standby::new(Connections::new(url, ca, connections)?);
+        Ok(Self {
+            standby: Some(standby),
+            ..self
         })
     }
 
@@ -299,14 +330,14 @@ impl Store for Postgres {
     }
 
     async fn counts(&self, namespace: &str, journey: &str) -> Result<Counts> {
-        on!(self, PATIENCE, client => async {
+        read!(self, client => async {
                             let tx = sql::begin(client).await?;
                             sql::counts(&tx, namespace, journey).await
         })
     }
 
     async fn backlog(&self, namespace: &str, journey: &str) -> Result<Backlog> {
-        on!(self, PATIENCE, client => async {
+        read!(self, client => async {
                             let tx = sql::begin(client).await?;
                             sql::backlog(&tx, namespace, journey).await
         })
