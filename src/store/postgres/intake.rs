@@ -79,6 +79,8 @@ async fn try_accept(
     learn: Learn<'_>,
 ) -> Result<Option<(Vec<Receipt>, BTreeSet<String>)>> {
     let tx = sql::begin(client).await?;
+    // One that cannot be prepared, because the schema is not there, is what is to be told, not that the other was carried out in vain.
+    sql::prepare(&tx, &[program::SHARED, alias::ROOTS]).await?;
     let ((), batch) = tokio::try_join!(biased; program::shared(&tx, namespace), by_root(&tx, namespace, batch))?;
     let met = batch
         .iter()
