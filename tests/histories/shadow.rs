@@ -278,7 +278,14 @@ impl Shadow {
     // ── leases ──
 
     pub fn joined(&mut self, hold: &Hold, now: Micros, ttl: Duration) {
-        let until = now + Micros::try_from(ttl.as_micros()).unwrap();
+        let ttl = Micros::try_from(ttl.as_micros()).unwrap();
+        let until = now + ttl;
+        // What was given by a clock that has been set back since lasts from now on as long as what is given now.
+        for ((journey, _), known) in &mut self.leases {
+            if *journey == hold.journey && known.until > now + 2 * ttl {
+                known.until = until;
+            }
+        }
         let before: Vec<u8> = self.shards_of(&hold.journey, hold.owner);
         for shard in before {
             if hold.shards.iter().all(|lease| lease.shard != shard) {
