@@ -349,7 +349,7 @@ impl Pump {
         brief: bool,
     ) -> Result<RoundResult, StoreError> {
         let (mut heard, mut results, mut failed) = (BTreeSet::new(), Vec::new(), None);
-        let mut visited = 0;
+        let (mut visited, mut claims) = (0, Vec::new());
         for done in done {
             let done = match done {
                 Ok(done) => done,
@@ -365,10 +365,7 @@ impl Pump {
                 heard.extend(done.heard);
                 self.options.metrics.add(&self.options.journey, &done.counts);
                 let decided = done.decided.unwrap_or_else(Instant::now);
-                for claim in done.claims {
-                    self.in_flight.insert(claim.key);
-                    self.lanes.put(claim, decided);
-                }
+                claims.extend(done.claims.into_iter().map(|claim| (claim, decided)));
             }
         }
         let written = failed.is_none()
@@ -383,6 +380,11 @@ impl Pump {
             } else {
                 self.outcomes.push(handed);
             }
+        }
+        // After what was heard: a claim that was given back may have been claimed anew by the round that heard it.
+        for (claim, decided) in claims {
+            self.in_flight.insert(claim.key);
+            self.lanes.put(claim, decided);
         }
         let result = results.iter().copied().max_by_key(urgency).unwrap_or(RoundResult::Idle);
         self.busy = written && self.outcomes.is_empty() && visited >= self.options.divide;
