@@ -194,7 +194,7 @@ async fn lock(tx: &sql::Transaction<'_>, namespace: &str, customer: CustomerKey)
 }
 
 /// A hold of nothing, for what writes rows of a journey.
-fn of(namespace: &str, journey: &str) -> Hold {
+pub(super) fn of(namespace: &str, journey: &str) -> Hold {
     Hold {
         namespace: namespace.to_owned(),
         journey: journey.to_owned(),

@@ -157,7 +157,7 @@ const ENROLLMENTS_CHANGED: &str = "UPDATE enrollment e SET revision = u.revision
     FROM unnest($1::text[]::tid[], $2::text[], $3::boolean[], $4::boolean[], $5::bigint[], $6::bigint[], $7::bytea[]) \
         u (place, revision, active, paced, due_at, watch_until, sealed) WHERE e.ctid = u.place";
 
-async fn put_enrollments(
+pub(super) async fn put_enrollments(
     tx: &sql::Transaction<'_>,
     keys: &Keys,
     hold: &Hold,

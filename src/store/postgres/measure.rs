@@ -2,12 +2,13 @@
 //! calls it.
 
 use super::{
-    Postgres,
+    Postgres, by_hand,
+    commit::{self, RowsAt},
     connection::{LONG_PATIENCE, PATIENCE, UNHURRIED, settle},
-    seal::{self, Place, SealedCustomer},
-    sql,
+    customers, sql,
 };
 use crate::{
+    keys::Keys,
     personal::Personal,
     store::{EnrollmentRow, Result},
 };
@@ -42,125 +43,73 @@ pub struct Work {
 impl Postgres {
     /// Writes customers with an enrollment each; none of them may be known. Not durable before the next commit that is.
     pub async fn park(&self, namespace: &str, journey: &str, parked: &[Parked]) -> Result<()> {
-        let mut lent = self.connections.lend().await?;
-        let done = tokio::time::timeout(LONG_PATIENCE, self.write_parked(&mut lent, namespace, journey, parked)).await;
-        settle(lent, done, LONG_PATIENCE)
-    }
-
-    async fn write_parked(&self, client: &mut Object, namespace: &str, journey: &str, parked: &[Parked]) -> Result<()> {
-        let keys = &self.keys;
-        let sealed_customers = parked.iter().map(|one| {
-            let customer = SealedCustomer {
-                id: one.id.clone(),
-                anonymous: false,
-                attributes: Personal::default(),
-            };
-            seal::seal(
-                keys,
-                &seal::customer(&[namespace.as_bytes(), &one.row.customer.0]),
-                &customer,
-            )
-        });
-        let sealed_customers: Vec<Vec<u8>> = sealed_customers.collect::<Result<_>>()?;
-        let sealed = parked.iter().map(|one| {
-            let EnrollmentRow {
-                customer,
-                enrollment,
-                watch_until: _,
-            } = &one.row;
-            let ordinal = enrollment.ordinal.to_be_bytes();
-            let key: [&[u8]; 4] = [namespace.as_bytes(), journey.as_bytes(), &customer.0, &ordinal];
-            seal::seal(
-                keys,
-                &Place {
-                    table: "enrollment",
-                    key: &key,
-                },
-                enrollment,
-            )
-        });
-        let sealed: Vec<Vec<u8>> = sealed.collect::<Result<_>>()?;
-        let rows = || parked.iter().map(|one| &one.row);
-        let customers: Vec<&[u8]> = rows().map(|row| row.customer.0.as_slice()).collect();
-        let ordinals: Vec<i64> = rows().map(|row| row.enrollment.ordinal).collect();
-        let shards: Vec<i16> = rows().map(|row| i16::from(row.customer.shard())).collect();
-        let revisions: Vec<&str> = rows().map(|row| row.enrollment.revision.as_str()).collect();
-        let active: Vec<bool> = rows().map(|row| row.enrollment.is_active()).collect();
-        let due: Vec<Option<i64>> = rows().map(|row| row.enrollment.due_at()).collect();
-        let watched: Vec<i64> = rows().map(|row| row.watch_until).collect();
-        let tx = sql::begin(client).await?;
-        tx.batch_execute("SET LOCAL synchronous_commit = off").await?;
-        sql::run(
-            &tx,
-            "INSERT INTO customer (namespace, customer, sealed) \
-             SELECT $1, u.* FROM unnest($2::bytea[], $3::bytea[]) u (customer, sealed)",
-            &[&namespace, &customers, &sealed_customers],
-        )
-        .await?;
-        sql::run(
-            &tx,
-            "INSERT INTO enrollment (namespace, journey, customer, ordinal, shard, revision, active, due_at, watch_until, sealed) \
-             SELECT $1, $2, u.* FROM unnest($3::bytea[], $4::bigint[], $5::smallint[], $6::text[], $7::boolean[], $8::bigint[], $9::bigint[], \
-                 $10::bytea[]) u (customer, ordinal, shard, revision, active, due_at, watch_until, sealed)",
-            &[
-                &namespace, &journey, &customers, &ordinals, &shards, &revisions, &active, &due, &watched, &sealed,
-            ],
-        )
-        .await?;
-        tx.commit().await
+        on!(self, LONG_PATIENCE, client => write_parked(client, &self.keys, namespace, journey, parked))
     }
 
     /// Shards of a journey by their owners whose leases last.
     pub async fn shards_held(&self, namespace: &str, journey: &str) -> Result<Vec<u64>> {
-        let mut lent = self.connections.lend().await?;
-        let asked = async {
-            let tx = sql::begin(&mut lent).await?;
+        on!(self, PATIENCE, client => async {
+            let tx = sql::begin(client).await?;
             let held = "SELECT count(*) FROM lease WHERE namespace = $1 AND journey = $2 AND owner IS NOT NULL \
                         AND until > (extract(epoch FROM clock_timestamp()) * 1000000)::bigint GROUP BY owner";
             let rows = sql::rows(&tx, held, &[&namespace, &journey]).await?;
             Ok(rows.iter().map(|row| natural(row.get(0))).collect())
-        };
-        let done = tokio::time::timeout(PATIENCE, asked).await;
-        settle(lent, done, PATIENCE)
+        })
     }
 
     /// Every table with rows, of all namespaces, the largest first. Counts all rows.
     pub async fn sizes(&self) -> Result<Vec<TableSize>> {
-        let mut lent = self.connections.lend().await?;
-        let asked = async {
-            let tx = sql::begin(&mut lent).await?;
+        on!(self, LONG_PATIENCE, client => async {
+            let tx = sql::begin(client).await?;
             tx.batch_execute(UNHURRIED).await?;
             tx.batch_execute("SET LOCAL enable_seqscan = on").await?;
             sizes(&tx).await
-        };
-        let done = tokio::time::timeout(LONG_PATIENCE, asked).await;
-        settle(lent, done, LONG_PATIENCE)
+        })
     }
 
     pub async fn work(&self) -> Result<Work> {
-        let mut lent = self.connections.lend().await?;
-        let asked = async {
-            let tx = sql::begin(&mut lent).await?;
-            let done = "SELECT xact_commit + xact_rollback, pg_backend_pid() FROM pg_stat_database WHERE datname = current_database()";
-            let done = sql::rows(&tx, done, &[]).await?;
-            let counts = "SELECT to_regclass('public.pg_stat_statements') IS NOT NULL \
-                          AND current_setting('shared_preload_libraries') LIKE '%pg_stat_statements%'";
-            let statements = if sql::rows(&tx, counts, &[]).await?[0].get(0) {
-                let all = "SELECT COALESCE(sum(s.calls), 0)::bigint FROM public.pg_stat_statements s \
-                           JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = current_database()";
-                Some(natural(sql::rows(&tx, all, &[]).await?[0].get(0)))
-            } else {
-                None
-            };
-            Ok(Work {
-                transactions: natural(done[0].get(0)),
-                statements,
-                session: done[0].get::<_, i32>(1).unsigned_abs(),
-            })
-        };
-        let done = tokio::time::timeout(PATIENCE, asked).await;
-        settle(lent, done, PATIENCE)
+        on!(self, PATIENCE, client => async {
+            let tx = sql::begin(client).await?;
+            work(&tx).await
+        })
     }
+}
+
+async fn write_parked(
+    client: &mut Object,
+    keys: &Keys,
+    namespace: &str,
+    journey: &str,
+    parked: &[Parked],
+) -> Result<()> {
+    let tx = sql::begin(client).await?;
+    tx.batch_execute("SET LOCAL synchronous_commit = off").await?;
+    let met = parked.iter().map(|one| (one.row.customer, (&one.id, false)));
+    customers::meet(&tx, keys, namespace, met.collect()).await?;
+    let rows: Vec<EnrollmentRow> = parked.iter().map(|one| one.row.clone()).collect();
+    let hold = by_hand::of(namespace, journey);
+    commit::put_enrollments(&tx, keys, &hold, &RowsAt::default(), &rows, &[]).await?;
+    tx.commit().await
+}
+
+async fn work(tx: &sql::Transaction<'_>) -> Result<Work> {
+    let done =
+        "SELECT xact_commit + xact_rollback, pg_backend_pid() FROM pg_stat_database WHERE datname = current_database()";
+    let done = sql::rows(tx, done, &[]).await?;
+    let counts = "SELECT to_regclass('public.pg_stat_statements') IS NOT NULL \
+                  AND current_setting('shared_preload_libraries') LIKE '%pg_stat_statements%'";
+    let statements = if sql::rows(tx, counts, &[]).await?[0].get(0) {
+        let all = "SELECT COALESCE(sum(s.calls), 0)::bigint FROM public.pg_stat_statements s \
+                   JOIN pg_database d ON d.oid = s.dbid WHERE d.datname = current_database()";
+        Some(natural(sql::rows(tx, all, &[]).await?[0].get(0)))
+    } else {
+        None
+    };
+    Ok(Work {
+        transactions: natural(done[0].get(0)),
+        statements,
+        session: done[0].get::<_, i32>(1).unsigned_abs(),
+    })
 }
 
 async fn sizes(tx: &sql::Transaction<'_>) -> Result<Vec<TableSize>> {

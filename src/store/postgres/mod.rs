@@ -4,6 +4,18 @@
 //! The order in which everybody locks, so that nobody waits in a circle: a journey's own lock, the namespace's (shared by writers), leases
 //! by shard, the places of a paced journey, customers by key, what hangs on a customer, event keys, counts by name.
 
+/// Does something on a connection lent from the pool, within a time.
+macro_rules! on {
+    ($store:expr, $patience:expr, $client:ident => $work:expr) => {{
+        let mut lent = $store.connections.lend().await?;
+        let done = {
+            let $client = &mut lent;
+            tokio::time::timeout($patience, $work).await
+        };
+        settle(lent, done, $patience)
+    }};
+}
+
 mod alias;
 mod aside;
 mod by_hand;
@@ -49,18 +61,6 @@ use std::{
 };
 use uuid::Uuid;
 use wake::Wake;
-
-/// Does something on a connection lent from the pool, within a time.
-macro_rules! on {
-    ($store:expr, $patience:expr, $client:ident => $work:expr) => {{
-        let mut lent = $store.connections.lend().await?;
-        let done = {
-            let $client = &mut lent;
-            tokio::time::timeout($patience, $work).await
-        };
-        settle(lent, done, $patience)
-    }};
-}
 
 /// Reads on a connection of the standby, where there is one that answers, and else on one of the primary.
 macro_rules! read {
