@@ -35,15 +35,18 @@ pub(super) fn net<T>(spread: bool, work: impl FnOnce() -> T) -> Result<T, Panick
 
 /// One customer's turn, whatever comes.
 pub(super) fn walk(turn: &mut Turn<'_>, given: CustomerTurn, now: Micros) -> Done {
-    let spread = turn.nets;
+    if !turn.nets {
+        return walk_on(turn, given, now);
+    }
     let kept = given.clone();
-    let walked = net(spread, || {
-        let mut done = Done::default();
-        Walk::new(turn, given, now, &mut done).walk();
-        done
-    });
     // Places in lanes that the turn had taken are free again in the next round.
-    walked.unwrap_or_else(|fell| put_all_aside(turn, kept, now, &fell))
+    panics::caught(|| walk_on(turn, given, now)).unwrap_or_else(|fell| put_all_aside(turn, kept, now, &fell))
+}
+
+fn walk_on(turn: &mut Turn<'_>, given: CustomerTurn, now: Micros) -> Done {
+    let mut done = Done::default();
+    Walk::new(turn, given, now, &mut done).walk();
+    done
 }
 
 impl Walk<'_, '_> {

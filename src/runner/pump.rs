@@ -105,16 +105,14 @@ pub async fn run(options: Options, store: Arc<dyn Store>, shutdown: Cancellation
     Ok(())
 }
 
-/// What came of one round.
+/// What one round comes to, if it is committed.
 #[derive(Default)]
 struct Done {
-    result: Option<RoundResult>,
     visited: usize,
     /// Outcomes that the store knew.
     heard: BTreeSet<MessageKey>,
-    /// When the claims were decided.
-    decided: Option<Instant>,
-    claims: Vec<Claim>,
+    /// With the instant at which they were decided.
+    claims: Vec<(Claim, Instant)>,
     counts: Counts,
 }
 
@@ -270,7 +268,7 @@ impl Pump {
             self.round(&holds[part], brief, outcomes, self.share(&adapters, part, holds.len()))
                 .await
         };
-        let done: Vec<Result<Done, StoreError>> = if whole {
+        let done = if whole {
             vec![one(0).await]
         } else {
             let (first, second) = tokio::join!(biased; one(0), one(1));
@@ -298,7 +296,7 @@ impl Pump {
         brief: bool,
         outcomes: Vec<Handed>,
         adapters: Adapters,
-    ) -> Result<Done, StoreError> {
+    ) -> Result<(RoundResult, Done), StoreError> {
         let room: usize = adapters.open.values().map(|adapter| adapter.room).sum();
         let request = RoundRequest {
             limit: ROUND,
@@ -327,23 +325,23 @@ impl Pump {
         };
         let work = &mut |round: Round| {
             // Not when the answer to the commit comes: it may come late, and consent and caps are as of now.
-            done.decided = Some(Instant::now());
+            let decided = Instant::now();
             done.visited = round.customers.len();
             let heard = round.customers.iter().flat_map(|customer| &customer.outcomes);
             done.heard = heard.map(|handed| handed.key).collect();
             let turned = turn.take(round);
-            done.claims = turned.claims;
+            done.claims = turned.claims.into_iter().map(|claim| (claim, decided)).collect();
             done.counts = turned.commit.counts.clone();
             turned.commit
         };
-        done.result = Some(self.store.round(hold, &request, work).await?);
-        Ok(done)
+        let result = self.store.round(hold, &request, work).await?;
+        Ok((result, done))
     }
 
     /// What came of the rounds: claims go to the lanes; outcomes that were not written are kept.
     fn take_in(
         &mut self,
-        done: Vec<Result<Done, StoreError>>,
+        done: Vec<Result<(RoundResult, Done), StoreError>>,
         outcomes: Vec<Handed>,
         whole: bool,
         brief: bool,
@@ -351,21 +349,19 @@ impl Pump {
         let (mut heard, mut results, mut failed) = (BTreeSet::new(), Vec::new(), None);
         let (mut visited, mut claims) = (0, Vec::new());
         for done in done {
-            let done = match done {
+            let (result, done) = match done {
                 Ok(done) => done,
                 Err(error) => {
                     failed = Some(error);
                     continue;
                 }
             };
-            let result = done.result.unwrap_or(RoundResult::Idle);
             results.push(result);
             if let RoundResult::Committed { .. } = result {
                 visited += done.visited;
                 heard.extend(done.heard);
                 self.options.metrics.add(&self.options.journey, &done.counts);
-                let decided = done.decided.unwrap_or_else(Instant::now);
-                claims.extend(done.claims.into_iter().map(|claim| (claim, decided)));
+                claims.extend(done.claims);
             }
         }
         let written = failed.is_none()

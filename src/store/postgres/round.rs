@@ -217,6 +217,7 @@ struct Look<'a, 'c> {
 }
 
 /// Who may have something to do, by what it is; each as many as a round takes and one more at most.
+#[derive(Default)]
 struct Sources {
     inbox: Vec<CustomerKey>,
     waits: Vec<CustomerKey>,
@@ -311,7 +312,7 @@ impl<'a, 'c> Look<'a, 'c> {
     }
 
     /// The rows, where there is reason to ask.
-    async fn maybe(&self, ask: bool, sql: &str, values: sql::Values<'_>) -> Result<Vec<Row>> {
+    async fn rows_if(&self, ask: bool, sql: &str, values: sql::Values<'_>) -> Result<Vec<Row>> {
         if ask {
             sql::rows(self.tx, sql, values).await
         } else {
@@ -331,12 +332,7 @@ impl<'a, 'c> Look<'a, 'c> {
         if request.brief {
             return Ok(Sources {
                 inbox: inbox.await?,
-                waits: Vec::new(),
-                holds: Vec::new(),
-                orphans: Vec::new(),
-                stays: Vec::new(),
-                looks: Vec::new(),
-                at_door: Vec::new(),
+                ..Sources::default()
             });
         }
         let stuck: Vec<&str> = request.stuck.iter().map(String::as_str).collect();
@@ -488,7 +484,7 @@ impl<'a, 'c> Look<'a, 'c> {
         let all: [&(dyn ToSql + Sync); 3] = [namespace, journey, &which];
         let (contacts, enrollments, inbox, outbox, stays, sightings) = tokio::try_join!(
             biased;
-            self.maybe(
+            self.rows_if(
                 request.contacts_within > 0,
                 "SELECT c.* FROM unnest($2::bytea[]) u (customer) CROSS JOIN LATERAL \
                  (SELECT customer, purpose, channel, at FROM contact WHERE namespace = $1 AND customer = u.customer \
@@ -518,7 +514,7 @@ impl<'a, 'c> Look<'a, 'c> {
                  ORDER BY o.customer, o.key",
                 &all,
             ),
-            self.maybe(
+            self.rows_if(
                 stays,
                 "SELECT p.* FROM unnest($3::bytea[]) u (customer) CROSS JOIN LATERAL \
                  (SELECT customer, key, due_at, sealed FROM placed WHERE namespace = $1 AND customer = u.customer AND journey = $2 OFFSET 0) p \

@@ -15,6 +15,7 @@ use futures::{FutureExt as _, future::BoxFuture};
 use std::{
     collections::BTreeSet,
     sync::{Mutex, PoisonError},
+    task::Poll,
 };
 use tokio_postgres::{Error, Row, Statement, types::ToSql};
 
@@ -42,14 +43,16 @@ async fn start<'c>(client: &'c mut Object, how: &'static str) -> Result<Transact
     let client: &'c Object = client;
     let mut begun = client.batch_execute(how).boxed();
     // It is sent when it is first polled.
-    let answered = futures::poll!(&mut begun);
-    if let std::task::Poll::Ready(answer) = answered {
-        answer?;
-        begun = futures::future::ready(Ok(())).boxed();
-    }
+    let begun = match futures::poll!(&mut begun) {
+        Poll::Ready(answer) => {
+            answer?;
+            None
+        }
+        Poll::Pending => Some(begun),
+    };
     Ok(Transaction {
         client,
-        begun: Mutex::new(Some(begun)),
+        begun: Mutex::new(begun),
         done: false,
     })
 }
