@@ -133,6 +133,7 @@ contract! {
         a_round_sees_all_of_a_customer_and_writes_all_or_nothing
         a_round_reads_only_its_own_shards
         a_wait_is_due_when_its_time_has_come_and_not_while_suspended
+        those_due_go_on_in_the_order_of_their_instants_though_one_shard_has_the_most
         a_limit_is_kept_and_no_kind_of_work_starves_another
         waits_on_a_revision_that_does_not_compile_starve_no_other
         a_long_inbox_of_one_customer_comes_in_parts_in_order

@@ -291,6 +291,13 @@ pub fn choose(
     (chosen, false)
 }
 
+/// How many rows of each of the shards are read to find the first `limit` of them all: customers spread over shards, so twice a shard's share
+/// has them nearly always, and where it has not the next round goes on.
+pub fn of_each_shard(limit: i64, shards: usize) -> i64 {
+    let shards = i64::try_from(shards).unwrap_or(i64::MAX).max(1);
+    limit.min(2 * limit / shards + 16)
+}
+
 /// Whether there is anything to do for the customer, now that the row is locked: somebody else may have done it meanwhile.
 pub fn has_work(turn: &CustomerTurn, now: Micros) -> bool {
     let due = |enrollment: &Enrollment| enrollment.due_at().is_some_and(|due| due <= now);

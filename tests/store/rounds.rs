@@ -4,6 +4,7 @@ use super::{bench::*, messages::contact};
 use journey::{
     clock::{HOUR, SECOND},
     engine::state::{Ending, Event},
+    keys::CustomerKey,
     kpi::Counts,
     personal::Personal,
     store::{
@@ -166,6 +167,51 @@ pub async fn a_wait_is_due_when_its_time_has_come_and_not_while_suspended(bench:
         })
         .await;
     assert!(bench.look(&hold, &request()).await.is_none());
+}
+
+pub async fn those_due_go_on_in_the_order_of_their_instants_though_one_shard_has_the_most(bench: Bench) {
+    let bench = bench.with_journey().await;
+    let hold = bench.join(owner(1)).await;
+    // Forty of the first shard are due first, the others after them.
+    let customer = |nth: u8| {
+        let mut key = [nth; 16];
+        key[0] = nth.saturating_sub(39);
+        CustomerKey(key)
+    };
+    let mut batch = Vec::new();
+    for nth in 0..90 {
+        batch.push(bench.arrival(u64::from(nth), customer(nth)).await);
+    }
+    bench.accept(&batch).await;
+    let wait = |until| move |key| enrollment(key, 1, "r1", waiting(until));
+    bench
+        .round(&hold, |round| RoundCommit {
+            consumed: sequences(&round),
+            enrollments: (0..90)
+                .map(|nth| wait(Some(i64::from(nth) + 1))(customer(nth)))
+                .collect(),
+            ..Default::default()
+        })
+        .await;
+    let few = RoundRequest { limit: 40, ..request() };
+    let (mut latest, mut seen, mut result) = (0, 0, RoundResult::Committed { full: true });
+    while result == (RoundResult::Committed { full: true }) {
+        result = bench
+            .round_with(&hold, &few, |round| {
+                let due = round.customers.iter().filter_map(|turn| turn.enrollments[0].due_at());
+                let due: BTreeSet<_> = due.collect();
+                assert!(due.first() > Some(&latest), "{due:?} after {latest}");
+                latest = *due.last().unwrap();
+                seen += due.len();
+                let moved_on = round.customers.iter().map(|turn| wait(None)(turn.customer.key));
+                RoundCommit {
+                    enrollments: moved_on.collect(),
+                    ..Default::default()
+                }
+            })
+            .await;
+    }
+    assert_eq!((seen, latest), (90, 90));
 }
 
 pub async fn a_limit_is_kept_and_no_kind_of_work_starves_another(bench: Bench) {

@@ -23,7 +23,10 @@ use crate::{
     },
 };
 use deadpool_postgres::Object;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::LazyLock,
+};
 use tokio_postgres::{Row, types::ToSql};
 
 /// Gives the journeys, too, that have something to do because of it.
@@ -220,12 +223,20 @@ struct Look<'a, 'c> {
 #[derive(Default)]
 struct Sources {
     inbox: Vec<CustomerKey>,
-    waits: Vec<CustomerKey>,
+    waits: Soonest,
     holds: Vec<CustomerKey>,
     orphans: Vec<CustomerKey>,
-    stays: Vec<CustomerKey>,
-    looks: Vec<CustomerKey>,
+    stays: Soonest,
+    looks: Soonest,
     at_door: Vec<(CustomerKey, i64)>,
+}
+
+/// For whom the time has come, the longest ago first.
+#[derive(Default)]
+struct Soonest {
+    customers: Vec<CustomerKey>,
+    /// Whether somebody is left out whose time has come, too.
+    more: bool,
 }
 
 /// All there is of the customers of a round.
@@ -244,6 +255,32 @@ const FENCE: &str = "SELECT l.shard, l.epoch FROM lease l \
 
 const STANDING: &str = "SELECT p.revision, p.suspended, p.revision = j.current FROM journey j JOIN program p USING (namespace, journey) \
     WHERE j.namespace = $1 AND j.journey = $2 AND NOT j.stopped";
+
+static WAITS: LazyLock<String> = LazyLock::new(|| {
+    soonest(
+        "enrollment",
+        "due_at",
+        "AND (active OR watch_until > (extract(epoch FROM statement_timestamp()) * 1000000)::bigint) AND NOT revision = ANY($6)",
+    )
+});
+static STAYS: LazyLock<String> = LazyLock::new(|| soonest("placed", "due_at", ""));
+static LOOKS: LazyLock<String> = LazyLock::new(|| soonest("sighting", "look_at", ""));
+
+/// A statement that gives the customers of those rows of the shards ($3) whose instant has come, $4 at most, in the order of instants; with each,
+/// whether a shard has more of them. An index has a shard's rows in that order, but not those of all shards, and reading everything that is due to
+/// find what is due first takes ever longer the more is due. So it reads of each shard the first $5; after the last one of a shard of which there
+/// may be more the order is not known, and nothing is given.
+fn soonest(table: &str, instant: &str, only: &str) -> String {
+    format!(
+        "SELECT d.customer, d.until IS NOT NULL FROM \
+         (SELECT r.customer, r.at, min(r.at) FILTER (WHERE r.nth = $5) OVER () AS until \
+         FROM unnest($3::smallint[]) s (shard) CROSS JOIN LATERAL \
+         (SELECT customer, {instant} AS at, row_number() OVER (ORDER BY {instant}) AS nth FROM {table} \
+         WHERE namespace = $1 AND journey = $2 AND shard = s.shard AND {instant} IS NOT NULL \
+         AND {instant} <= (extract(epoch FROM statement_timestamp()) * 1000000)::bigint {only} ORDER BY {instant} LIMIT $5) r) d \
+         WHERE d.until IS NULL OR d.at <= d.until ORDER BY d.at LIMIT $4"
+    )
+}
 
 impl<'a, 'c> Look<'a, 'c> {
     fn new(tx: &'a sql::Transaction<'c>, keys: &'a Keys, hold: &'a Hold) -> Self {
@@ -325,6 +362,8 @@ impl<'a, 'c> Look<'a, 'c> {
         let (namespace, journey) = (&self.hold.namespace, &self.hold.journey);
         let limit = i64::from(request.limit) + 1;
         let at_hand: [&(dyn ToSql + Sync); 4] = [namespace, journey, &self.shards, &limit];
+        let each = rules::of_each_shard(limit, self.shards.len());
+        let due: [&(dyn ToSql + Sync); 5] = [namespace, journey, &self.shards, &limit, &each];
         let inbox = self.customers(
             "SELECT customer FROM inbox WHERE namespace = $1 AND journey = $2 AND shard = ANY($3) ORDER BY seq LIMIT $4",
             &at_hand,
@@ -336,7 +375,7 @@ impl<'a, 'c> Look<'a, 'c> {
             });
         }
         let stuck: Vec<&str> = request.stuck.iter().map(String::as_str).collect();
-        let waiting: [&(dyn ToSql + Sync); 5] = [namespace, journey, &self.shards, &limit, &stuck];
+        let waiting: [&(dyn ToSql + Sync); 6] = [namespace, journey, &self.shards, &limit, &each, &stuck];
         let messages = i64::from(request.messages.unwrap_or(u32::MAX)).min(limit);
         let held: [&(dyn ToSql + Sync); 4] = [namespace, journey, &self.shards, &messages];
         let in_flight: Vec<&[u8]> = request.in_flight.iter().map(|key| key.0.as_slice()).collect();
@@ -352,13 +391,7 @@ impl<'a, 'c> Look<'a, 'c> {
         let (inbox, waits, holds, orphans, stays, looks, at_door) = tokio::try_join!(
             biased;
             inbox,
-            self.customers(
-                "SELECT customer FROM enrollment WHERE namespace = $1 AND journey = $2 AND shard = ANY($3) \
-                 AND due_at <= (extract(epoch FROM statement_timestamp()) * 1000000)::bigint AND due_at IS NOT NULL \
-                 AND (active OR watch_until > (extract(epoch FROM statement_timestamp()) * 1000000)::bigint) \
-                 AND NOT revision = ANY($5) ORDER BY due_at LIMIT $4",
-                &waiting,
-            ),
+            self.soonest(&WAITS, &waiting),
             self.customers(
                 "SELECT customer FROM outbox WHERE namespace = $1 AND journey = $2 AND shard = ANY($3) \
                  AND due_at <= (extract(epoch FROM statement_timestamp()) * 1000000)::bigint AND due_at IS NOT NULL ORDER BY due_at LIMIT $4",
@@ -372,12 +405,14 @@ impl<'a, 'c> Look<'a, 'c> {
                  AND NOT key = ANY($6::bytea[])) o LIMIT $4",
                 &claimed,
             ),
-            self.customers(
-                "SELECT customer FROM placed WHERE namespace = $1 AND journey = $2 AND shard = ANY($3) \
-                 AND due_at <= (extract(epoch FROM statement_timestamp()) * 1000000)::bigint ORDER BY due_at LIMIT $4",
-                &at_hand,
-            ),
-            self.looks(request, &at_hand),
+            self.soonest(&STAYS, &due),
+            async {
+                if request.looks {
+                    self.soonest(&LOOKS, &due).await
+                } else {
+                    Ok(Soonest::default())
+                }
+            },
             self.at_door(&at_hand),
         )?;
         Ok(Sources {
@@ -391,17 +426,14 @@ impl<'a, 'c> Look<'a, 'c> {
         })
     }
 
-    /// Those whose sighting is due.
-    async fn looks(&self, request: &RoundRequest, values: sql::Values<'_>) -> Result<Vec<CustomerKey>> {
-        if !request.looks {
-            return Ok(Vec::new());
+    /// For whom the time has come, by one of the statements of [`soonest`].
+    async fn soonest(&self, sql: &str, values: sql::Values<'_>) -> Result<Soonest> {
+        let mut soonest = Soonest::default();
+        for row in sql::rows(self.tx, sql, values).await? {
+            soonest.customers.push(seal::customer_key(row.get(0))?);
+            soonest.more = row.get(1);
         }
-        self.customers(
-            "SELECT customer FROM sighting WHERE namespace = $1 AND journey = $2 AND shard = ANY($3) \
-             AND look_at <= (extract(epoch FROM statement_timestamp()) * 1000000)::bigint AND look_at IS NOT NULL ORDER BY look_at LIMIT $4",
-            values,
-        )
-        .await
+        Ok(soonest)
     }
 
     /// Who is to be looked at, whether somebody was left out, and whose turn at the door has come.
@@ -433,21 +465,23 @@ impl<'a, 'c> Look<'a, 'c> {
         let admissions = request.admissions.filter(|_| !suspended);
         let door = door::turns(self.tx, self.hold, admissions, at_door, now).await?;
         let (waits, looks) = if suspended {
-            (Vec::new(), Vec::new())
+            (Soonest::default(), Soonest::default())
         } else {
             (waits, looks)
         };
+        let more = waits.more || stays.more || looks.more;
         let sources = [
             inbox,
-            waits,
+            waits.customers,
             holds,
             orphans,
-            stays,
-            looks,
+            stays.customers,
+            looks.customers,
             door.keys().copied().collect(),
         ];
         // A source that gave all it may give may have more, though what it gave was all of a few customers.
-        let cut = sources.iter().any(|source| source.len() > request.limit as usize)
+        let cut = more
+            || sources.iter().any(|source| source.len() > request.limit as usize)
             || request
                 .messages
                 .is_some_and(|most| most > 0 && sources[2].len() >= most as usize);
