@@ -503,17 +503,8 @@ impl World {
         // What came back does not count, nor does a message count against itself.
         let gone = done.commit.contacts_gone.iter().map(|(_, message)| *message);
         let again = done.claims.iter().map(|claim| claim.key);
-        for message in gone.chain(again).collect::<BTreeSet<_>>() {
-            let was = self.outbox.get(&message).filter(|row| row.customer == key);
-            let Some(row) = was.filter(|row| matches!(row.state, OutboxState::Claimed { .. })) else {
-                continue;
-            };
-            let (_, purpose, channel) = MESSAGES.iter().find(|(name, ..)| *name == row.touchpoint).unwrap();
-            let own = |each: &Contact| each.purpose == *purpose && each.channel == *channel;
-            if let Some(own) = contacts.iter().rposition(own) {
-                contacts.remove(own);
-            }
-        }
+        let uncounted: BTreeSet<MessageKey> = gone.chain(again).collect();
+        contacts.retain(|(message, _)| !uncounted.contains(message));
         let open = before.customer.attributes.expose().get("open").and_then(Value::as_i64);
         let holding: BTreeSet<String> = open
             .filter(|open| *open > 0)
@@ -537,9 +528,10 @@ impl World {
             let held_out = held_out
                 .into_iter()
                 .find(|(customer, each)| *customer == key && each.ordinal == row.enrollment);
+            let counted: Vec<&Contact> = contacts.iter().map(|(_, contact)| contact).collect();
             let facts = Facts {
                 consents: &before.customer.consents,
-                contacts: &contacts,
+                contacts: &counted,
                 zone: None,
                 holding: &holding,
                 suspended: false,
@@ -554,11 +546,12 @@ impl World {
             for alone in &self.alone {
                 assert_eq!(policy::decide(alone, &facts, &message, now), Verdict::Send, "{row:?}");
             }
-            contacts.push(Contact {
+            let contact = Contact {
                 purpose: (*purpose).into(),
                 channel: (*channel).into(),
                 at: now,
-            });
+            };
+            contacts.push((row.key, contact));
         }
     }
 

@@ -599,6 +599,59 @@ async fn what_may_have_been_accepted_once_is_never_counted_as_skipped() {
     world.the_books_balance().await;
 }
 
+/// A message that was claimed a cap's period before now, and nobody has heard of it since.
+async fn lost_a_period_ago() -> (World, Claim) {
+    let mut world = World::of(&MANIFESTS.replace("timeToLive: 20h", "timeToLive: 3d")).await;
+    world.retries_unknown = true;
+    world.import("u1", Some(true)).await;
+    world.event("u1", "cart-updated", in_cart("a")).await;
+    world.round(vec![]).await;
+    world.later(HOUR).await;
+    let lost = world.claims[0].clone();
+    world.clock.advance(24 * HOUR);
+    (world, lost)
+}
+
+fn in_cart(cart: &str) -> Value {
+    json!({"userId": "u1", "cartId": cart, "items": 1})
+}
+
+#[tokio::test]
+async fn what_is_tried_again_after_the_caps_period_is_a_contact_of_now() {
+    let (mut world, lost) = lost_a_period_ago().await;
+    world.take_over().await;
+    world.round(vec![]).await;
+    assert_eq!(world.answer(SENT).await.key, lost.key);
+    // Two a day are allowed: it is one of them, and its enrollment's next message the other.
+    assert_eq!(world.claims.len(), 1);
+    world.event("u1", "cart-updated", in_cart("b")).await;
+    world.round(vec![]).await;
+    world.later(HOUR).await;
+    assert_eq!(world.count("skipped:reminder:Capped").await, 1);
+    world.the_books_balance().await;
+}
+
+#[tokio::test]
+async fn what_is_tried_again_takes_no_other_messages_contact_for_its_own() {
+    let (mut world, lost) = lost_a_period_ago().await;
+    for cart in ["b", "c"] {
+        world.event("u1", "cart-updated", in_cart(cart)).await;
+    }
+    // It is under way still, as far as its process knows; the two others use the cap up.
+    world.round(vec![]).await;
+    world.clock.advance(HOUR);
+    world.claims.clear();
+    world.round(vec![]).await;
+    assert_eq!(world.claims.len(), 2);
+    world.take_over().await;
+    world.round(vec![]).await;
+    let claimed: BTreeSet<_> = world.claims.iter().map(|claim| claim.key).collect();
+    assert_eq!(claimed.len(), 2, "all three are in doubt, and two a day are allowed");
+    assert!(!claimed.contains(&lost.key), "the two count already, and go first");
+    assert_eq!(world.count("failed:reminder:OutcomeUnknown").await, 1);
+    world.the_books_balance().await;
+}
+
 #[tokio::test]
 async fn a_round_that_comes_late_hands_nothing_over_to_a_customer_who_has_ordered_since() {
     let mut world = World::new().await;

@@ -144,7 +144,7 @@ fn is_full(cap: &Cap, facts: &Facts<'_>, message: &Message<'_>, now: Micros) -> 
         return false;
     }
     let since = now.saturating_sub(cap.per);
-    let counted = |contact: &&super::Contact| {
+    let counted = |contact: &&&super::Contact| {
         contact.at > since && names(&cap.purposes, &contact.purpose) && names(&cap.channels, &contact.channel)
     };
     facts.contacts.iter().filter(counted).take(cap.at_most as usize).count() == cap.at_most as usize

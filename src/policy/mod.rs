@@ -111,7 +111,8 @@ pub struct Contact {
 pub struct Facts<'a> {
     /// Consent by purpose; absent: unknown, which is a no.
     pub consents: &'a BTreeMap<String, Consent>,
-    pub contacts: &'a [Contact],
+    /// Of other messages than the one in question.
+    pub contacts: &'a [&'a Contact],
     /// None: unknown.
     pub zone: Option<&'a jiff::tz::TimeZone>,
     /// Conditions of [`QuietWhile`] that hold for the customer now.

@@ -24,7 +24,8 @@ use std::collections::BTreeSet;
 /// A message whose adapter is busy, or not to be opened, asks again after this.
 pub(super) const BUSY: Micros = SECOND / 5;
 pub(super) const NOT_OPEN: Micros = 5 * SECOND;
-/// `why` of a message that may have been accepted and is tried again: its own contact is already counted.
+/// `why` of a message that may have been accepted and is tried again. It reaches the customer now, if not before: so caps are asked as of now,
+/// where its own contact of before does not count against it, and the contact moves to now.
 pub const UNKNOWN: &str = "Unknown";
 /// Reason of a message that was taken, and whose answer is not what was asked for.
 pub const RESPONSE_INVALID: &str = "ResponseInvalid";
@@ -102,7 +103,6 @@ impl Walk<'_, '_> {
         };
         let order: Vec<String> = if row.uncertain {
             // It may have gone out by this one: by another it would go out twice.
-            self.forget_contact(&row);
             vec![row.touchpoint.clone()]
         } else {
             let found = net(self.turn.nets, || {
@@ -182,9 +182,11 @@ impl Walk<'_, '_> {
         };
         let enrollment = self.enrollments.iter().find(|e| e.ordinal == row.enrollment);
         let to = enrollment.and_then(|e| engine::address(program, outbound, e, &self.customer, self.now));
+        let others = self.contacts.iter().filter(|(message, _)| *message != row.key);
+        let contacts: Vec<&Contact> = others.map(|(_, contact)| contact).collect();
         let facts = Facts {
             consents: &self.consents,
-            contacts: &self.contacts,
+            contacts: &contacts,
             zone: self.zone.as_ref(),
             holding,
             suspended: self.suspended(),
@@ -281,7 +283,8 @@ impl Walk<'_, '_> {
             channel: outbound.channel.clone(),
             at: self.now,
         };
-        self.contacts.push(contact.clone());
+        self.contacts.retain(|(message, _)| *message != row.key);
+        self.contacts.push((row.key, contact.clone()));
         self.done.commit.contacts_gone.retain(|(_, key)| *key != row.key);
         self.done.commit.contacts.push((self.key, row.key, contact));
     }
@@ -401,26 +404,8 @@ impl Walk<'_, '_> {
 
     /// Nobody was reached: the message's contact does not count.
     pub(super) fn refund(&mut self, row: &OutboxRow) {
-        self.forget_contact(row);
+        self.contacts.retain(|(message, _)| *message != row.key);
         self.done.commit.contacts_gone.push((self.key, row.key));
-    }
-
-    /// Takes one contact of this message's kind out of what caps see: it is its own.
-    fn forget_contact(&mut self, row: &OutboxRow) {
-        let Some((program, outbound)) = self.outbound(row) else {
-            return;
-        };
-        let (purpose, channel) = (
-            &program.outbound[&outbound.touchpoint].purpose,
-            &program.outbound[&outbound.touchpoint].channel,
-        );
-        let own = self
-            .contacts
-            .iter()
-            .rposition(|contact| contact.purpose == *purpose && contact.channel == *channel);
-        if let Some(own) = own {
-            self.contacts.remove(own);
-        }
     }
 
     pub(super) fn outbound(&self, row: &OutboxRow) -> Option<(&std::sync::Arc<Program>, &Outbound)> {

@@ -152,7 +152,7 @@ pub(super) struct Walk<'a, 't> {
     /// See [`engine::Event::hops`], of the look that tells of what steps have set.
     hops: u32,
     pub(super) consents: BTreeMap<String, policy::Consent>,
-    pub(super) contacts: Vec<Contact>,
+    pub(super) contacts: Vec<(MessageKey, Contact)>,
     pub(super) enrollments: Vec<Enrollment>,
     pub(super) before: Vec<Enrollment>,
     /// Whether the engine has been asked yet.

@@ -305,8 +305,8 @@ pub struct Round {
 #[derive(Debug, Clone)]
 pub struct CustomerTurn {
     pub customer: Customer,
-    /// Sent within `contacts_within`, in any journey of the namespace.
-    pub contacts: Vec<Contact>,
+    /// Sent within `contacts_within`, in any journey of the namespace, each with its message; in the order of time.
+    pub contacts: Vec<(MessageKey, Contact)>,
     /// Active ones, and ended ones that are still watched ([`EnrollmentRow::watch_until`]); by ordinal.
     pub enrollments: Vec<Enrollment>,
     /// In the order of acceptance, with the sequence number; the first 100.
@@ -363,7 +363,7 @@ pub struct OutboxRow {
     pub requested_at: Micros,
     /// Hand-overs tried.
     pub attempts: u32,
-    /// Whether one of them may have been accepted: from then on only Sent is certain, and its contact counts.
+    /// Whether one of them may have been accepted: from then on only Sent is certain, and its contact counts: as of the last of them.
     #[serde(default)]
     pub uncertain: bool,
     /// It is no message but the telling that one has ended: no policy is asked, and no step waits for it.

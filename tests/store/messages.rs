@@ -241,7 +241,10 @@ pub async fn contacts_count_across_journeys_until_they_are_taken_back(bench: Ben
     event.listeners = vec!["win-back".into(), "win-back".into(), "unknown".into()];
     bench.accept(&[event]).await;
     let seen = bench.look(&other, &request()).await.unwrap().customers.remove(0);
-    assert_eq!((seen.contacts, seen.inbox.len()), (vec![contact(10), contact(LATE)], 1));
+    assert_eq!(
+        (seen.contacts, seen.inbox.len()),
+        (vec![(message_key(1), contact(10)), (message_key(2), contact(LATE))], 1)
+    );
     // A minute before the later one; the clock goes on meanwhile, but not by a minute.
     let now = bench.store.now().await.unwrap();
     let recent = RoundRequest {
@@ -250,7 +253,7 @@ pub async fn contacts_count_across_journeys_until_they_are_taken_back(bench: Ben
     };
     assert_eq!(
         bench.look(&other, &recent).await.unwrap().customers[0].contacts,
-        [contact(LATE)]
+        [(message_key(2), contact(LATE))]
     );
 
     let commit = RoundCommit {
@@ -261,13 +264,13 @@ pub async fn contacts_count_across_journeys_until_they_are_taken_back(bench: Ben
     bench.write(&hold, person(1), commit).await;
     assert_eq!(
         bench.look(&other, &request()).await.unwrap().customers[0].contacts,
-        [contact(30)],
+        [(message_key(2), contact(30))],
         "one a message key"
     );
     bench.store.remove_journey(SHOP, WELCOME).await.unwrap();
     assert_eq!(
         bench.look(&other, &request()).await.unwrap().customers[0].contacts,
-        [contact(30)],
+        [(message_key(2), contact(30))],
         "the customer still had it"
     );
 }

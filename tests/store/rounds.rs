@@ -65,7 +65,7 @@ pub async fn a_round_sees_all_of_a_customer_and_writes_all_or_nothing(bench: Ben
     assert_eq!(turn.enrollments, [second.enrollment, first.enrollment], "by ordinal");
     assert_eq!(turn.customer.attributes, properties(json!({"vip": true, "share": 0.1})));
     assert_eq!(turn.outbox, [outbox(1, person(1), held)]);
-    assert_eq!(turn.contacts, [contact(9)]);
+    assert_eq!(turn.contacts, [(message_key(1), contact(9))]);
     assert_eq!(turn.inbox.len(), 1);
 
     // A work that panics writes nothing and blocks nobody.

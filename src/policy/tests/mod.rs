@@ -76,11 +76,12 @@ impl Known {
             held_out,
             has_address,
         } = self;
+        let contacts: Vec<&Contact> = contacts.iter().collect();
         decide(
             policy,
             &Facts {
                 consents,
-                contacts,
+                contacts: &contacts,
                 zone: zone.as_ref(),
                 holding,
                 suspended: *suspended,

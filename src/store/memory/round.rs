@@ -452,11 +452,11 @@ impl Namespace {
             .contacts
             .get(&key)
             .into_iter()
-            .flat_map(BTreeMap::values)
-            .cloned()
+            .flatten()
+            .map(|(message, contact)| (*message, contact.clone()))
             .collect();
-        contacts.retain(|contact| contact.at >= contacts_since);
-        contacts.sort_by_key(|contact| contact.at);
+        contacts.retain(|(_, contact)| contact.at >= contacts_since);
+        contacts.sort_by_key(|(_, contact)| contact.at);
         Some(CustomerTurn {
             customer: self.customers.get(&key)?.clone(),
             contacts,

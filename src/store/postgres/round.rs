@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     clock::Micros,
-    keys::{CustomerKey, Keys},
+    keys::{CustomerKey, Keys, MessageKey},
     policy::Contact,
     store::{
         Current, CustomerTurn, Hold, Lease, OutboxRow, OutboxState, Result, Round, RoundCommit, RoundRequest,
@@ -521,7 +521,7 @@ impl<'a, 'c> Look<'a, 'c> {
             self.rows_if(
                 request.contacts_within > 0,
                 "SELECT c.* FROM unnest($2::bytea[]) u (customer) CROSS JOIN LATERAL \
-                 (SELECT customer, purpose, channel, at FROM contact WHERE namespace = $1 AND customer = u.customer \
+                 (SELECT customer, message, purpose, channel, at FROM contact WHERE namespace = $1 AND customer = u.customer \
                  AND at >= (extract(epoch FROM statement_timestamp()) * 1000000)::bigint - $3::bigint OFFSET 0) c ORDER BY c.at",
                 &since,
             ),
@@ -597,11 +597,12 @@ impl<'a, 'c> Look<'a, 'c> {
         } = read;
         for row in &contacts {
             let contact = Contact {
-                purpose: row.get(1),
-                channel: row.get(2),
-                at: row.get(3),
+                purpose: row.get(2),
+                channel: row.get(3),
+                at: row.get(4),
             };
-            turn(&mut turns, row.get(0), |turn| turn.contacts.push(contact))?;
+            let message = MessageKey(seal::sixteen(row.get(1))?);
+            turn(&mut turns, row.get(0), |turn| turn.contacts.push((message, contact)))?;
         }
         let mut at = RowsAt::default();
         for row in &enrollments {
