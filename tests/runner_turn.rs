@@ -18,8 +18,8 @@ use journey::{
         turn::{Adapter, Adapters, Claim, Turn},
     },
     store::{
-        Arrival, Customer, Fate, Handed, Hold, Imported, JourneyRow, NamespacePrograms, RoundRequest, RoundResult,
-        Store, memory::Memory,
+        Arrival, Customer, Fate, Handed, Hold, Imported, JourneyRow, NamespacePrograms, Room, RoundRequest,
+        RoundResult, Store, memory::Memory,
     },
 };
 use serde_json::{Value, json};
@@ -119,6 +119,10 @@ struct World {
     hold: Hold,
     retries_unknown: bool,
     room: usize,
+    /// Adapters whose lanes have no room.
+    full: BTreeSet<String>,
+    /// Whether rounds look at what the lanes have room for, as those of a runner do, and at how many others; None: at whatever is due.
+    asks: Option<u32>,
     /// Whether the adapter's channel could be opened.
     open: bool,
     claims: Vec<Claim>,
@@ -148,6 +152,8 @@ impl World {
             },
             retries_unknown: false,
             room: 100,
+            full: BTreeSet::new(),
+            asks: None,
             open: true,
             claims: vec![],
             in_flight: BTreeSet::new(),
@@ -265,9 +271,19 @@ impl World {
             retries_unknown: self.retries_unknown,
             room: self.room,
         };
+        let names = loaded.programs.revisions.values().filter(|_| self.open);
+        let names = names.flat_map(|program| program.adapters.keys());
+        let adapter = |name: &String| Adapter {
+            room: if self.full.contains(name) { 0 } else { adapter.room },
+            ..adapter
+        };
+        let adapters = Adapters {
+            open: names.map(|name| (name.clone(), adapter(name))).collect(),
+        };
+        let room = |others| programs::room(&loaded.programs, &adapters, others);
         let request = RoundRequest {
             limit: 100,
-            messages: None,
+            room: self.asks.map_or_else(Room::default, room),
             contacts_within: i64::MAX,
             outcomes: outcomes.clone(),
             in_flight: self.in_flight.clone(),
@@ -284,18 +300,7 @@ impl World {
             programs: &loaded.programs,
             keys: &self.keys,
             hold: &self.hold,
-            adapters: Adapters {
-                open: if self.open {
-                    let names = loaded
-                        .programs
-                        .revisions
-                        .values()
-                        .flat_map(|program| program.adapters.keys());
-                    names.map(|name| (name.clone(), adapter)).collect()
-                } else {
-                    BTreeMap::new()
-                },
-            },
+            adapters,
             in_flight: &in_flight,
             render: true,
             trace: false,
@@ -775,6 +780,121 @@ async fn a_full_lane_holds_messages_back_without_losing_them() {
     world.room = 1;
     world.later(SECOND).await;
     assert_eq!(world.claims.len(), 1);
+}
+
+/// Customers with points are written to by mail, the others get a push.
+fn by_two_adapters() -> String {
+    MANIFESTS.replace(
+        "{touchpoint: reminder, with: {cart: \"${entry.cartId}\"}, otherwise: missed}}\n  - {name: again",
+        "{oneOf: [{touchpoint: reminder, when: customer.points > 0}, {touchpoint: push}], with: {cart: \"${entry.cartId}\"}, otherwise: missed}}\n  - {name: again",
+    ) + r#"---
+apiVersion: journey.dev/v1alpha1
+kind: Touchpoint
+metadata: {name: push}
+spec: {channel: Push, outbound: {adapter: phone, purpose: marketing, to: "${customer.email}", content: {text: hi}}}
+---
+apiVersion: journey.dev/v1alpha1
+kind: ChannelAdapter
+metadata: {name: phone}
+spec: {log: {}}
+"#
+}
+
+#[tokio::test]
+async fn what_waits_for_a_dead_lane_keeps_no_other_lane_waiting() {
+    let mut world = World::of(&by_two_adapters()).await;
+    world.asks = Some(0);
+    world.full = ["mail", "phone"].map(str::to_owned).into();
+    for n in 0..300 {
+        let user = format!("push-{n}");
+        world.import(&user, Some(true)).await;
+        world.event(&user, "cart-updated", cart(&user)).await;
+    }
+    world.import("mail", Some(true)).await;
+    let points = |_: &Arrival, customer: &mut Customer| {
+        customer.attributes.expose_mut().insert("points".into(), json!(1));
+        vec![]
+    };
+    world.event_with("mail", "cart-updated", cart("mail"), &points).await;
+    let full = RoundResult::Committed { full: true };
+    while world.round(vec![]).await == full {}
+    world.clock.advance(HOUR);
+    while world.round(vec![]).await == full {}
+    assert_eq!((world.claims.len(), world.count("requested:push").await), (0, 300));
+    // Every push has been due for longer than the mail, and there is room for one message, of mail.
+    world.full.remove("mail");
+    world.room = 1;
+    world.later(SECOND).await;
+    let claimed: Vec<&str> = world.claims.iter().map(|claim| claim.adapter.as_str()).collect();
+    assert_eq!(claimed, ["mail"], "by the first round");
+    world.answer(SENT).await;
+    assert_eq!(world.count("sent:reminder").await, 1);
+    world.the_books_balance().await;
+}
+
+#[tokio::test]
+async fn time_to_live_ends_a_message_whose_lane_is_full_or_shut() {
+    for open in [true, false] {
+        let mut world = World::new().await;
+        world.asks = Some(0);
+        world.full = ["mail".to_owned()].into();
+        world.import("u1", Some(true)).await;
+        world.event("u1", "cart-updated", cart("u1")).await;
+        world.round(vec![]).await;
+        world.later(HOUR).await;
+        world.open = open;
+        world.later(20 * HOUR).await;
+        assert_eq!(world.count("skipped:reminder:Expired").await, 0, "it is in time still");
+        world.later(MINUTE).await;
+        assert_eq!(world.count("skipped:reminder:Expired").await, 1, "open: {open}");
+        world.the_books_balance().await;
+    }
+}
+
+#[tokio::test]
+async fn a_message_dropped_by_hand_needs_no_room_to_be_over() {
+    let mut world = World::new().await;
+    world.asks = Some(0);
+    world.full = ["mail".to_owned()].into();
+    world.import("u1", Some(true)).await;
+    world.event("u1", "cart-updated", cart("u1")).await;
+    world.round(vec![]).await;
+    world.later(HOUR).await;
+    let waits = Store::outbox(&world.store, NS, "cart", None, 1)
+        .await
+        .unwrap()
+        .remove(0);
+    let dropped = world.store.drop_message(NS, "cart", waits.customer, waits.key).await;
+    assert_eq!(dropped.unwrap(), journey::store::Dropped::Done);
+    world.later(SECOND).await;
+    assert_eq!(world.count("skipped:reminder:Dropped").await, 1);
+    world.the_books_balance().await;
+}
+
+#[tokio::test]
+async fn what_waits_for_no_open_lane_is_looked_at_among_the_others() {
+    let mut world = World::new().await;
+    world.asks = Some(0);
+    world.import("u1", Some(true)).await;
+    world.event("u1", "cart-updated", cart("u1")).await;
+    world.round(vec![]).await;
+    world.open = false;
+    world.later(HOUR).await;
+    world.clock.advance(MINUTE);
+    assert_eq!(world.round(vec![]).await, RoundResult::Idle);
+    world.asks = Some(1);
+    assert_eq!(
+        world.round(vec![]).await,
+        RoundResult::Committed { full: true },
+        "there may be more"
+    );
+    world.asks = Some(0);
+    world.open = true;
+    world.later(MINUTE).await;
+    assert_eq!(world.claims.len(), 1);
+    world.answer(SENT).await;
+    assert_eq!(world.count("sent:reminder").await, 1);
+    world.the_books_balance().await;
 }
 
 #[tokio::test]

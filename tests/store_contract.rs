@@ -96,6 +96,7 @@ contract! {
         a_schedule_begins_now_and_comes_once_whoever_asks;
     messages:
         only_as_many_held_messages_are_looked_at_as_there_is_room_for
+        held_messages_of_one_lane_keep_none_of_another_waiting
         held_messages_come_when_they_are_due
         claims_of_a_lost_epoch_and_lost_commits_are_orphans
         outcomes_are_told_once_and_only_to_the_holder

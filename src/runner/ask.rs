@@ -65,6 +65,8 @@ impl Walk<'_, '_> {
             touchpoint,
             with,
             requested_at: self.now,
+            adapter: String::new(),
+            over_at: None,
             attempts: 0,
             again: false,
             uncertain: false,
@@ -175,11 +177,8 @@ impl Walk<'_, '_> {
     fn verdict(&self, program: &Program, outbound: &Outbound, row: &OutboxRow, holding: &BTreeSet<String>) -> Asked {
         // What the gateway shows is handed to no channel, and the gateway knows the customer by itself.
         let in_slot = outbound.stay.as_ref().is_some_and(|stay| stay.slot.is_some());
-        let needs_address = match self.turn.adapters.open.get(&outbound.adapter) {
-            _ if in_slot => false,
-            Some(adapter) => adapter.needs_address,
-            None => return Asked::Hold(self.now + NOT_OPEN, "NotOpen"),
-        };
+        let adapter = self.turn.adapters.open.get(&outbound.adapter);
+        let needs_address = !in_slot && adapter.is_some_and(|adapter| adapter.needs_address);
         let enrollment = self.enrollments.iter().find(|e| e.ordinal == row.enrollment);
         let to = enrollment.and_then(|e| engine::address(program, outbound, e, &self.customer, self.now));
         let others = self.contacts.iter().filter(|(message, _)| *message != row.key);
@@ -196,11 +195,13 @@ impl Walk<'_, '_> {
         let message = policy::Message {
             purpose: &outbound.purpose,
             channel: &outbound.channel,
-            expires_at: outbound.time_to_live.map(|ttl| row.requested_at.saturating_add(ttl)),
+            expires_at: expires_at(outbound, row),
         };
         match policy::decide(&program.policy, &facts, &message, self.now) {
             Verdict::Skip(reason) => Asked::Skip(reason),
             Verdict::Hold { until, why } => Asked::Hold(until.max(self.now + BUSY), why.name()),
+            // It waits as long as it may: its time to live and its consent end meanwhile.
+            Verdict::Send if !in_slot && adapter.is_none() => Asked::Hold(self.now + NOT_OPEN, "NotOpen"),
             Verdict::Send => Asked::Send(to),
         }
     }
@@ -397,9 +398,28 @@ impl Walk<'_, '_> {
     }
 
     pub(super) fn keep(&mut self, row: OutboxRow) {
+        let row = self.in_its_lane(row);
         self.done.commit.outbox.retain(|kept| kept.key != row.key);
         self.done.commit.outbox.push(row.clone());
         self.outbox.insert(row.key, row);
+    }
+
+    /// The message with the lane it waits for. One whose program is away waits for the one it waited for before.
+    fn in_its_lane(&self, row: OutboxRow) -> OutboxRow {
+        let (adapter, over_at) = match (&row.ends, self.outbound(&row)) {
+            (Some(ends), _) => (ends.adapter.clone(), None),
+            (None, Some((_, outbound))) => {
+                // The instant itself is still in time.
+                let over_at = expires_at(outbound, &row).map(|end| end.saturating_add(1));
+                (outbound.adapter.clone(), over_at)
+            }
+            (None, None) => return row,
+        };
+        OutboxRow {
+            adapter,
+            over_at,
+            ..row
+        }
     }
 
     /// Nobody was reached: the message's contact does not count.
@@ -429,6 +449,11 @@ impl Walk<'_, '_> {
             outcome,
         }
     }
+}
+
+fn expires_at(outbound: &Outbound, row: &OutboxRow) -> Option<Micros> {
+    let ttl = outbound.time_to_live?;
+    Some(row.requested_at.saturating_add(ttl))
 }
 
 /// What the policy says of one candidate.

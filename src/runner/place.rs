@@ -244,6 +244,8 @@ impl Walk<'_, '_> {
             touchpoint: placed.touchpoint.clone(),
             with: placed.with.clone(),
             requested_at: self.now,
+            adapter: placed.adapter.clone(),
+            over_at: None,
             attempts: 0,
             again: false,
             uncertain: false,

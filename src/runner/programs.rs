@@ -9,7 +9,7 @@ use crate::{
     channel::Reads,
     compile::{self, Manifests},
     engine::{Program, Programs},
-    store::{Admissions, Current, JourneyRow, NamespacePrograms, Result, Store, StoreError, SweepRequest},
+    store::{Admissions, Current, JourneyRow, NamespacePrograms, Result, Room, Store, StoreError, SweepRequest},
 };
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -140,6 +140,20 @@ pub fn open_lanes(lanes: &mut Lanes, programs: &Programs, open: &ChannelOpener) 
 pub fn admissions(programs: &Programs) -> Option<Admissions> {
     let program = programs.current.as_ref().filter(|program| !program.suspended)?;
     Some(program.pace.map_or(Admissions::Unpaced, Admissions::Paced))
+}
+
+/// Held messages that a round looks at: what the lanes have room for, and what the gateway shows, which needs none; of those whose lane is not
+/// open, or not known, `others`.
+pub fn room(programs: &Programs, adapters: &Adapters, others: u32) -> Room {
+    let programs = programs.revisions.values().chain(&programs.current);
+    let shown = programs.flat_map(|program| program.adapters.iter().filter(|(_, spec)| spec.in_app.is_some()));
+    let shown = shown.map(|(name, _)| (name.clone(), u32::MAX));
+    let open = adapters.open.iter();
+    let open = open.map(|(name, adapter)| (name.clone(), u32::try_from(adapter.room).unwrap_or(u32::MAX)));
+    Room {
+        lanes: shown.chain(open).collect(),
+        others: Some(others),
+    }
 }
 
 /// What a round knows of the lanes.

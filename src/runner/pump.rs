@@ -33,6 +33,8 @@ const ROUND: u32 = 500;
 pub const DIVIDE: usize = 100;
 /// How often what time brings is looked for where rounds follow each other quickly.
 const LOOK: Duration = Duration::from_millis(20);
+/// How often held messages are looked at whose lane is not open, or not known.
+const OTHERS: Duration = Duration::from_secs(5);
 /// How long a stopping runner waits for messages under way.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Pause after an error of the store: doubled from the first to the second. Shorter than a heartbeat, so that whoever lived through an outage
@@ -81,6 +83,8 @@ pub async fn run(options: Options, store: Arc<dyn Store>, shutdown: Cancellation
         outcomes: Vec::new(),
         in_flight: BTreeSet::new(),
         looked: None,
+        others: None,
+        favoured: 0,
         busy: false,
         back_off: BACK_OFF.0,
         draining: false,
@@ -150,6 +154,10 @@ struct Pump {
     in_flight: BTreeSet<MessageKey>,
     /// When the last round that looked for what time brings began; None: the next one does.
     looked: Option<Instant>,
+    /// When all held messages of no open lane had been looked at last.
+    others: Option<Instant>,
+    /// The part of a divided round that gets what cannot be divided: each in turn.
+    favoured: usize,
     /// Whether the last round had so much to do that two side by side are better.
     busy: bool,
     back_off: Duration,
@@ -255,6 +263,8 @@ impl Pump {
         } else {
             halves(hold).to_vec()
         };
+        self.favoured = (self.favoured + 1) % holds.len();
+        let others = !brief && !self.draining && self.others.is_none_or(|at| at.elapsed() >= OTHERS);
         let adapters = programs::adapters(&mut self.lanes);
         let outcomes = std::mem::take(&mut self.outcomes);
         let one = async |part: usize| {
@@ -265,8 +275,8 @@ impl Pump {
                     .any(|lease| lease.shard == handed.customer.shard())
             };
             let outcomes = outcomes.iter().filter(|handed| whole || own(handed)).cloned().collect();
-            self.round(&holds[part], brief, outcomes, self.share(&adapters, part, holds.len()))
-                .await
+            let adapters = self.share(&adapters, part, holds.len());
+            self.round(&holds[part], brief, others, outcomes, adapters).await
         };
         let done = if whole {
             vec![one(0).await]
@@ -274,7 +284,11 @@ impl Pump {
             let (first, second) = tokio::join!(biased; one(0), one(1));
             vec![first, second]
         };
-        self.take_in(done, outcomes, whole, brief)
+        let result = self.take_in(done, outcomes, whole, brief)?;
+        if others && matches!(result, RoundResult::Committed { full: false } | RoundResult::Idle) {
+            self.others = Some(Instant::now());
+        }
+        Ok(result)
     }
 
     /// What a part of a round may claim: its share of what the lanes have room for.
@@ -284,7 +298,7 @@ impl Pump {
             adapter.room = if self.draining {
                 0
             } else {
-                (adapter.room + parts - 1 - part) / parts
+                (adapter.room + (part + self.favoured) % parts) / parts
             };
         }
         share
@@ -294,13 +308,14 @@ impl Pump {
         &self,
         hold: &Hold,
         brief: bool,
+        others: bool,
         outcomes: Vec<Handed>,
         adapters: Adapters,
     ) -> Result<(RoundResult, Done), StoreError> {
-        let room: usize = adapters.open.values().map(|adapter| adapter.room).sum();
+        let others = if others { ROUND } else { 0 };
         let request = RoundRequest {
             limit: ROUND,
-            messages: Some(u32::try_from(room).unwrap_or(ROUND)),
+            room: programs::room(&self.loaded.programs, &adapters, others),
             contacts_within: self.loaded.programs.longest_cap(),
             outcomes,
             in_flight: if brief { BTreeSet::new() } else { self.in_flight.clone() },

@@ -15,8 +15,8 @@ use crate::{
         turn::{Adapter, Adapters, Claim, Turn},
     },
     store::{
-        Customer, Handed, Hold, Imported, Lease, MessageRow, NamespacePrograms, OutboxState, Placed, Receipt, Round,
-        RoundRequest, RoundResult, Store as _, StoredJourney, memory::Memory,
+        Customer, Handed, Hold, Imported, Lease, MessageRow, NamespacePrograms, OutboxState, Placed, Receipt, Room,
+        Round, RoundRequest, RoundResult, Store as _, StoredJourney, memory::Memory,
     },
 };
 use futures::FutureExt as _;
@@ -522,7 +522,7 @@ impl World {
         let heard: Vec<MessageKey> = outcomes.iter().map(|handed| handed.key).collect();
         let request = RoundRequest {
             limit: ROUND,
-            messages: None,
+            room: Room::default(),
             contacts_within: crew.longest_cap,
             outcomes,
             in_flight: crew.in_flight.clone(),

@@ -46,6 +46,8 @@ pub(super) fn again(row: OutboxRow, reason: &str, now: Micros) -> OutboxRow {
         attempts: 0,
         uncertain: row.uncertain || reason == OUTCOME_UNKNOWN,
         again: true,
+        // The next round knows better.
+        over_at: None,
         state: OutboxState::Held {
             due: now,
             why: RETRIED.to_owned(),
@@ -63,6 +65,7 @@ pub(super) fn dropped(row: OutboxRow, now: Micros) -> Result<OutboxRow, Dropped>
         OutboxState::Claimed { .. } => Err(Dropped::Claimed),
         OutboxState::Held { .. } if row.ends.is_some() => Err(Dropped::Ends),
         OutboxState::Held { .. } => Ok(OutboxRow {
+            over_at: Some(now),
             state: OutboxState::Held {
                 due: now,
                 why: DROPPED.to_owned(),

@@ -199,8 +199,7 @@ pub struct Lease {
 pub struct RoundRequest {
     /// Customers at most; those of `outcomes` are in the round even beyond it.
     pub limit: u32,
-    /// Held messages looked at, at most: what the lanes have room for. Looking at more would only put them off. None: no such limit.
-    pub messages: Option<u32>,
+    pub room: Room,
     /// How far back contacts are read, the longest period of any cap.
     pub contacts_within: Micros,
     /// Outcomes of messages handed over since the last round; their customers are in this one.
@@ -222,6 +221,17 @@ pub struct RoundRequest {
     pub news: u32,
     /// How the journey stands as far as is known; None: whichever way it stands.
     pub current: Option<Current>,
+}
+
+/// Held messages that a round looks at, by the lane that they wait for: of each lane those that have waited longest, and no more than it has room
+/// for. Looking at more would only put them off, and what one lane cannot take would keep those of another waiting. Those that are over
+/// ([`OutboxRow::over_at`]) are looked at whatever the room.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Room {
+    /// By adapter.
+    pub lanes: BTreeMap<String, u32>,
+    /// Of those that wait for none of these lanes. None: all of them.
+    pub others: Option<u32>,
 }
 
 /// How a journey stands: the revision that customers enter, and whether it is suspended.
@@ -361,6 +371,12 @@ pub struct OutboxRow {
     pub with: Personal<Properties>,
     /// When the step was reached: timeToLive counts from here.
     pub requested_at: Micros,
+    /// Whose lane it waits for; empty: not known.
+    #[serde(default)]
+    pub adapter: String,
+    /// From then on it needs no room to be looked at: its time to live is over, or it is not to go out.
+    #[serde(default)]
+    pub over_at: Option<Micros>,
     /// Hand-overs tried.
     pub attempts: u32,
     /// Whether one of them may have been accepted: from then on only Sent is certain, and its contact counts: as of the last of them.

@@ -113,6 +113,98 @@ async fn a_provider_that_hangs_slows_only_its_own_lane() {
     );
 }
 
+/// Customers whose messages wait for a provider that is dead, and those of the one beside it.
+const WAITING: usize = 5_000;
+const BESIDE: usize = 40;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_waits_for_a_dead_provider_keeps_no_other_message_waiting() {
+    let chance = Chance::new();
+    let manners = Manners {
+        answers_within: 0..5,
+        ..Manners::default()
+    };
+    let away = Manners {
+        refuses: 100,
+        ..manners.clone()
+    };
+    let dead = Manners {
+        answers_within: 60_000..60_001,
+        ..manners.clone()
+    };
+    let (quick, slow) = (
+        WebhookSink::open(chance.seed, away).await,
+        WebhookSink::open(chance.seed, dead).await,
+    );
+    let beside: Vec<String> = (WAITING..WAITING + BESIDE)
+        .map(|n| format!("'{}'", customer(n)))
+        .collect();
+    let by_name = format!(
+        "  - {{name: part, branch: {{cases: [{{when: \"entry.userId in [{}]\", next: remind}}], otherwise: ring}}}}\n{}",
+        beside.join(", "),
+        EITHER.split_once('\n').unwrap().1
+    );
+    let text = manifests(&webhook(&quick)).replace(SEND, &by_name) + BELL + &webhook(&slow);
+    let plan = Plan {
+        manifests: Some((&text, &[JOURNEY])),
+        customers: WAITING + BESIDE,
+        runners: 1,
+        ..Plan::default()
+    };
+    let world = World::with(Server::shared(), plan).await;
+    let requested = async |touchpoint: &str, many: usize| {
+        let deadline = Instant::now() + Duration::from_secs(120);
+        loop {
+            let counts = world.store.counts(NAMESPACE, JOURNEY).await.unwrap();
+            if counts.total_of(&format!("requested:{touchpoint}")) == i64::try_from(many).unwrap() {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{counts:#?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    let backlog = async || world.store.backlog(NAMESPACE, JOURNEY).await.unwrap().outbox;
+    let mut events = Flood::start(&world, WAITING, |n| {
+        ("cart.updated", format!("waiting-{n}"), customer(n))
+    })
+    .end()
+    .await;
+    requested("bell", WAITING).await;
+    events += Flood::start(&world, BESIDE, |n| {
+        ("cart.updated", format!("beside-{n}"), customer(WAITING + n))
+    })
+    .end()
+    .await;
+    requested("reminder", BESIDE).await;
+    // By now each of them was refused and is held, behind all that waits for the dead one.
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let waiting = backlog().await;
+    quick.behave(manners.clone());
+    let begun = Instant::now();
+    let willing = |from: usize, to: usize| {
+        let names: BTreeSet<String> = (from..to).map(customer).collect();
+        names.intersection(&world.willing()).count()
+    };
+    while quick.arrivals().len() < willing(WAITING, WAITING + BESIDE) {
+        assert!(begun.elapsed() < AT_ITS_PACE, "{} of them came", quick.arrivals().len());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let took = begun.elapsed();
+    println!(
+        "beside {waiting} messages that wait for a dead provider, all others came within {took:.1?} of its pause of up to two seconds"
+    );
+    let dead_ones = i64::try_from(willing(0, WAITING)).unwrap();
+    assert!(
+        backlog().await >= dead_ones,
+        "they still wait, each, whatever the other lane does"
+    );
+    slow.behave(manners);
+    let books = Books::close(&world, events).await;
+    let reached = quick.messages().len() + slow.messages().len();
+    assert_eq!(reached, world.willing().len(), "one message a customer");
+    assert_eq!(books.failed, 0);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_flood_of_one_customer_does_not_starve_the_others() {
     let (chance, sink) = far_end().await;

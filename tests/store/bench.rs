@@ -9,8 +9,8 @@ use journey::{
     personal::Personal,
     policy::Consent,
     store::{
-        Arrival, EnrollmentRow, Hold, JourneyRow, OutboxRow, OutboxState, Placed, Round, RoundCommit, RoundRequest,
-        RoundResult, Store, memory::Memory, postgres::Postgres,
+        Arrival, EnrollmentRow, Hold, JourneyRow, OutboxRow, OutboxState, Placed, Room, Round, RoundCommit,
+        RoundRequest, RoundResult, Store, memory::Memory, postgres::Postgres,
     },
 };
 use serde_json::{Map, Value, json};
@@ -219,7 +219,7 @@ pub fn arrival(number: u64, customer: CustomerKey, time: Micros) -> Arrival {
 pub fn request() -> RoundRequest {
     RoundRequest {
         limit: 100,
-        messages: None,
+        room: Room::default(),
         contacts_within: i64::MAX,
         outcomes: vec![],
         in_flight: BTreeSet::new(),
@@ -304,6 +304,8 @@ pub fn outbox(number: u8, customer: CustomerKey, state: OutboxState) -> OutboxRo
         touchpoint: "reminder".into(),
         with: properties(json!({"name": "Ada"})),
         requested_at: 1,
+        adapter: "mail".into(),
+        over_at: None,
         attempts: 0,
         again: false,
         uncertain: false,

@@ -6,7 +6,7 @@ use journey::{
     engine::state::Outcome,
     keys::CustomerKey,
     policy::Contact,
-    store::{Fate, Handed, MessageRow, OutboxState, RoundCommit, RoundRequest},
+    store::{Fate, Handed, MessageRow, OutboxRow, OutboxState, Room, RoundCommit, RoundRequest},
 };
 use std::collections::BTreeSet;
 
@@ -58,7 +58,7 @@ pub async fn only_as_many_held_messages_are_looked_at_as_there_is_room_for(bench
         bench.write(&hold, person(number), commit).await;
     }
     let room = |messages| RoundRequest {
-        messages: Some(messages),
+        room: of_lanes(&[("mail", messages)], Some(0)),
         ..request()
     };
     assert!(bench.look(&hold, &room(0)).await.is_none(), "the lanes are full");
@@ -66,6 +66,90 @@ pub async fn only_as_many_held_messages_are_looked_at_as_there_is_room_for(bench
     let seen: BTreeSet<CustomerKey> = round.customers.iter().map(|turn| turn.customer.key).collect();
     assert_eq!(seen, BTreeSet::from([person(4), person(5)]), "who has waited longest");
     assert_eq!(bench.look(&hold, &room(9)).await.unwrap().customers.len(), 5);
+}
+
+fn of_lanes(lanes: &[(&str, u32)], others: Option<u32>) -> Room {
+    let lanes = lanes.iter().map(|(adapter, most)| ((*adapter).to_owned(), *most));
+    Room {
+        lanes: lanes.collect(),
+        others,
+    }
+}
+
+pub async fn held_messages_of_one_lane_keep_none_of_another_waiting(bench: Bench) {
+    let bench = bench.with_journey().await;
+    let hold = bench.join(owner(1)).await;
+    let now = bench.now().await;
+    let held = |number, adapter: &str, waits: Micros, over_at| OutboxRow {
+        adapter: adapter.into(),
+        over_at,
+        ..outbox(
+            number,
+            person(number),
+            OutboxState::Held {
+                due: now - waits,
+                why: "Busy".into(),
+            },
+        )
+    };
+    let dead = (1..=30).map(|number| held(number, "dead", 1_000 - Micros::from(number), None));
+    let others = [
+        held(40, "mail", 3, None),
+        held(41, "mail", 2, None),
+        held(42, "shut", 9, None),
+        // Since yesterday from before anybody wrote down which lane it waits for.
+        held(43, "", 9, None),
+        // One whose time to live is over, and one that may take an hour yet.
+        held(44, "dead", 5, Some(now - 1)),
+        held(45, "dead", 5, Some(now + HOUR)),
+        // It is over, but asked about again later.
+        held(46, "dead", -HOUR, Some(now - 1)),
+    ];
+    for row in dead.chain(others) {
+        let commit = RoundCommit {
+            outbox: vec![row.clone()],
+            ..Default::default()
+        };
+        bench.write(&hold, row.customer, commit).await;
+    }
+    let seen = async |limit, lanes: &[(&str, u32)], others| {
+        let request = RoundRequest {
+            limit,
+            room: of_lanes(lanes, others),
+            ..request()
+        };
+        let round = bench.look(&hold, &request).await;
+        let turns = round.map(|round| round.customers).unwrap_or_default();
+        turns
+            .iter()
+            .map(|turn| turn.customer.key)
+            .collect::<BTreeSet<CustomerKey>>()
+    };
+    let are = |numbers: &[u8]| numbers.iter().copied().map(person).collect::<BTreeSet<CustomerKey>>();
+    assert_eq!(
+        seen(100, &[("dead", 3), ("mail", 1)], Some(0)).await,
+        are(&[1, 2, 3, 40, 44]),
+        "of each lane who has waited longest; and who is over"
+    );
+    assert_eq!(
+        seen(100, &[("dead", 0), ("mail", 9)], Some(0)).await,
+        are(&[40, 41, 44]),
+        "a lane without room"
+    );
+    assert_eq!(
+        seen(100, &[("dead", 0), ("mail", 0)], Some(9)).await,
+        are(&[42, 43, 44]),
+        "what waits for no lane that is named"
+    );
+    assert_eq!(
+        seen(100, &[], Some(1)).await.len(),
+        2,
+        "of those so many, and who is over"
+    );
+    let few = seen(6, &[("dead", 30), ("mail", 9)], Some(0)).await;
+    assert_eq!(few.len(), 6);
+    assert!(few.is_superset(&are(&[40, 41])), "lanes take turns: {few:?}");
+    assert_eq!(seen(100, &[], None).await.len(), 30 + 6, "whoever is due");
 }
 
 pub async fn held_messages_come_when_they_are_due(bench: Bench) {

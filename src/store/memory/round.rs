@@ -6,8 +6,8 @@ use crate::{
     engine::state::Event,
     keys::CustomerKey,
     store::{
-        Admissions, Current, CustomerTurn, EnrollmentRow, Handed, Hold, OutboxRow, OutboxState, Round, RoundCommit,
-        RoundRequest, RoundResult, Sighting, SweepRequest, Work, rules,
+        Admissions, Current, CustomerTurn, EnrollmentRow, Handed, Hold, OutboxRow, OutboxState, Room, Round,
+        RoundCommit, RoundRequest, RoundResult, Sighting, SweepRequest, Work, rules,
     },
 };
 use std::{
@@ -259,16 +259,7 @@ impl Journey {
             let all = self.outbox.values().flat_map(BTreeMap::values);
             all.filter(|row| held(&row.customer))
         };
-        let mut waiting: Vec<(Micros, CustomerKey)> = rows()
-            .filter_map(|row| match row.state {
-                OutboxState::Held { due, .. } => (due <= now).then_some((due, row.customer)),
-                OutboxState::Claimed { .. } => None,
-            })
-            .collect();
-        waiting.sort_unstable();
-        let most = request.messages.map_or(usize::MAX, |most| most as usize);
-        let cut = most > 0 && waiting.len() >= most;
-        let messages = distinct(waiting.into_iter().take(most).map(|(_, customer)| customer), limit + 1);
+        let (messages, cut) = messages(rows(), &request.room, limit, now);
         let lost = |row: &&OutboxRow| match row.state {
             OutboxState::Held { .. } => false,
             OutboxState::Claimed { epoch, at } => {
@@ -279,19 +270,9 @@ impl Journey {
         };
         let orphans = distinct(rows().filter(lost).map(|row| row.customer), limit + 1);
         let placed = distinct(self.placed.overdue(now).filter(held), limit + 1);
-        let (chosen, left) = rules::choose(
-            first,
-            &[
-                inbox,
-                due,
-                looks,
-                messages,
-                orphans,
-                placed,
-                door.keys().copied().collect(),
-            ],
-            limit,
-        );
+        let sources = [inbox, due, looks, orphans, placed, door.keys().copied().collect()];
+        let sources: Vec<Vec<CustomerKey>> = sources.into_iter().chain(messages).collect();
+        let (chosen, left) = rules::choose(first, &sources, limit);
         (chosen, left || cut)
     }
 
@@ -430,6 +411,45 @@ fn distinct(customers: impl Iterator<Item = CustomerKey>, limit: usize) -> Vec<C
         .filter(|customer| seen.insert(*customer))
         .take(limit)
         .collect()
+}
+
+/// Customers with held messages that are due, by what they wait for: of each lane as many as it has room for, and those that are over; and
+/// whether a lane may have more.
+fn messages<'a>(
+    rows: impl Iterator<Item = &'a OutboxRow>,
+    room: &Room,
+    limit: usize,
+    now: Micros,
+) -> (Vec<Vec<CustomerKey>>, bool) {
+    let mut waiting: BTreeMap<Option<&str>, Vec<(Micros, CustomerKey)>> = BTreeMap::new();
+    let mut over = Vec::new();
+    for row in rows {
+        let OutboxState::Held { due, .. } = row.state else {
+            continue;
+        };
+        if due > now {
+            continue;
+        }
+        let lane = Some(row.adapter.as_str()).filter(|name| room.lanes.contains_key(*name));
+        waiting.entry(lane).or_default().push((due, row.customer));
+        over.extend(row.over_at.filter(|at| *at <= now).map(|at| (at, row.customer)));
+    }
+    let mut cut = false;
+    let mut customers = Vec::new();
+    let mut first = |mut rows: Vec<(Micros, CustomerKey)>, most: usize| {
+        rows.sort_unstable();
+        cut |= most > 0 && rows.len() >= most;
+        customers.push(distinct(
+            rows.into_iter().take(most).map(|(_, customer)| customer),
+            limit + 1,
+        ));
+    };
+    for (lane, rows) in waiting {
+        let most = lane.map_or(room.others, |name| room.lanes.get(name).copied());
+        first(rows, most.map_or(usize::MAX, |most| most as usize));
+    }
+    first(over, usize::MAX);
+    (customers, cut)
 }
 
 impl Namespace {

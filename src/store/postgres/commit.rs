@@ -276,6 +276,8 @@ pub(super) async fn put_outbox(
     }
     let customers: Vec<&[u8]> = rows.values().map(|row| row.customer.0.as_slice()).collect();
     let messages: Vec<&[u8]> = rows.values().map(|row| row.key.0.as_slice()).collect();
+    let adapters: Vec<&str> = rows.values().map(|row| row.adapter.as_str()).collect();
+    let over: Vec<Option<i64>> = rows.values().map(|row| row.over_at).collect();
     let shards: Vec<i16> = rows.values().map(|row| i16::from(row.customer.shard())).collect();
     let sealed = rows.values().map(|row| {
         let key: [&[u8]; 4] = [
@@ -296,12 +298,14 @@ pub(super) async fn put_outbox(
     let sealed: Vec<Vec<u8>> = sealed.collect::<Result<_>>()?;
     sql::run(
         tx,
-        "INSERT INTO outbox (namespace, journey, customer, key, shard, due_at, epoch, claimed_at, sealed) \
-         SELECT $1, $2, u.* FROM unnest($3::bytea[], $4::bytea[], $5::smallint[], $6::bigint[], $7::bigint[], $8::bigint[], $9::bytea[]) \
-             u (customer, key, shard, due_at, epoch, claimed_at, sealed) \
-         ON CONFLICT (namespace, journey, customer, key) DO UPDATE SET due_at = excluded.due_at, epoch = excluded.epoch, \
-             claimed_at = excluded.claimed_at, sealed = excluded.sealed",
-        &[&hold.namespace, &hold.journey, &customers, &messages, &shards, &due, &epochs, &claimed, &sealed],
+        "INSERT INTO outbox (namespace, journey, customer, key, shard, adapter, due_at, over_at, epoch, claimed_at, sealed) \
+         SELECT $1, $2, u.* FROM unnest($3::bytea[], $4::bytea[], $5::smallint[], $6::text[], $7::bigint[], $8::bigint[], $9::bigint[], \
+             $10::bigint[], $11::bytea[]) u (customer, key, shard, adapter, due_at, over_at, epoch, claimed_at, sealed) \
+         ON CONFLICT (namespace, journey, customer, key) DO UPDATE SET adapter = excluded.adapter, due_at = excluded.due_at, \
+             over_at = excluded.over_at, epoch = excluded.epoch, claimed_at = excluded.claimed_at, sealed = excluded.sealed",
+        &[
+            &hold.namespace, &hold.journey, &customers, &messages, &shards, &adapters, &due, &over, &epochs, &claimed, &sealed,
+        ],
     )
     .await
     .map(drop)

@@ -56,6 +56,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "day",
         sql: include_str!("../migrations/0009_day.sql"),
     },
+    Migration {
+        version: 10,
+        name: "lane",
+        sql: include_str!("../migrations/0010_lane.sql"),
+    },
 ];
 
 /// The role of gateways and runners: it reads and writes rows, and cannot change the schema.

@@ -18,7 +18,7 @@ use crate::{
     keys::{CustomerKey, Keys, MessageKey},
     policy::Contact,
     store::{
-        Current, CustomerTurn, Hold, Lease, OutboxRow, OutboxState, Result, Round, RoundCommit, RoundRequest,
+        Current, CustomerTurn, Hold, Lease, OutboxRow, OutboxState, Result, Room, Round, RoundCommit, RoundRequest,
         RoundResult, Sighting, StoreError, Work, rules,
     },
 };
@@ -224,7 +224,7 @@ struct Look<'a, 'c> {
 struct Sources {
     inbox: Vec<CustomerKey>,
     waits: Soonest,
-    holds: Vec<CustomerKey>,
+    holds: Vec<Soonest>,
     orphans: Vec<CustomerKey>,
     stays: Soonest,
     looks: Soonest,
@@ -261,6 +261,15 @@ static WAITS: LazyLock<String> = LazyLock::new(|| {
         "enrollment",
         "due_at",
         "AND (active OR watch_until > (extract(epoch FROM statement_timestamp()) * 1000000)::bigint) AND NOT revision = ANY($6)",
+    )
+});
+static HELD: LazyLock<String> = LazyLock::new(|| soonest("outbox", "due_at", "AND adapter = $6"));
+static OTHERS: LazyLock<String> = LazyLock::new(|| soonest("outbox", "due_at", "AND NOT adapter = ANY($6)"));
+static OVER: LazyLock<String> = LazyLock::new(|| {
+    soonest(
+        "outbox",
+        "over_at",
+        "AND due_at IS NOT NULL AND due_at <= (extract(epoch FROM statement_timestamp()) * 1000000)::bigint",
     )
 });
 static STAYS: LazyLock<String> = LazyLock::new(|| soonest("placed", "due_at", ""));
@@ -376,8 +385,6 @@ impl<'a, 'c> Look<'a, 'c> {
         }
         let stuck: Vec<&str> = request.stuck.iter().map(String::as_str).collect();
         let waiting: [&(dyn ToSql + Sync); 6] = [namespace, journey, &self.shards, &limit, &each, &stuck];
-        let messages = i64::from(request.messages.unwrap_or(u32::MAX)).min(limit);
-        let held: [&(dyn ToSql + Sync); 4] = [namespace, journey, &self.shards, &messages];
         let in_flight: Vec<&[u8]> = request.in_flight.iter().map(|key| key.0.as_slice()).collect();
         let claimed: [&(dyn ToSql + Sync); 7] = [
             namespace,
@@ -392,11 +399,7 @@ impl<'a, 'c> Look<'a, 'c> {
             biased;
             inbox,
             self.soonest(&WAITS, &waiting),
-            self.customers(
-                "SELECT customer FROM outbox WHERE namespace = $1 AND journey = $2 AND shard = ANY($3) \
-                 AND due_at <= (extract(epoch FROM statement_timestamp()) * 1000000)::bigint AND due_at IS NOT NULL ORDER BY due_at LIMIT $4",
-                &held,
-            ),
+            self.held(&request.room, limit, &due),
             self.customers(
                 "SELECT o.customer FROM unnest($3::smallint[], $5::bigint[]) l (shard, epoch) CROSS JOIN LATERAL \
                  (SELECT customer FROM outbox WHERE namespace = $1 AND journey = $2 AND shard = l.shard AND epoch < l.epoch \
@@ -424,6 +427,36 @@ impl<'a, 'c> Look<'a, 'c> {
             looks,
             at_door,
         })
+    }
+
+    /// Whose held messages are due: of each lane as many as it has room for, of the others, and those that are over.
+    async fn held(&self, room: &Room, limit: i64, due: sql::Values<'_>) -> Result<Vec<Soonest>> {
+        let named: Vec<&str> = room.lanes.keys().map(String::as_str).collect();
+        let lanes = room.lanes.iter();
+        let lanes = lanes.map(|(adapter, most)| self.first(&HELD, adapter, limit.min(i64::from(*most))));
+        let most = limit.min(room.others.map_or(i64::MAX, i64::from));
+        let (mut held, others, over) = tokio::try_join!(
+            biased;
+            futures::future::try_join_all(lanes),
+            self.first(&OTHERS, &named, most),
+            self.soonest(&OVER, due),
+        )?;
+        held.extend([others, over]);
+        Ok(held)
+    }
+
+    /// The first of `which` ($6), `most` of them.
+    async fn first(&self, sql: &str, which: &(dyn ToSql + Sync), most: i64) -> Result<Soonest> {
+        if most == 0 {
+            return Ok(Soonest::default());
+        }
+        let (namespace, journey) = (&self.hold.namespace, &self.hold.journey);
+        let each = rules::of_each_shard(most, self.shards.len());
+        let values: [&(dyn ToSql + Sync); 6] = [namespace, journey, &self.shards, &most, &each, which];
+        let mut first = self.soonest(sql, &values).await?;
+        // By the next round there is room for more, if there are more.
+        first.more |= i64::try_from(first.customers.len()).is_ok_and(|found| found >= most);
+        Ok(first)
     }
 
     /// For whom the time has come, by one of the statements of [`soonest`].
@@ -469,22 +502,20 @@ impl<'a, 'c> Look<'a, 'c> {
         } else {
             (waits, looks)
         };
-        let more = waits.more || stays.more || looks.more;
+        let more = waits.more || stays.more || looks.more || holds.iter().any(|lane| lane.more);
         let sources = [
             inbox,
             waits.customers,
-            holds,
             orphans,
             stays.customers,
             looks.customers,
             door.keys().copied().collect(),
         ];
+        // A lane's backlog keeps nobody of another lane waiting.
+        let holds = holds.into_iter().map(|lane| lane.customers);
+        let sources: Vec<Vec<CustomerKey>> = sources.into_iter().chain(holds).collect();
         // A source that gave all it may give may have more, though what it gave was all of a few customers.
-        let cut = more
-            || sources.iter().any(|source| source.len() > request.limit as usize)
-            || request
-                .messages
-                .is_some_and(|most| most > 0 && sources[2].len() >= most as usize);
+        let cut = more || sources.iter().any(|source| source.len() > request.limit as usize);
         let (chosen, left) = rules::choose(first, &sources, request.limit as usize);
         Ok((chosen, left || cut, door))
     }
