@@ -13,9 +13,9 @@ pub struct Intake {
 }
 
 /// One event a request comes from many: websites and apps send so.
-const SHAPES: [(usize, usize); 4] = [(1, 64), (10, 16), (100, 4), (1000, 2)];
+const SHAPES: [(usize, usize); 4] = [(1, 256), (10, 64), (100, 16), (1000, 4)];
 /// Shapes that are measured with returning customers, too.
-const RETURNING: [(usize, usize); 2] = [(1, 64), (100, 4)];
+const RETURNING: [(usize, usize); 2] = [(1, 256), (100, 16)];
 const POOL: u64 = 20_000;
 
 pub async fn measure(bench: &Bench<'_>) -> Result<Vec<Intake>, BenchError> {
