@@ -18,17 +18,19 @@ use crate::{
 };
 use deadpool_postgres::Object;
 use std::collections::{BTreeMap, BTreeSet};
-use tokio_postgres::types::ToSql;
+use tokio_postgres::{Row, types::ToSql};
 
 /// What reads consents must not overtake what locks.
 pub(super) async fn prepare(tx: &sql::Transaction<'_>) -> Result<()> {
     sql::prepare(tx, &[MEET, LOCK, CONSENTS, sql::NOW, alias::ROOTS]).await
 }
 
-const MEET: &str = "INSERT INTO customer (namespace, customer, sealed) SELECT $1, u.customer, u.sealed \
-    FROM unnest($2::bytea[], $3::bytea[]) u (customer, sealed) LEFT JOIN LATERAL \
-    (SELECT true AS known FROM customer WHERE namespace = $1 AND customer = u.customer LIMIT 1) c ON true \
-    WHERE c.known IS NULL ORDER BY u.customer ON CONFLICT (namespace, customer) DO NOTHING RETURNING customer";
+/// Those that are there are locked before any is made. What others made meanwhile is in no row of the answer.
+const MEET: &str = "WITH there AS MATERIALIZED (SELECT u.customer, u.fresh, c.sealed FROM unnest($2::bytea[], $3::bytea[]) u (customer, fresh) \
+    LEFT JOIN LATERAL (SELECT sealed FROM customer WHERE namespace = $1 AND customer = u.customer FOR UPDATE) c ON true), \
+    made AS (INSERT INTO customer (namespace, customer, sealed) SELECT $1, customer, fresh FROM there \
+    WHERE sealed IS NULL AND fresh IS NOT NULL ORDER BY customer ON CONFLICT (namespace, customer) DO NOTHING RETURNING customer) \
+    SELECT customer, sealed FROM there WHERE sealed IS NOT NULL UNION ALL SELECT customer, NULL FROM made";
 
 const LOCK: &str = "SELECT c.customer, c.sealed FROM unnest($2::bytea[]) u (customer) CROSS JOIN LATERAL \
     (SELECT customer, sealed FROM customer WHERE namespace = $1 AND customer = u.customer FOR UPDATE) c";
@@ -36,81 +38,96 @@ const LOCK: &str = "SELECT c.customer, c.sealed FROM unnest($2::bytea[]) u (cust
 const CONSENTS: &str = "SELECT c.* FROM unnest($2::bytea[]) u (customer) CROSS JOIN LATERAL \
     (SELECT customer, purpose, granted, at FROM consent WHERE namespace = $1 AND customer = u.customer OFFSET 0) c";
 
-/// Makes rows for customers never seen before, and gives those it made.
+/// Customers who are locked, and which of them were made for it.
+pub(super) struct MetCustomers {
+    pub(super) customers: Customers,
+    pub(super) made: BTreeSet<CustomerKey>,
+}
+
+/// By whom an event names: the identifier, and whether it is that of an anonymous visitor; None: they are known or nobody.
+pub(super) type Whom<'a> = BTreeMap<CustomerKey, Option<(&'a Personal<String>, bool)>>;
+
+/// Locks those that are known, makes rows for the others as far as their identifiers are told, and reads them all with their consents. None:
+/// somebody else made one of them meanwhile, and the transaction is to be begun anew: to lock them now would be against the order. The statements
+/// are prepared ([`prepare`]).
 pub(super) async fn meet(
     tx: &sql::Transaction<'_>,
     keys: &Keys,
     namespace: &str,
-    met: BTreeMap<CustomerKey, (&Personal<String>, bool)>,
-) -> Result<BTreeSet<CustomerKey>> {
-    if met.is_empty() {
-        return Ok(BTreeSet::new());
-    }
-    let customers: Vec<&[u8]> = met.keys().map(|key| key.0.as_slice()).collect();
-    let sealed = met.iter().map(|(key, (id, anonymous))| {
-        let fresh = SealedCustomer {
-            id: (*id).clone(),
-            anonymous: *anonymous,
-            attributes: Personal::default(),
-        };
-        seal::seal(keys, &seal::customer(&[namespace.as_bytes(), &key.0]), &fresh)
+    whom: &Whom<'_>,
+) -> Result<Option<MetCustomers>> {
+    let fresh = |(id, anonymous): (&Personal<String>, bool)| SealedCustomer {
+        id: id.clone(),
+        anonymous,
+        attributes: Personal::default(),
+    };
+    let sealed = whom.iter().map(|(key, named)| {
+        let place = [namespace.as_bytes(), &key.0];
+        let fresh = named.map(fresh);
+        fresh
+            .map(|fresh| seal::seal(keys, &seal::customer(&place), &fresh))
+            .transpose()
     });
-    let sealed: Vec<Vec<u8>> = sealed.collect::<Result<_>>()?;
-    let made = sql::rows(tx, MEET, &[&namespace, &customers, &sealed]).await?;
-    made.iter().map(|row| seal::customer_key(row.get(0))).collect()
-}
-
-/// Locks those that are known, and reads them with their consents. The statements are prepared ([`prepare`]).
-pub(super) async fn lock(
-    tx: &sql::Transaction<'_>,
-    keys: &Keys,
-    namespace: &str,
-    which: &BTreeSet<CustomerKey>,
-) -> Result<Customers> {
-    match lock_readable(tx, keys, namespace, which).await? {
-        (_, Some((_, error))) => Err(error),
-        (customers, None) => Ok(customers),
+    let sealed: Vec<Option<Vec<u8>>> = sealed.collect::<Result<_>>()?;
+    let those: Vec<&[u8]> = whom.keys().map(|key| key.0.as_slice()).collect();
+    let (meeting, asking): ([&(dyn ToSql + Sync); 3], [&(dyn ToSql + Sync); 2]) =
+        ([&namespace, &those, &sealed], [&namespace, &those]);
+    let (rows, consents) = tokio::try_join!(biased; sql::rows(tx, MEET, &meeting), sql::rows(tx, CONSENTS, &asking))?;
+    let (made, known): (Vec<Row>, Vec<Row>) = rows
+        .into_iter()
+        .partition(|row| row.get::<_, Option<&[u8]>>(1).is_none());
+    let made: BTreeSet<CustomerKey> = made
+        .iter()
+        .map(|row| seal::customer_key(row.get(0)))
+        .collect::<Result<_>>()?;
+    let (mut customers, unreadable) = read(keys, namespace, &known, &consents)?;
+    if let Some((_, error)) = unreadable {
+        return Err(error);
     }
+    for (key, named) in whom {
+        if let Some(named) = named.filter(|_| made.contains(key)) {
+            customers.insert(*key, fresh(named).customer(*key));
+        }
+    }
+    let all = whom
+        .iter()
+        .all(|(key, named)| named.is_none() || customers.contains_key(key));
+    Ok(all.then_some(MetCustomers { customers, made }))
 }
 
-/// The same without those whose rows do not open, who are given with the error of one of them.
+/// Locks those that are known, and reads them with their consents; without those whose rows do not open, who are given with the error of one of
+/// them. The statements are prepared ([`prepare`]).
 pub(super) async fn lock_readable(
     tx: &sql::Transaction<'_>,
     keys: &Keys,
     namespace: &str,
     which: &BTreeSet<CustomerKey>,
-) -> Result<(Customers, Option<(BTreeSet<CustomerKey>, StoreError)>)> {
+) -> Result<(Customers, Unreadable)> {
     // In the order of keys, in which they are locked.
     let which: Vec<&[u8]> = which.iter().map(|key| key.0.as_slice()).collect();
     let values: [&(dyn ToSql + Sync); 2] = [&namespace, &which];
     let (rows, consents) = tokio::try_join!(biased; sql::rows(tx, LOCK, &values), sql::rows(tx, CONSENTS, &values))?;
+    read(keys, namespace, &rows, &consents)
+}
+
+/// Whose rows do not open, with the error of one of them.
+type Unreadable = Option<(BTreeSet<CustomerKey>, StoreError)>;
+
+fn read(keys: &Keys, namespace: &str, rows: &[Row], consents: &[Row]) -> Result<(Customers, Unreadable)> {
     let (mut customers, mut unreadable) = (Customers::new(), None);
-    for row in &rows {
+    for row in rows {
         let key = seal::customer_key(row.get(0))?;
         let known = seal::open(keys, &seal::customer(&[namespace.as_bytes(), &key.0]), row.get(1));
-        let SealedCustomer {
-            id,
-            anonymous,
-            attributes,
-        } = match known {
+        let known: SealedCustomer = match known {
             Ok(known) => known,
             Err(error) => {
                 unreadable.get_or_insert((BTreeSet::new(), error)).0.insert(key);
                 continue;
             }
         };
-        customers.insert(
-            key,
-            Customer {
-                key,
-                id,
-                anonymous,
-                attributes,
-                consents: BTreeMap::new(),
-            },
-        );
+        customers.insert(key, known.customer(key));
     }
-    for row in &consents {
+    for row in consents {
         if let Some(customer) = customers.get_mut(&seal::customer_key(row.get(0))?) {
             customer.consents.insert(
                 row.get(1),
@@ -247,6 +264,7 @@ pub(super) async fn write_attributes(
     .map(drop)
 }
 
+/// Gives the journeys that have something to do now.
 pub(super) async fn import(
     client: &mut Object,
     keys: &Keys,
@@ -255,6 +273,31 @@ pub(super) async fn import(
     file: &str,
     rows: u64,
 ) -> Result<BTreeSet<String>> {
+    for _ in 0..TRIES {
+        if let Some(told) = try_import(client, keys, namespace, imported, file, rows).await? {
+            return Ok(told);
+        }
+    }
+    Err(busy())
+}
+
+/// Tries of a call that meets customers while somebody makes or joins them.
+pub(super) const TRIES: usize = 8;
+
+/// What is said when none of them succeeded.
+pub(super) fn busy() -> StoreError {
+    StoreError::Unavailable("customers are being made or joined: try again".into())
+}
+
+/// None: somebody made or joined one of the customers meanwhile.
+async fn try_import(
+    client: &mut Object,
+    keys: &Keys,
+    namespace: &str,
+    imported: &[Imported],
+    file: &str,
+    rows: u64,
+) -> Result<Option<BTreeSet<String>>> {
     let tx = sql::begin(client).await?;
     program::shared(&tx, namespace).await?;
     let roots = alias::roots(&tx, namespace, imported.iter().map(|row| row.key)).await?;
@@ -265,16 +308,16 @@ pub(super) async fn import(
             ..row.clone()
         })
         .collect();
-    let met = imported.iter().map(|row| (row.key, (&row.id, row.anonymous)));
+    let whom = imported.iter().map(|row| (row.key, Some((&row.id, row.anonymous))));
+    let whom: Whom<'_> = whom.collect();
     prepare(&tx).await?;
-    let made = meet(&tx, keys, namespace, met.collect()).await?;
-    let before = lock(&tx, keys, namespace, &imported.iter().map(|row| row.key).collect()).await?;
-    if !alias::roots(&tx, namespace, imported.iter().map(|row| row.key))
-        .await?
-        .is_empty()
-    {
-        return Err(StoreError::Unavailable("customers are being joined: try again".into()));
+    let Some(there) = meet(&tx, keys, namespace, &whom).await? else {
+        return Ok(None);
+    };
+    if !alias::roots(&tx, namespace, whom.keys().copied()).await?.is_empty() {
+        return Ok(None);
     }
+    let (before, made) = (there.customers, there.made);
     let mut after = before.clone();
     let mut evidence: BTreeMap<CustomerKey, BTreeMap<String, Personal<String>>> = BTreeMap::new();
     for row in &imported {
@@ -327,7 +370,7 @@ pub(super) async fn import(
     )
     .await?;
     tx.commit().await?;
-    Ok(told)
+    Ok(Some(told))
 }
 
 pub(super) async fn import_progress(client: &mut Object, namespace: &str, file: &str) -> Result<u64> {

@@ -3,7 +3,7 @@
 
 use super::{
     alias,
-    customers::{self, Change},
+    customers::{self, Change, Whom},
     look, placed, program,
     seal::{self, Place},
     sql,
@@ -51,9 +51,6 @@ pub(super) struct Delivery<'a> {
     pub event: &'a Event,
 }
 
-/// Tries of a call that meets customers while somebody joins them.
-const TRIES: usize = 8;
-
 /// Gives the receipts, and the journeys that have something to do now.
 pub(super) async fn accept(
     client: &mut Object,
@@ -62,15 +59,15 @@ pub(super) async fn accept(
     batch: &[Arrival],
     learn: Learn<'_>,
 ) -> Result<(Vec<Receipt>, BTreeSet<String>)> {
-    for _ in 0..TRIES {
+    for _ in 0..customers::TRIES {
         if let Some(accepted) = try_accept(client, keys, namespace, batch, learn).await? {
             return Ok(accepted);
         }
     }
-    Err(StoreError::Unavailable("customers are being joined: try again".into()))
+    Err(customers::busy())
 }
 
-/// None: who was to be looked for became another customer meanwhile.
+/// None: who was to be looked for was made by somebody else, or became another customer meanwhile.
 async fn try_accept(
     client: &mut Object,
     keys: &Keys,
@@ -82,23 +79,28 @@ async fn try_accept(
     // One that cannot be prepared, because the schema is not there, is what is to be told, not that the other was carried out in vain.
     sql::prepare(&tx, &[program::SHARED, alias::ROOTS]).await?;
     let ((), batch) = tokio::try_join!(biased; program::shared(&tx, namespace), by_root(&tx, namespace, batch))?;
-    let met = batch
-        .iter()
-        .filter_map(|arrival| Some((arrival.customer, (arrival.customer_id.as_ref()?, arrival.anonymous))));
+    let all = batch.iter().flat_map(named).map(|key| (key, None));
     let others = batch.iter().flat_map(|arrival| &arrival.known_as);
-    let met = others.map(|other| (other.key, (&other.id, other.anonymous))).chain(met);
-    let all: BTreeSet<CustomerKey> = batch.iter().flat_map(named).collect();
+    let others = others.map(|other| (other.key, Some((&other.id, other.anonymous))));
+    let own = batch.iter().filter_map(|arrival| {
+        Some((
+            arrival.customer,
+            Some((arrival.customer_id.as_ref()?, arrival.anonymous)),
+        ))
+    });
+    // What is said last of a key holds.
+    let whom: Whom<'_> = all.chain(others).chain(own).collect();
     customers::prepare(&tx).await?;
-    let (mut made, before, joined_meanwhile, now) = tokio::try_join!(
+    let (there, joined_meanwhile, now) = tokio::try_join!(
         biased;
-        customers::meet(&tx, keys, namespace, met.collect()),
-        customers::lock(&tx, keys, namespace, &all),
-        alias::roots(&tx, namespace, all.iter().copied()),
+        customers::meet(&tx, keys, namespace, &whom),
+        alias::roots(&tx, namespace, whom.keys().copied()),
         sql::now(&tx),
     )?;
-    if !joined_meanwhile.is_empty() {
+    let Some(there) = there.filter(|_| joined_meanwhile.is_empty()) else {
         return Ok(None);
-    }
+    };
+    let (before, mut made) = (there.customers, there.made);
     let joining = batch.iter().filter(|arrival| !arrival.known_as.is_empty());
     let joining: BTreeSet<CustomerKey> = joining.flat_map(named).collect();
     let mut names = if joining.is_empty() {

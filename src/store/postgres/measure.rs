@@ -84,8 +84,10 @@ async fn write_parked(
 ) -> Result<()> {
     let tx = sql::begin(client).await?;
     tx.batch_execute("SET LOCAL synchronous_commit = off").await?;
-    let met = parked.iter().map(|one| (one.row.customer, (&one.id, false)));
-    customers::meet(&tx, keys, namespace, met.collect()).await?;
+    let whom = parked.iter().map(|one| (one.row.customer, Some((&one.id, false))));
+    if customers::meet(&tx, keys, namespace, &whom.collect()).await?.is_none() {
+        return Err(customers::busy());
+    }
     let rows: Vec<EnrollmentRow> = parked.iter().map(|one| one.row.clone()).collect();
     let hold = by_hand::of(namespace, journey);
     commit::put_enrollments(&tx, keys, &hold, &RowsAt::default(), &rows, &[]).await?;

@@ -4,9 +4,10 @@ use crate::{
     engine::state::Properties,
     keys::{CustomerKey, Keys},
     personal::Personal,
-    store::{Result, StoreError, Unreadable, UnreadableRow},
+    store::{Customer, Result, StoreError, Unreadable, UnreadableRow},
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use std::collections::BTreeMap;
 
 /// Table and key of a row.
 pub(super) struct Place<'a> {
@@ -68,6 +69,19 @@ pub(super) struct SealedCustomer {
     #[serde(default)]
     pub(super) anonymous: bool,
     pub(super) attributes: Personal<Properties>,
+}
+
+impl SealedCustomer {
+    /// Without consents, which have rows of their own.
+    pub(super) fn customer(self, key: CustomerKey) -> Customer {
+        Customer {
+            key,
+            id: self.id,
+            anonymous: self.anonymous,
+            attributes: self.attributes,
+            consents: BTreeMap::new(),
+        }
+    }
 }
 
 pub(super) fn customer<'a>(key: &'a [&'a [u8]; 2]) -> Place<'a> {
