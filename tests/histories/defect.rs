@@ -4,7 +4,7 @@ use super::world::World;
 use journey::{
     clock::SECOND,
     policy::Consent,
-    store::{Arrival, Hold, OutboxState, Round, RoundCommit},
+    store::{Arrival, DROPPED, Hold, OutboxState, Round, RoundCommit},
 };
 use std::borrow::Cow;
 
@@ -30,12 +30,14 @@ pub enum Defect {
     OrphansForgotten,
     /// What became of a customer's enrollment is not kept.
     EnrollmentForgotten,
+    /// Rounds do not see that a message was dropped by hand.
+    DropForgotten,
     /// A claim of a dead process is sent again where nobody knows it by its key.
     SentAgain,
 }
 
 impl Defect {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::FenceIgnored,
         Self::DuplicateAccepted,
         Self::CommitForgotten,
@@ -46,6 +48,7 @@ impl Defect {
         Self::ContactsForgotten,
         Self::OrphansForgotten,
         Self::EnrollmentForgotten,
+        Self::DropForgotten,
         Self::SentAgain,
     ];
 }
@@ -107,6 +110,15 @@ pub fn of_round(world: &World, mut round: Round) -> Round {
             Defect::OrphansForgotten => turn
                 .outbox
                 .retain(|row| matches!(row.state, OutboxState::Held { .. }) || !turn.outcomes.is_empty()),
+            Defect::DropForgotten => {
+                for row in &mut turn.outbox {
+                    if let OutboxState::Held { why, .. } = &mut row.state
+                        && why == DROPPED
+                    {
+                        "Busy".clone_into(why);
+                    }
+                }
+            }
             Defect::SentAgain => {
                 for row in &mut turn.outbox {
                     // As if it were a claim whose commit was answered by an error.

@@ -12,11 +12,11 @@ use super::{
 };
 use journey::{
     clock::{Clock as _, SECOND},
-    engine::state::Properties,
+    engine::state::{Outcome, Properties},
     gateway::{self, Incoming, Learning, Offer},
     keys::CustomerKey,
     simulate,
-    store::{JourneyRow, Store as _},
+    store::{Dropped, JourneyRow, OUTCOME_UNKNOWN, OutboxState, Retried, Store},
 };
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
@@ -64,6 +64,24 @@ struct History {
     joins: bool,
     /// Whether journeys are suspended and removed in this history.
     operates: bool,
+    /// What is more in some histories: clients that send by two gateways at once, and people who retry and drop messages by hand.
+    more: Option<More>,
+}
+
+/// With chances of its own: histories without it are as they were before there was any.
+struct More {
+    chance: Chance,
+    gateway: Arc<Process>,
+}
+
+impl More {
+    fn of(seed: u64) -> Option<Self> {
+        let mut chance = Chance::of(!seed);
+        matches!(seed % 7, 4 | 5).then(|| Self {
+            gateway: Process::new(1, "", &mut chance),
+            chance,
+        })
+    }
 }
 
 impl History {
@@ -101,6 +119,7 @@ impl History {
             suspended: false,
             joins: chance.one_in(3),
             operates: chance.one_in(2),
+            more: More::of(seed),
             chance,
             world,
         }
@@ -124,6 +143,9 @@ impl History {
                 93..97 if self.operates => self.suspend().await,
                 97..100 if self.operates => self.restart().await,
                 _ => {}
+            }
+            if self.more.as_mut().is_some_and(|more| more.chance.one_in(4)) {
+                self.by_hand().await;
             }
             self.reap();
         }
@@ -189,7 +211,17 @@ impl History {
     /// A client that sends a few events, and sends them again until they are acknowledged.
     fn send(&mut self) {
         let events: Vec<Incoming> = (0..self.chance.of_range(1..4)).map(|_| self.event()).collect();
-        let (world, gateway) = (self.world.clone(), self.gateway.clone());
+        if let Some(More { chance, gateway }) = &mut self.more
+            && chance.one_in(3)
+        {
+            let other = gateway.clone();
+            self.send_by(other, events.clone());
+        }
+        self.send_by(self.gateway.clone(), events);
+    }
+
+    fn send_by(&mut self, gateway: Arc<Process>, events: Vec<Incoming>) {
+        let world = self.world.clone();
         self.clients.spawn(async move {
             let line = Line {
                 world: world.clone(),
@@ -244,6 +276,42 @@ impl History {
         };
         self.sent.push(event.clone());
         event
+    }
+
+    /// As `journey outbox retry` and `drop` do.
+    async fn by_hand(&mut self) {
+        let Some(More { chance, .. }) = &mut self.more else {
+            return;
+        };
+        let (memory, shop) = (&self.world.memory, self.world.shop);
+        let journey = shop.journeys[chance.index(shop.journeys.len())];
+        if chance.one_in(2) {
+            let mut rows = memory.failed(NAMESPACE, journey, None, 100).await.unwrap();
+            // What may have gone out would go out twice.
+            let unknown = Outcome::Failed(OUTCOME_UNKNOWN.into());
+            rows.retain(|row| shop.deduplicates || row.outcome.as_ref() != Some(&unknown));
+            if rows.is_empty() {
+                return;
+            }
+            let key = rows[chance.index(rows.len())].key;
+            if memory.retry(NAMESPACE, journey, key).await.unwrap() == Retried::Done {
+                self.world.tell(|| format!("message {key} is tried again by hand"));
+                self.world.state().shadow.retried(key);
+            }
+        } else {
+            let mut rows = Store::outbox(memory, NAMESPACE, journey, None, 100).await.unwrap();
+            rows.retain(|row| matches!(row.state, OutboxState::Held { .. }));
+            if rows.is_empty() {
+                return;
+            }
+            let row = &rows[chance.index(rows.len())];
+            let (customer, key) = (row.customer, row.key);
+            let dropped = memory.drop_message(NAMESPACE, journey, customer, key).await.unwrap();
+            if dropped == Dropped::Done {
+                self.world.tell(|| format!("message {key} is dropped by hand"));
+                self.world.state().shadow.dropped(key);
+            }
+        }
     }
 
     fn outage(&mut self) {

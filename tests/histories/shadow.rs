@@ -111,6 +111,9 @@ pub struct Told {
     pub taken: Vec<Micros>,
     uncertain: bool,
     pub over: Option<Outcome>,
+    /// What was done to it by hand.
+    retried: bool,
+    dropped: bool,
 }
 
 pub struct Claimed {
@@ -182,6 +185,19 @@ impl Shadow {
         let life = self.lives.entry(journey).or_default();
         (life.alive, life.restarted) = (false, true);
         self.leases.retain(|(name, _), _| name != journey);
+    }
+
+    // ── people ──
+
+    pub fn retried(&mut self, key: MessageKey) {
+        let told = self.messages.entry(key).or_default();
+        told.uncertain |= told.over == Some(Outcome::Failed("OutcomeUnknown".into()));
+        told.over = None;
+        (told.retried, told.dropped) = (true, false);
+    }
+
+    pub fn dropped(&mut self, key: MessageKey) {
+        self.messages.entry(key).or_default().dropped = true;
     }
 
     // ── the gateway ──
@@ -533,6 +549,11 @@ impl Shadow {
         if self.messages.get(&key).is_some_and(|told| told.over.is_some()) {
             self.violated(|| format!("message {key} was claimed though it was over"));
         }
+        let by_hand = |is: fn(&Told) -> bool| self.messages.get(&key).is_some_and(is);
+        let (retried, dropped) = (by_hand(|told| told.retried), by_hand(|told| told.dropped));
+        if dropped {
+            self.violated(|| format!("message {key} was claimed though it was dropped by hand"));
+        }
         let customer = self.root(row.customer);
         let person = self.people.get(&customer).cloned().unwrap_or_default();
         if person.consent.is_none_or(|(granted, _)| !granted) {
@@ -545,7 +566,8 @@ impl Shadow {
         };
         let (event, at) = (entered.event, entered.at);
         let patience = self.shop.patience(&entered.revision);
-        if person.orders.iter().any(|order| *order > event) {
+        // Tried again by hand it may go out after its enrollment has ended by itself: then nothing takes it out any more.
+        if !retried && person.orders.iter().any(|order| *order > event) {
             self.violated(|| format!("message {key} was claimed after an exit took its customer out"));
         }
         // It was asked for when its wait was over; since then the clock may have been set back.
@@ -558,7 +580,7 @@ impl Shadow {
 
     fn end(&mut self, process: &Process, hold: &Hold, key: MessageKey, customer: CustomerKey, outcome: &Outcome) {
         let told = self.messages.entry(key).or_default();
-        let was_uncertain = told.uncertain;
+        let (was_uncertain, dropped) = (told.uncertain, told.dropped);
         if let Some(before) = told.over.replace(outcome.clone()) {
             self.violated(|| format!("message {key} ended twice: {before:?}, {outcome:?}"));
         }
@@ -574,6 +596,7 @@ impl Shadow {
                     self.check_cause(process, hold, key, customer);
                 }
             }
+            Outcome::Skipped(reason) if reason == "Dropped" && dropped => {}
             Outcome::Skipped(reason) if ["Withdrawn", "Capped"].contains(&reason.as_str()) => {}
             Outcome::Failed(reason) if ["Http410", "GaveUp"].contains(&reason.as_str()) => {}
             Outcome::Sent => {}
@@ -623,7 +646,11 @@ impl Shadow {
             self.violated(|| format!("message {key} was handed over without a claim"));
             return;
         };
-        let again = told.attempts.last().is_some_and(|last| *last != Attempt::TryLater);
+        let again = told.attempts.last().is_some_and(|last| match last {
+            Attempt::TryLater => false,
+            Attempt::Refused => !told.retried,
+            Attempt::UnderWay | Attempt::Unknown | Attempt::Sent => true,
+        });
         let claim = told.claims.iter().rev().find(|claim| claim.process == process.id);
         let (late, says) = match claim {
             Some(claim) => (
@@ -674,6 +701,9 @@ impl Shadow {
 impl Told {
     /// Whether it may have come to nothing although the provider would have taken it in the end.
     pub fn may_be_lost(&self, shop: &Shop) -> bool {
+        if self.retried || self.dropped {
+            return true;
+        }
         match &self.over {
             Some(Outcome::Skipped(reason)) => reason == "Capped",
             Some(Outcome::Failed(reason)) if reason == "OutcomeUnknown" => {
