@@ -76,7 +76,8 @@ impl Walk<'_, '_> {
                     customer: self.key,
                     event,
                 };
-                self.quarantine(aside, format!("event {name} panicked at {}", fell.place));
+                let detail = format!("event {name} panicked at {}", fell.place);
+                quarantine(self.done, self.turn, aside, detail, self.now);
                 let count = Count::Event(IGNORED);
                 self.trace(None, &count, Some(&name));
                 return self.count(count, self.now);
@@ -119,15 +120,16 @@ impl Walk<'_, '_> {
             customer: self.key,
             enrollment: before,
         };
-        self.quarantine(aside, detail);
+        quarantine(self.done, self.turn, aside, detail, now);
         self.count(Count::Ended(Ending::Failed), now);
         self.withdraw(ordinal);
     }
+}
 
-    fn quarantine(&mut self, aside: Aside, detail: String) {
-        let row = aside.of_journey(&self.turn.hold.journey, AsideReason::Panicked, detail, self.now);
-        self.done.commit.quarantined.push(row);
-    }
+/// What a panic puts aside.
+fn quarantine(done: &mut Done, turn: &Turn<'_>, aside: Aside, detail: String, now: Micros) {
+    let row = aside.of_journey(&turn.hold.journey, AsideReason::Panicked, detail, now);
+    done.commit.quarantined.push(row);
 }
 
 fn end(enrollment: &mut Enrollment, now: Micros) {
@@ -179,7 +181,7 @@ fn put_all_aside(turn: &Turn<'_>, given: CustomerTurn, now: Micros, fell: &Panic
         } else if event.name != MERGED {
             let detail = format!("a turn with event {} panicked at {}", event.name, fell.place);
             let customer = customer.key;
-            blunt.quarantine(Aside::Event { customer, event }, detail);
+            quarantine(&mut blunt.done, turn, Aside::Event { customer, event }, detail, now);
             blunt.count(Count::Event(IGNORED));
         }
     }
@@ -298,7 +300,8 @@ impl Blunt<'_, '_> {
         self.write(ended);
         self.count(Count::Ended(Ending::Failed));
         let customer = self.customer;
-        self.quarantine(Aside::Enrollment { customer, enrollment }, detail);
+        let aside = Aside::Enrollment { customer, enrollment };
+        quarantine(&mut self.done, self.turn, aside, detail, self.now);
     }
 
     fn write(&mut self, enrollment: Enrollment) {
@@ -309,11 +312,6 @@ impl Blunt<'_, '_> {
             enrollment,
             watch_until,
         });
-    }
-
-    fn quarantine(&mut self, aside: Aside, detail: String) {
-        let row = aside.of_journey(&self.turn.hold.journey, AsideReason::Panicked, detail, self.now);
-        self.done.commit.quarantined.push(row);
     }
 
     fn count(&mut self, count: Count) {
