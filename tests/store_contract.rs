@@ -103,6 +103,7 @@ contract! {
         contacts_count_across_journeys_until_they_are_taken_back
         messages_are_found_by_their_key;
     by_hand:
+        a_message_that_waits_is_found_by_its_key
         a_message_that_failed_waits_again_under_its_key
         a_message_whose_fate_is_unknown_is_uncertain_when_it_is_tried_again
         only_a_message_that_waits_is_dropped;

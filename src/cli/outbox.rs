@@ -284,15 +284,15 @@ impl Mail {
 
     /// One that waits or is with its channel.
     async fn waiting(&self, key: MessageKey) -> anyhow::Result<Option<OutboxRow>> {
-        let mut after = None;
-        loop {
-            let page = self.store.outbox(&self.namespace, &self.journey, after, PAGE).await?;
-            let Some(last) = page.last() else { return Ok(None) };
-            after = Some((last.customer, last.key));
-            if let Some(row) = page.into_iter().find(|row| row.key == key) {
-                return Ok(Some(row));
-            }
-        }
+        Ok(self.store.waiting(&self.namespace, &self.journey, key).await?)
+    }
+
+    /// One that failed.
+    async fn failed(&self, key: MessageKey) -> anyhow::Result<Option<Line>> {
+        let known = self.store.message(&self.namespace, key).await?;
+        let known = known.filter(|row| row.journey == self.journey);
+        let failed = known.filter(|row| matches!(row.outcome, Some(Outcome::Failed(_))));
+        Ok(failed.as_ref().map(Line::of_failed))
     }
 }
 
@@ -336,17 +336,14 @@ async fn show(
     let mut shown = match &waiting {
         Some(row) => Line::of_outbox(row).json(),
         None => {
-            let known = mail.store.message(&mail.namespace, key).await?;
-            let known = known.filter(|row| row.journey == mail.journey);
-            let failed = known.filter(|row| matches!(row.outcome, Some(Outcome::Failed(_))));
-            let Some(row) = failed else {
+            let Some(failed) = mail.failed(key).await? else {
                 bail!(
                     "no message {key} of journey {}/{} waits or has failed",
                     mail.namespace,
                     mail.journey
                 );
             };
-            Line::of_failed(&row).json()
+            failed.json()
         }
     };
     let with = waiting
@@ -384,9 +381,13 @@ async fn retry(
     may_send_twice: bool,
     out: &mut impl Write,
 ) -> anyhow::Result<ExitCode> {
-    let state = Some(State::Failed);
-    let mut lines = mail.lines(&Which { state, reason }, usize::MAX).await?;
-    lines.retain(|line| key.is_none_or(|key| line.key == key));
+    let lines = match key {
+        Some(key) => mail.failed(key).await?.into_iter().collect(),
+        None => {
+            let state = Some(State::Failed);
+            mail.lines(&Which { state, reason }, usize::MAX).await?
+        }
+    };
     let (mut again, mut left) = (0_u64, 0_u64);
     if let (Some(key), true) = (key, lines.is_empty()) {
         left += 1;

@@ -170,6 +170,8 @@ pub trait Store: Send + Sync + 'static {
         after: After<CustomerKey>,
         limit: u32,
     ) -> Result<Vec<OutboxRow>>;
+    /// One of those, by its key alone.
+    async fn waiting(&self, namespace: &str, journey: &str, key: MessageKey) -> Result<Option<OutboxRow>>;
     /// Those that failed, by when and key, `limit` of those behind `after`.
     async fn failed(&self, namespace: &str, journey: &str, after: After<Micros>, limit: u32)
     -> Result<Vec<MessageRow>>;

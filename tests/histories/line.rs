@@ -203,6 +203,11 @@ impl Store for Line {
         self.call("outbox", effect).await
     }
 
+    async fn waiting(&self, namespace: &str, journey: &str, key: MessageKey) -> Result<Option<OutboxRow>> {
+        self.call("waiting", self.world.memory.waiting(namespace, journey, key))
+            .await
+    }
+
     async fn failed(
         &self,
         namespace: &str,

@@ -42,6 +42,19 @@ async fn mail(bench: Bench) -> (Bench, journey::store::Hold) {
     (bench, hold)
 }
 
+pub async fn a_message_that_waits_is_found_by_its_key(bench: Bench) {
+    let (bench, _) = mail(bench).await;
+    let find = async |journey, number| {
+        let found = bench.store.waiting(SHOP, journey, message_key(number)).await.unwrap();
+        found.map(|row| (row.customer, row.key))
+    };
+    for number in [2, 3] {
+        assert_eq!(find(WELCOME, number).await, Some((person(1), message_key(number))));
+        assert_eq!(find("other", number).await, None);
+    }
+    assert_eq!(find(WELCOME, 1).await, None, "it has failed");
+}
+
 pub async fn a_message_that_failed_waits_again_under_its_key(bench: Bench) {
     let (bench, hold) = mail(bench).await;
     let failed = bench.store.failed(SHOP, WELCOME, None, 10).await.unwrap();

@@ -403,6 +403,11 @@ impl Store for Memory {
         Ok(by_hand::outbox(&self.state(), namespace, journey, after, limit))
     }
 
+    async fn waiting(&self, namespace: &str, journey: &str, key: MessageKey) -> Result<Option<OutboxRow>> {
+        let rows = by_hand::outbox(&self.state(), namespace, journey, None, u32::MAX);
+        Ok(rows.into_iter().find(|row| row.key == key))
+    }
+
     async fn failed(
         &self,
         namespace: &str,

@@ -39,6 +39,22 @@ pub(super) async fn outbox(
         .collect()
 }
 
+/// No index begins with a message's key: this reads the journey's part of the primary key, and of the table the one row.
+pub(super) async fn waiting(
+    client: &mut Object,
+    keys: &Keys,
+    namespace: &str,
+    journey: &str,
+    key: MessageKey,
+) -> Result<Option<OutboxRow>> {
+    let tx = sql::begin(client).await?;
+    let one = "SELECT customer, sealed FROM outbox WHERE namespace = $1 AND journey = $2 AND key = $3";
+    let found = sql::maybe(&tx, one, &[&namespace, &journey, &key.0.as_slice()]).await?;
+    found
+        .map(|row| open_outbox(keys, namespace, journey, row.get(0), &key.0, row.get(1)))
+        .transpose()
+}
+
 fn open_outbox(
     keys: &Keys,
     namespace: &str,

@@ -257,6 +257,10 @@ impl Store for Postgres {
         on!(self, PATIENCE, client => by_hand::outbox(client, &self.keys, namespace, journey, after, limit))
     }
 
+    async fn waiting(&self, namespace: &str, journey: &str, key: MessageKey) -> Result<Option<OutboxRow>> {
+        on!(self, PATIENCE, client => by_hand::waiting(client, &self.keys, namespace, journey, key))
+    }
+
     async fn failed(
         &self,
         namespace: &str,
