@@ -337,6 +337,8 @@ impl World {
                 journey: JOURNEY.into(),
                 owner: Uuid::from_u128(1),
                 shards: vec![],
+                members: BTreeSet::new(),
+                late: false,
             },
             programs: Programs {
                 current: Some(program.clone()),

@@ -149,6 +149,8 @@ impl World {
                 journey: "cart".into(),
                 owner: Uuid::new_v4(),
                 shards: vec![],
+                members: BTreeSet::new(),
+                late: false,
             },
             retries_unknown: false,
             room: 100,

@@ -10,6 +10,8 @@ mod postgres;
 mod by_hand;
 #[path = "store/door.rs"]
 mod door;
+#[path = "store/heartbeats.rs"]
+mod heartbeats;
 #[path = "store/intake.rs"]
 mod intake;
 #[path = "store/join.rs"]
@@ -78,6 +80,16 @@ contract! {
         a_crashed_owner_is_taken_over_and_cannot_write_any_more
         an_epoch_grows_with_every_taking_over
         nobody_holds_shards_of_a_journey_that_is_not_there;
+    heartbeats:
+        a_heartbeat_of_one_to_whom_nothing_comes_tells_of_nothing
+        heartbeats_keep_the_shards_for_as_long_as_they_come
+        a_heartbeat_that_comes_too_late_extends_nothing
+        a_heartbeat_tells_when_owners_come_and_go
+        a_heartbeat_tells_of_a_registration_that_lasts_too_long
+        a_heartbeat_tells_of_programs_and_of_what_nobody_was_woken_for
+        the_first_wait_that_ends_is_due_next
+        messages_what_stays_and_sightings_are_due_next
+        who_waits_at_the_door_is_looked_at_every_second;
     look:
         the_length_of_a_chain_goes_along_with_what_changed
         a_change_is_told_to_those_who_watch_it_next_after_its_event

@@ -416,7 +416,7 @@ impl Pump {
             biased;
             () = shutdown.cancelled() => {}
             handed = self.fates.recv() => self.outcomes.extend(handed),
-            () = self.store.wait(namespace, journey, nap) => {}
+            _ = self.store.wait(namespace, journey, nap) => {}
         }
     }
 

@@ -203,11 +203,15 @@ pub trait Store: Send + Sync + 'static {
     async fn import_progress(&self, namespace: &str, file: &str) -> Result<u64>;
 
     // ── the runner ──
-    /// Heartbeat: registers `owner` for `ttl`, gives back surplus shards, takes free and expired ones up to the fair share of the live
-    /// owners (epoch + 1 on each take), extends the rest. Who comes so late that his own leases are over takes expired ones
-    /// from others at his next heartbeat only: after an outage everyone finds his own again. Shards with messages on their way are given back last. Returns every shard now held:
-    /// none while the journey is stopped or not there, and then nothing is written.
+    /// Registers `owner` for `ttl`, gives back surplus shards, takes free ones and those of owners whose registration is over, up to the fair
+    /// share of the live owners (epoch + 1 on each take). A lease is its owner's for as long as the registration lasts, and longer while nobody takes it. Who
+    /// comes so late that his own registration is over takes from others at his next coming only: after an outage everyone finds his own
+    /// again. Shards with messages on their way are given back last. Returns every shard now held: none while the journey is stopped or not
+    /// there, and then nothing is written.
     async fn join(&self, namespace: &str, journey: &str, owner: Uuid, ttl: Duration) -> Result<Hold>;
+    /// Heartbeat of an owner who has joined: extends the registration for `ttl` if it is not over, and tells how things stand. Of all that a
+    /// runner does it is the cheapest, so that one to whom nothing comes needs little else. It may be lost in a crash of the store.
+    async fn beat(&self, hold: &Hold, ttl: Duration) -> Result<Beat>;
     /// Gives all shards back at once.
     async fn leave(&self, namespace: &str, journey: &str, owner: Uuid) -> Result<()>;
     /// One transaction: reads what is to be done in the held shards, calls `work`, writes its result. Fenced: when any held shard has
@@ -229,8 +233,12 @@ pub trait Store: Send + Sync + 'static {
     /// Of an enrollment that ended the other journeys that listen for `journey/NAME`, exist and are not stopped get an inbox row in the same
     /// transaction, with the profile that the round left. The event is appended and counted as followed, once; where nobody listens there is none.
     async fn round(&self, hold: &Hold, request: &RoundRequest, work: Work<'_>) -> Result<RoundResult>;
-    /// Returns when there may be work for this journey, or after `timeout`.
-    async fn wait(&self, namespace: &str, journey: &str, timeout: Duration);
+    /// When time alone gives a round with this request something to do in these shards: a wait ends, a held message asks again, what stays is to
+    /// be looked at, time may change a condition, and where nothing of the request is in flight a claim becomes an orphan. What the request leaves
+    /// out (suspended, stuck, no room for messages) is left out here. While somebody waits at a door with a pace it is a second from now.
+    async fn due_next(&self, hold: &Hold, request: &RoundRequest) -> Result<Next>;
+    /// Returns true when there may be work for this journey, false after `timeout`.
+    async fn wait(&self, namespace: &str, journey: &str, timeout: Duration) -> bool;
 
     // ── reading how it goes ──
     async fn counts(&self, namespace: &str, journey: &str) -> Result<Counts>;

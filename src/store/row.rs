@@ -1,6 +1,9 @@
 //! What the store keeps and gives back. Everything personal is sealed in PostgreSQL.
 
-use super::placed::{Ending as EndOf, Placed};
+use super::{
+    placed::{Ending as EndOf, Placed},
+    rules,
+};
 use crate::{
     clock::Micros,
     engine::{
@@ -186,6 +189,42 @@ pub struct Hold {
     pub journey: String,
     pub owner: Uuid,
     pub shards: Vec<Lease>,
+    /// The owners who live, this one among them: the shards are divided between them. Empty: there is nothing to hold.
+    pub members: BTreeSet<Uuid>,
+    /// Whether the registration was over when the owner came and found its shards again. So may the others' be: they are to have time to come
+    /// back before it takes theirs.
+    pub late: bool,
+}
+
+impl Hold {
+    /// Whether the owner has its fair share: then heartbeats do until one tells of a change.
+    pub fn is_settled(&self) -> bool {
+        self.shards.len() == rules::fair_share(self.owner, &self.members)
+    }
+}
+
+/// What a heartbeat tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Beat {
+    /// Whether the hold is still the owner's, and divided between the same owners; else they join again.
+    pub holds: bool,
+    /// The store's clock.
+    pub now: Micros,
+    /// When the first of the other owners' registrations is over, unless that one beats: what it held is free then.
+    pub ends: Option<Micros>,
+    /// The version of the namespace's programs.
+    pub version: i64,
+    /// Whether the journey's inbox has anything, in any shard, or there is news: whoever was not woken looks.
+    pub waits: bool,
+}
+
+/// What time brings next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Next {
+    /// The store's clock.
+    pub now: Micros,
+    /// It may be over already: then it came meanwhile, or the round could not work on it. None: time brings nothing.
+    pub due: Option<Micros>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -232,6 +271,13 @@ pub struct Room {
     pub lanes: BTreeMap<String, u32>,
     /// Of those that wait for none of these lanes. None: all of them.
     pub others: Option<u32>,
+}
+
+impl Room {
+    /// Whether there is any for a message that waits for this adapter's lane.
+    pub fn has_any(&self, adapter: &str) -> bool {
+        self.lanes.get(adapter).copied().or(self.others) != Some(0)
+    }
 }
 
 /// How a journey stands: the revision that customers enter, and whether it is suspended.

@@ -26,6 +26,9 @@ pub const INBOX_PER_CUSTOMER: usize = 100;
 /// round at a time and knows all its claims, so this only spares the looking.
 pub const ORPHAN_AFTER: Micros = 5 * SECOND;
 
+/// While somebody waits at a door with a pace, time gives places: this often a round looks whether there is one.
+pub const AT_THE_DOOR: Micros = SECOND;
+
 /// Places at the door that one round looks at; what is left is the next one's.
 pub const DOOR: u32 = 1_000;
 
@@ -256,17 +259,23 @@ pub fn fair_share(owner: Uuid, live: &BTreeSet<Uuid>) -> usize {
     all / owners + usize::from(rank < all % owners)
 }
 
-/// A lease or a registration that lasts until after this was given by a clock that has been set back since: from now on it lasts as long as one
+/// A registration that lasts until after this was given by a clock that has been set back since: from now on it lasts as long as one
 /// that is given now, or nobody could take over from its owner until that clock's time comes again.
 pub fn longest(now: Micros, ttl: Duration) -> Micros {
     let ttl = Micros::try_from(ttl.as_micros()).unwrap_or(Micros::MAX);
     now.saturating_add(ttl.saturating_mul(2))
 }
 
-/// Whether a shard may be taken: it is given back, or its lease is over. An owner who is `late` himself, whose own leases were over when he came,
-/// was kept away by something that may have kept the others away too: until his next heartbeat he takes nothing from them.
-pub fn may_be_taken(owned: bool, over: bool, late: bool) -> bool {
-    !owned || (over && !late)
+/// Whether a shard may be taken: it is given back, or its owner's registration is over. One who is `late` himself, who has shards and was not
+/// registered any more when he came, was kept away by something that may have kept the others away too: until he comes again he takes nothing
+/// from them.
+pub fn may_be_taken(owner: Option<Uuid>, live: &BTreeSet<Uuid>, late: bool) -> bool {
+    owner.is_none_or(|owner| !live.contains(&owner) && !late)
+}
+
+/// Whether a heartbeat finds the registration as it is to be: not over, and not given by a clock that was set back since ([`longest`]).
+pub fn lasts(until: Micros, now: Micros, ttl: Duration) -> bool {
+    until > now && until <= longest(now, ttl)
 }
 
 /// Chooses at most `limit` customers: all of `first`, then one of each source in turn, so that no source starves another.

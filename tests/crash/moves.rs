@@ -20,7 +20,8 @@ CREATE FUNCTION witness.registered() RETURNS trigger LANGUAGE plpgsql AS $$ BEGI
     INSERT INTO witness.owner VALUES (NEW.owner, session_user) ON CONFLICT DO NOTHING; RETURN NULL;
 END $$;
 CREATE FUNCTION witness.written() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-    INSERT INTO witness.wrote SELECT clock_timestamp(), session_user, l.shard, l.owner, l.until <= extract(epoch FROM clock_timestamp()) * 1000000
+    INSERT INTO witness.wrote SELECT clock_timestamp(), session_user, l.shard, l.owner, NOT EXISTS (SELECT FROM journey.member m
+        WHERE m.owner = l.owner AND m.journey = l.journey AND m.until > extract(epoch FROM clock_timestamp()) * 1000000)
     FROM journey.lease l WHERE l.namespace = coalesce(NEW.namespace, OLD.namespace) AND l.journey = coalesce(NEW.journey, OLD.journey)
     AND l.shard = coalesce(NEW.shard, OLD.shard); RETURN NULL;
 END $$;

@@ -10,8 +10,8 @@ use journey::{
     keys::{CustomerKey, MessageKey},
     kpi::Counts,
     store::{
-        After, Arrival, Backlog, Dropped, Due, Hold, Imported, InSlot, JourneyRow, Learn, MessageRow,
-        NamespacePrograms, News, OutboxRow, PutBack, Quarantined, Receipt, Result, Retried, Round, RoundRequest,
+        After, Arrival, Backlog, Beat, Dropped, Due, Hold, Imported, InSlot, JourneyRow, Learn, MessageRow,
+        NamespacePrograms, News, Next, OutboxRow, PutBack, Quarantined, Receipt, Result, Retried, Round, RoundRequest,
         RoundResult, Store, StoreError, Work,
     },
 };
@@ -34,7 +34,7 @@ impl Line {
         let process = &self.process;
         process.gate().await;
         let away = || Err(StoreError::Unavailable(format!("{what}: a fault of the history")));
-        let (fault, delay, late) = self.draw();
+        let (fault, delay, late) = self.draw(what);
         tokio::time::sleep(delay).await;
         if let Some(fault) = fault {
             self.world.tell(|| format!("{} {what}: {fault:?}", process.name()));
@@ -69,9 +69,10 @@ impl Line {
     }
 
     /// What goes wrong, how long the call takes, and how long what goes wrong does.
-    fn draw(&self) -> (Option<Fault>, Duration, Duration) {
+    fn draw(&self, what: &'static str) -> (Option<Fault>, Duration, Duration) {
         let mut state = self.world.state();
         let state = &mut *state;
+        *state.calls.entry(what).or_default() += 1;
         let Some(mixture) = &state.mixture else {
             return (None, Duration::from_millis(1), Duration::ZERO);
         };
@@ -276,6 +277,16 @@ impl Store for Line {
         self.call("join", effect).await
     }
 
+    async fn beat(&self, hold: &Hold, ttl: Duration) -> Result<Beat> {
+        let effect = async {
+            let told = self.world.memory.beat(hold, ttl).await?;
+            let now = self.world.clock.now();
+            self.world.state().shadow.beaten(hold, now, ttl);
+            Ok(told)
+        };
+        self.call("beat", effect).await
+    }
+
     async fn leave(&self, namespace: &str, journey: &str, owner: Uuid) -> Result<()> {
         let effect = async {
             self.world.memory.leave(namespace, journey, owner).await?;
@@ -320,10 +331,15 @@ impl Store for Line {
         self.call("round", effect).await
     }
 
-    async fn wait(&self, namespace: &str, journey: &str, timeout: Duration) {
+    async fn due_next(&self, hold: &Hold, request: &RoundRequest) -> Result<Next> {
+        self.call("due_next", self.world.memory.due_next(hold, request)).await
+    }
+
+    async fn wait(&self, namespace: &str, journey: &str, timeout: Duration) -> bool {
         self.process.gate().await;
-        self.world.memory.wait(namespace, journey, timeout).await;
+        let woken = self.world.memory.wait(namespace, journey, timeout).await;
         self.process.gate().await;
+        woken
     }
 
     async fn counts(&self, namespace: &str, journey: &str) -> Result<Counts> {

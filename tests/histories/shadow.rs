@@ -296,10 +296,18 @@ impl Shadow {
     pub fn joined(&mut self, hold: &Hold, now: Micros, ttl: Duration) {
         let ttl = Micros::try_from(ttl.as_micros()).unwrap();
         let until = now + ttl;
-        // What was given by a clock that has been set back since lasts from now on as long as what is given now.
-        for ((journey, _), known) in &mut self.leases {
-            if *journey == hold.journey && known.until > now + 2 * ttl {
+        for (_, known) in self
+            .leases
+            .iter_mut()
+            .filter(|((journey, _), _)| *journey == hold.journey)
+        {
+            // What was given by a clock that has been set back since lasts from now on as long as what is given now.
+            if known.until > now + 2 * ttl {
                 known.until = until;
+            }
+            // And what is over when somebody joins stays so, wherever the clock is set then.
+            if known.until <= now {
+                known.until = Micros::MIN;
             }
         }
         let before: Vec<u8> = self.shards_of(&hold.journey, hold.owner);
@@ -327,6 +335,19 @@ impl Shadow {
                     until,
                 },
             );
+        }
+    }
+
+    /// A heartbeat extends what is not over.
+    pub fn beaten(&mut self, hold: &Hold, now: Micros, ttl: Duration) {
+        let until = now + Micros::try_from(ttl.as_micros()).unwrap();
+        let of_hold = self
+            .leases
+            .iter_mut()
+            .filter(|((journey, _), _)| *journey == hold.journey);
+        let held = of_hold.map(|(_, held)| held);
+        for held in held.filter(|held| held.owner == hold.owner && held.until > now) {
+            held.until = until;
         }
     }
 

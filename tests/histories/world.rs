@@ -6,6 +6,7 @@ use journey::{
     store::memory::Memory,
 };
 use std::{
+    collections::BTreeMap,
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicI64, Ordering},
@@ -94,6 +95,8 @@ pub struct State {
     pub outage: Option<Instant>,
     pub shadow: Shadow,
     pub defect: Option<Defect>,
+    /// Calls of the store, by name.
+    pub calls: BTreeMap<&'static str, u64>,
     trace: Option<Vec<String>>,
 }
 
@@ -126,6 +129,7 @@ impl World {
                 outage: None,
                 shadow: Shadow::new(shop),
                 defect,
+                calls: BTreeMap::new(),
                 trace: traced.then(Vec::new),
             }),
         })

@@ -278,7 +278,9 @@ pub async fn namespaces_do_not_see_each_other(bench: Bench) {
 /// What a runner does after a round.
 async fn rest(bench: &Bench, result: RoundResult) {
     match result {
-        RoundResult::Idle => bench.store.wait(SHOP, WELCOME, Duration::from_millis(5)).await,
+        RoundResult::Idle => {
+            bench.store.wait(SHOP, WELCOME, Duration::from_millis(5)).await;
+        }
         RoundResult::Committed { .. } => tokio::task::yield_now().await,
         RoundResult::Fenced | RoundResult::Changed => panic!("the lease holds"),
     }

@@ -112,6 +112,7 @@ impl super::Journey {
             self.put_sighting(gone, Sighting::default());
             let own = self.sightings.get(&stays).cloned().unwrap_or_default();
             self.put_sighting(stays, crate::store::join::sighted(own, theirs));
+            any = true;
         }
         for (sequence, event) in inbox {
             self.inbox.insert(sequence, stays);

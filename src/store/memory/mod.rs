@@ -3,6 +3,7 @@
 mod aside;
 mod by_hand;
 mod chain;
+mod due;
 mod intake;
 mod join;
 mod lease;
@@ -11,9 +12,9 @@ mod round;
 mod stepping;
 
 use super::{
-    Admissions, After, Arrival, Backlog, Customer, Dropped, Due, EnrollmentRow, Hold, Imported, InSlot, JourneyRow,
-    Learn, MessageRow, NamespacePrograms, News, OutboxRow, OutboxState, PutBack, Quarantined, Receipt, Result, Retried,
-    RoundRequest, RoundResult, Sighting, Store, StoredJourney, Work,
+    Admissions, After, Arrival, Backlog, Beat, Customer, Dropped, Due, EnrollmentRow, Hold, Imported, InSlot,
+    JourneyRow, Learn, MessageRow, NamespacePrograms, News, Next, OutboxRow, OutboxState, PutBack, Quarantined,
+    Receipt, Result, Retried, RoundRequest, RoundResult, Sighting, Store, StoredJourney, Work,
 };
 use crate::{
     clock::{Clock, Micros},
@@ -99,6 +100,7 @@ struct Journey {
     outbox: BTreeMap<CustomerKey, BTreeMap<MessageKey, OutboxRow>>,
     placed: placed::Places,
     leases: BTreeMap<u8, LeaseRow>,
+    /// Until when an owner's registration lasts, and with it its leases.
     members: BTreeMap<Uuid, Micros>,
     counts: Counts,
 }
@@ -123,7 +125,6 @@ struct SweepRow {
 struct LeaseRow {
     epoch: i64,
     owner: Option<Uuid>,
-    until: Micros,
 }
 
 impl Memory {
@@ -466,7 +467,7 @@ impl Store for Memory {
             .namespaces
             .get_mut(namespace)
             .and_then(|space| space.journeys.get_mut(journey));
-        let shards = row
+        let (shards, members, late) = row
             .filter(|row| !row.stopped)
             .map(|row| row.join(owner, now, ttl))
             .unwrap_or_default();
@@ -475,7 +476,14 @@ impl Store for Memory {
             journey: journey.to_owned(),
             owner,
             shards,
+            members,
+            late,
         })
+    }
+
+    async fn beat(&self, hold: &Hold, ttl: Duration) -> Result<Beat> {
+        let (now, living) = (self.clock.now(), self.lease_clock.now());
+        Ok(lease::beat(&mut self.state(), hold, now, living, ttl))
     }
 
     async fn leave(&self, namespace: &str, journey: &str, owner: Uuid) -> Result<()> {
@@ -497,9 +505,19 @@ impl Store for Memory {
         Ok(result)
     }
 
-    async fn wait(&self, namespace: &str, journey: &str, timeout: Duration) {
+    async fn due_next(&self, hold: &Hold, request: &RoundRequest) -> Result<Next> {
+        let (now, state) = (self.clock.now(), self.state());
+        let space = state.namespaces.get(&hold.namespace);
+        let journey = space.and_then(|space| space.journeys.get(&hold.journey));
+        Ok(Next {
+            now,
+            due: journey.and_then(|journey| journey.due_next(hold, request, now)),
+        })
+    }
+
+    async fn wait(&self, namespace: &str, journey: &str, timeout: Duration) -> bool {
         let bell = self.bell(namespace, journey);
-        let _ = tokio::time::timeout(timeout, bell.notified()).await;
+        tokio::time::timeout(timeout, bell.notified()).await.is_ok()
     }
 
     async fn counts(&self, namespace: &str, journey: &str) -> Result<Counts> {

@@ -30,7 +30,12 @@ impl Places {
     }
 
     pub(super) fn instants(&self) -> impl Iterator<Item = Micros> {
-        self.due.iter().map(|(at, ..)| *at)
+        self.dues().map(|(at, _)| at)
+    }
+
+    /// When whose are to be looked at, the longest due first.
+    pub(super) fn dues(&self) -> impl Iterator<Item = (Micros, CustomerKey)> {
+        self.due.iter().map(|(at, customer, _)| (*at, *customer))
     }
 
     pub(super) fn put(&mut self, row: Placed) {

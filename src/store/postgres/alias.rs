@@ -91,7 +91,7 @@ pub(super) async fn join(
     let with = |journey: &str, row| join::place_with(row, who.stays, renumbered.get(journey).unwrap_or(&none));
     met.touched
         .extend(placed::move_rows(tx, keys, namespace, moving.gone, with).await?);
-    moving.sightings(&journeys).await?;
+    met.touched.extend(moving.sightings(&journeys).await?);
     for statement in [
         "UPDATE contact SET customer = $3 WHERE namespace = $1 AND customer = $2",
         "UPDATE alias SET customer = $3 WHERE namespace = $1 AND customer = $2",
@@ -276,7 +276,7 @@ impl Moving<'_, '_> {
     }
 
     /// As `store::join::sighted` says.
-    async fn sightings(&self, journeys: &[String]) -> Result<()> {
+    async fn sightings(&self, journeys: &[String]) -> Result<BTreeSet<String>> {
         let stays = self.stays.0.as_slice();
         sql::run(
             self.tx,
@@ -288,13 +288,13 @@ impl Moving<'_, '_> {
             &[&self.namespace, &journeys, &self.gone, &stays, &self.shard],
         )
         .await?;
-        sql::run(
+        let rows = sql::rows(
             self.tx,
-            "DELETE FROM sighting WHERE namespace = $1 AND journey = ANY($2) AND customer = $3",
+            "DELETE FROM sighting WHERE namespace = $1 AND journey = ANY($2) AND customer = $3 RETURNING journey",
             &[&self.namespace, &journeys, &self.gone],
         )
-        .await
-        .map(drop)
+        .await?;
+        Ok(rows.iter().map(|row| row.get(0)).collect())
     }
 
     /// An inbox row is sealed by its number, and keeps it: the order of acceptance is that of the one customer.

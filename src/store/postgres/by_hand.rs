@@ -216,5 +216,7 @@ pub(super) fn of(namespace: &str, journey: &str) -> Hold {
         journey: journey.to_owned(),
         owner: uuid::Uuid::nil(),
         shards: vec![],
+        members: Default::default(),
+        late: false,
     }
 }

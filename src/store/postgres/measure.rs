@@ -41,17 +41,19 @@ pub struct Work {
 }
 
 impl Postgres {
-    /// Writes customers with an enrollment each; none of them may be known. Not durable before the next commit that is.
+    /// Writes customers with an enrollment each, and wakes the journey; none of them may be known. Not durable before the next commit that is.
     pub async fn park(&self, namespace: &str, journey: &str, parked: &[Parked]) -> Result<()> {
-        on!(self, LONG_PATIENCE, client => write_parked(client, &self.keys, namespace, journey, parked))
+        on!(self, LONG_PATIENCE, client => write_parked(client, &self.keys, namespace, journey, parked))?;
+        self.wake.tell(namespace, [journey.to_owned()]);
+        Ok(())
     }
 
-    /// Shards of a journey by their owners whose leases last.
+    /// Shards of a journey by their owners who live.
     pub async fn shards_held(&self, namespace: &str, journey: &str) -> Result<Vec<u64>> {
         on!(self, PATIENCE, client => async {
             let tx = sql::begin(client).await?;
-            let held = "SELECT count(*) FROM lease WHERE namespace = $1 AND journey = $2 AND owner IS NOT NULL \
-                        AND until > (extract(epoch FROM clock_timestamp()) * 1000000)::bigint GROUP BY owner";
+            let held = "SELECT count(*) FROM lease JOIN member m USING (namespace, journey, owner) WHERE namespace = $1 AND journey = $2 \
+                        AND m.until > (extract(epoch FROM clock_timestamp()) * 1000000)::bigint GROUP BY owner";
             let rows = sql::rows(&tx, held, &[&namespace, &journey]).await?;
             Ok(rows.iter().map(|row| natural(row.get(0))).collect())
         })

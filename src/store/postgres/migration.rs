@@ -61,6 +61,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "lane",
         sql: include_str!("../migrations/0010_lane.sql"),
     },
+    Migration {
+        version: 11,
+        name: "member",
+        sql: include_str!("../migrations/0011_member.sql"),
+    },
 ];
 
 /// The role of gateways and runners: it reads and writes rows, and cannot change the schema.

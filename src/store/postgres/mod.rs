@@ -24,6 +24,7 @@ mod commit;
 mod connection;
 mod customers;
 mod door;
+mod due;
 mod intake;
 mod lease;
 mod look;
@@ -41,8 +42,8 @@ mod standby;
 mod wake;
 
 use super::{
-    After, Arrival, Backlog, Dropped, Due, Finding, Forgotten, Hold, Imported, InSlot, JourneyRow, Keep, Learn,
-    MessageRow, NamespacePrograms, News, OutboxRow, PutBack, Quarantined, Receipt, Result, Retried, RoundRequest,
+    After, Arrival, Backlog, Beat, Dropped, Due, Finding, Forgotten, Hold, Imported, InSlot, JourneyRow, Keep, Learn,
+    MessageRow, NamespacePrograms, News, Next, OutboxRow, PutBack, Quarantined, Receipt, Result, Retried, RoundRequest,
     RoundResult, Store, StoreError, Work,
 };
 use crate::{
@@ -309,13 +310,20 @@ impl Store for Postgres {
     }
 
     async fn join(&self, namespace: &str, journey: &str, owner: Uuid, ttl: Duration) -> Result<Hold> {
-        let shards = on!(self, PATIENCE, client => lease::join(client, namespace, journey, owner, ttl))?;
+        let joined = on!(self, PATIENCE, client => lease::join(client, namespace, journey, owner, ttl));
+        let (shards, members, late) = joined?;
         Ok(Hold {
             namespace: namespace.to_owned(),
             journey: journey.to_owned(),
             owner,
             shards,
+            members,
+            late,
         })
+    }
+
+    async fn beat(&self, hold: &Hold, ttl: Duration) -> Result<Beat> {
+        on!(self, PATIENCE, client => lease::beat(client, hold, ttl))
     }
 
     async fn leave(&self, namespace: &str, journey: &str, owner: Uuid) -> Result<()> {
@@ -329,8 +337,12 @@ impl Store for Postgres {
         Ok(result)
     }
 
-    async fn wait(&self, namespace: &str, journey: &str, timeout: Duration) {
-        self.wake.wait(namespace, journey, timeout).await;
+    async fn due_next(&self, hold: &Hold, request: &RoundRequest) -> Result<Next> {
+        on!(self, PATIENCE, client => due::next(client, hold, request))
+    }
+
+    async fn wait(&self, namespace: &str, journey: &str, timeout: Duration) -> bool {
+        self.wake.wait(namespace, journey, timeout).await
     }
 
     async fn counts(&self, namespace: &str, journey: &str) -> Result<Counts> {

@@ -249,9 +249,11 @@ struct Read {
     sightings: Vec<(CustomerKey, Sighting)>,
 }
 
+/// Whoever takes a shard takes the registration of its owner away first, so the lease that is locked here lasts until the transaction ends.
 const FENCE: &str = "SELECT l.shard, l.epoch FROM lease l \
     WHERE l.namespace = $1 AND l.journey = $2 AND l.shard = ANY($3) AND l.owner = $4 \
-    AND l.until > (extract(epoch FROM clock_timestamp()) * 1000000)::bigint ORDER BY l.shard FOR SHARE";
+    AND EXISTS (SELECT FROM member m WHERE m.namespace = $1 AND m.journey = $2 AND m.owner = $4 \
+        AND m.until > (extract(epoch FROM clock_timestamp()) * 1000000)::bigint) ORDER BY l.shard FOR SHARE";
 
 const STANDING: &str = "SELECT p.revision, p.suspended, p.revision = j.current FROM journey j JOIN program p USING (namespace, journey) \
     WHERE j.namespace = $1 AND j.journey = $2 AND NOT j.stopped";

@@ -58,11 +58,11 @@ impl Wake {
         }
     }
 
-    pub(super) async fn wait(&self, namespace: &str, journey: &str, timeout: Duration) {
+    pub(super) async fn wait(&self, namespace: &str, journey: &str, timeout: Duration) -> bool {
         self.listener
             .get_or_init(|| Task(tokio::spawn(listen(self.connections.clone(), self.bells.clone()))));
         let bell = self.bells.of(&name(namespace, journey));
-        let _ = tokio::time::timeout(timeout, bell.notified()).await;
+        tokio::time::timeout(timeout, bell.notified()).await.is_ok()
     }
 
     pub(super) fn tell(&self, namespace: &str, journeys: impl IntoIterator<Item = String>) {
