@@ -18,6 +18,8 @@ mod line;
 mod play;
 #[path = "histories/provider.rs"]
 mod provider;
+#[path = "histories/rest.rs"]
+mod rest;
 #[path = "histories/shadow.rs"]
 mod shadow;
 #[path = "histories/shop.rs"]

@@ -1,6 +1,7 @@
 //! Moves the customers of one journey and speaks for it.
 //!
-//! [`programs`] keeps the compiled revisions current; `pump` holds the leases and runs rounds; [`turn`] is the pure heart of a round: rows
+//! [`programs`] keeps the compiled revisions current; `pump` holds the leases and runs rounds,
+//! when `pulse` says so; [`turn`] is the pure heart of a round: rows
 //! in, rows and claims out, with what a message goes through in it in `ask`; `dispatch` hands claimed messages over, a lane an adapter, and gives their fates to the next round.
 //! Knows the store's trait, the engine, the policy and the channels; no Kubernetes, no HTTP in.
 
@@ -11,6 +12,7 @@ mod metrics;
 mod place;
 mod poison;
 pub mod programs;
+mod pulse;
 mod pump;
 pub mod turn;
 

@@ -108,8 +108,8 @@ fn manifests(body: &serde_json::Value) -> Result<Manifests> {
 }
 
 /// Opens the channels of the adapters that any revision uses, and closes those that none does. An adapter that cannot be opened (a Secret
-/// is missing) is logged and tried again at the next load; its messages wait.
-pub fn open_lanes(lanes: &mut Lanes, programs: &Programs, open: &ChannelOpener) {
+/// is missing) is logged and tried again at the next heartbeat; its messages wait. Gives whether any was opened.
+pub fn open_lanes(lanes: &mut Lanes, programs: &Programs, open: &ChannelOpener) -> bool {
     let mut wanted = BTreeMap::new();
     let mut reads: BTreeMap<&str, Reads> = BTreeMap::new();
     for program in programs.revisions.values().chain(&programs.current) {
@@ -125,15 +125,20 @@ pub fn open_lanes(lanes: &mut Lanes, programs: &Programs, open: &ChannelOpener) 
     // The gateway shows what stays in slots: nothing is handed over.
     wanted.retain(|_, spec| spec.in_app.is_none());
     lanes.keep(&wanted.keys().cloned().collect());
+    let mut opened = false;
     for (name, spec) in &wanted {
         if lanes.is_open(name, spec) {
             continue;
         }
         match open(spec, reads.remove(name.as_str()).unwrap_or_default()) {
-            Ok(channel) => lanes.open(name, spec, channel),
+            Ok(channel) => {
+                lanes.open(name, spec, channel);
+                opened = true;
+            }
             Err(error) => tracing::warn!(adapter = name, %error, "an adapter cannot be opened; its messages wait"),
         }
     }
+    opened
 }
 
 /// Who waits at the door does not come in without a program, nor into a suspended journey.

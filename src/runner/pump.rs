@@ -5,6 +5,7 @@ use super::{
     dispatch::{Jitter, Lanes},
     metrics::Metrics,
     programs::{self, Loaded},
+    pulse::{HEARTBEAT, LEASE, LOOK, Pulse},
     turn::{Adapters, Turn},
 };
 use crate::{
@@ -20,25 +21,18 @@ use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-/// How long a lease lasts without a heartbeat: what a takeover waits for.
-const LEASE: Duration = Duration::from_secs(5);
-const HEARTBEAT: Duration = Duration::from_millis(1500);
-/// How often the store is asked for newer programs. Of a suspension or a new revision the next round tells at once.
+/// How often the store is asked for programs where there are none. Else each heartbeat tells whether there are newer ones, and of a suspension
+/// or a new revision the next round tells at once.
 const REFRESH: Duration = Duration::from_secs(1);
-/// The safety net below wake-ups.
-const POLL: Duration = Duration::from_secs(1);
 /// Customers of one round, at most.
 const ROUND: u32 = 500;
 /// Customers of a round from which on the next one is divided, in production.
 pub const DIVIDE: usize = 100;
-/// How often what time brings is looked for where rounds follow each other quickly.
-const LOOK: Duration = Duration::from_millis(20);
 /// How often held messages are looked at whose lane is not open, or not known.
 const OTHERS: Duration = Duration::from_secs(5);
 /// How long a stopping runner waits for messages under way.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Pause after an error of the store: doubled from the first to the second. Shorter than a heartbeat, so that whoever lived through an outage
-/// is back before others take its shards for free.
+/// Pause after an error of the store: doubled from the first to the second.
 const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(1));
 
 #[derive(Debug, thiserror::Error)]
@@ -79,10 +73,10 @@ pub async fn run(options: Options, store: Arc<dyn Store>, shutdown: Cancellation
         loaded: Loaded::default(),
         refreshed: None,
         hold: None,
-        beaten: None,
+        doubtful: false,
+        pulse: Pulse::default(),
         outcomes: Vec::new(),
         in_flight: BTreeSet::new(),
-        looked: None,
         others: None,
         favoured: 0,
         busy: false,
@@ -146,14 +140,15 @@ struct Pump {
     lanes: Lanes,
     fates: mpsc::UnboundedReceiver<Handed>,
     loaded: Loaded,
+    /// None: there may be newer ones.
     refreshed: Option<Instant>,
     hold: Option<Hold>,
-    beaten: Option<Instant>,
+    /// Whether a round was told that the hold is not what it was.
+    doubtful: bool,
+    pulse: Pulse,
     /// Heard of, but not committed yet.
     outcomes: Vec<Handed>,
     in_flight: BTreeSet<MessageKey>,
-    /// When the last round that looked for what time brings began; None: the next one does.
-    looked: Option<Instant>,
     /// When all held messages of no open lane had been looked at last.
     others: Option<Instant>,
     /// The part of a divided round that gets what cannot be divided: each in turn.
@@ -170,28 +165,31 @@ impl Pump {
         if !self.loaded.alive {
             self.give_back().await?;
             self.options.ready.up();
-            self.rest(false, shutdown).await;
+            if self.rest(REFRESH, shutdown).await {
+                self.refreshed = None;
+            }
             return Ok(());
         }
         self.beat().await?;
+        self.options.ready.up();
+        if self.refreshed.is_none() {
+            return Ok(());
+        }
         let Some(hold) = self.hold.clone().filter(|hold| !hold.shards.is_empty()) else {
             // Every shard is somebody else's: ready to take over.
-            self.options.ready.up();
-            self.rest(false, shutdown).await;
+            self.rest(self.pulse.until_beat(), shutdown).await;
             return Ok(());
         };
-        self.options.ready.up();
-        let brief = self.looked.is_some_and(|at| at.elapsed() < LOOK);
-        match self.rounds(&hold, brief).await? {
+        if self.outcomes.is_empty() && self.fates.is_empty() && !self.pulse.has_round() {
+            self.rest(self.pulse.rest(), shutdown).await;
+            return Ok(());
+        }
+        self.pulse.wake();
+        match self.rounds(&hold, self.pulse.is_brief()).await? {
             RoundResult::Committed { full: true } => {}
-            RoundResult::Committed { full: false } | RoundResult::Idle => {
-                if self.fates.is_empty() {
-                    self.rest(brief, shutdown).await;
-                }
-            }
+            RoundResult::Committed { full: false } | RoundResult::Idle => self.settle(&hold, shutdown).await?,
             RoundResult::Fenced => {
-                self.beaten = None;
-                self.refreshed = None;
+                self.doubt();
                 tokio::time::sleep(BACK_OFF.0).await;
             }
             RoundResult::Changed => self.refreshed = None,
@@ -200,7 +198,10 @@ impl Pump {
     }
 
     async fn refresh(&mut self) -> Result<(), StoreError> {
-        if self.refreshed.is_some_and(|at| at.elapsed() < REFRESH) {
+        if self
+            .refreshed
+            .is_some_and(|at| self.loaded.alive || at.elapsed() < REFRESH)
+        {
             return Ok(());
         }
         let Options {
@@ -219,15 +220,37 @@ impl Pump {
                 "programs loaded"
             );
             self.loaded = loaded;
+            self.pulse.wake();
         }
-        programs::open_lanes(&mut self.lanes, &self.loaded.programs, &self.options.open);
+        self.open_lanes();
         self.refreshed = Some(Instant::now());
         Ok(())
     }
 
+    /// An adapter that could not be opened is tried again; its messages wait.
+    fn open_lanes(&mut self) {
+        if programs::open_lanes(&mut self.lanes, &self.loaded.programs, &self.options.open) {
+            self.pulse.wake();
+        }
+    }
+
+    /// A heartbeat, when it is time; and where it tells of a change, or not everybody has a fair share yet, the shards are divided anew.
     async fn beat(&mut self) -> Result<(), StoreError> {
-        if self.beaten.is_some_and(|at| at.elapsed() < HEARTBEAT) {
+        if !self.pulse.beats() {
             return Ok(());
+        }
+        let began = Instant::now();
+        let sure = self.hold.as_ref().filter(|hold| !self.doubtful && hold.is_settled());
+        if let Some(hold) = sure {
+            let told = self.store.beat(hold, LEASE).await?;
+            if told.version != self.loaded.version {
+                self.refreshed = None;
+            }
+            if told.holds {
+                self.pulse.beaten(began, &told);
+                self.open_lanes();
+                return Ok(());
+            }
         }
         let Options {
             namespace,
@@ -236,15 +259,38 @@ impl Pump {
             ..
         } = &self.options;
         let hold = self.store.join(namespace, journey, *owner, LEASE).await?;
-        if self
-            .hold
-            .as_ref()
-            .is_none_or(|held| held.shards.len() != hold.shards.len())
-        {
+        self.pulse.joined(began, &hold);
+        self.doubtful = false;
+        let before = self.hold.as_ref().map(|held| &held.shards);
+        if before != Some(&hold.shards) {
             tracing::info!(shards = hold.shards.len(), "shards held");
+            // What is due in those that are new is not known.
+            self.pulse.wake();
+            self.pulse.look_again();
         }
         self.hold = Some(hold);
-        self.beaten = Some(Instant::now());
+        // A heartbeat would have told whether there are newer programs.
+        self.refreshed = None;
+        Ok(())
+    }
+
+    /// The leases or the journey are not what they were.
+    fn doubt(&mut self) {
+        self.doubtful = true;
+        self.pulse.doubt();
+        self.refreshed = None;
+    }
+
+    /// After a round: once nothing comes any more, rests until time brings something.
+    async fn settle(&mut self, hold: &Hold, shutdown: &CancellationToken) -> Result<(), StoreError> {
+        if !self.fates.is_empty() || self.rest(LOOK, shutdown).await {
+            return Ok(());
+        }
+        let adapters = programs::adapters(&mut self.lanes);
+        // Also of those whose lane is not open: they are looked at now and then.
+        let request = self.request(false, true, Vec::new(), &adapters);
+        let next = self.store.due_next(hold, &request).await?;
+        self.pulse.quiet(&next, !self.in_flight.is_empty());
         Ok(())
     }
 
@@ -255,7 +301,7 @@ impl Pump {
             self.outcomes.push(handed);
         }
         if !brief {
-            self.looked = Some(Instant::now());
+            self.pulse.looks();
         }
         let whole = !self.busy || hold.shards.len() < 2;
         let holds = if whole {
@@ -304,18 +350,11 @@ impl Pump {
         share
     }
 
-    async fn round(
-        &self,
-        hold: &Hold,
-        brief: bool,
-        others: bool,
-        outcomes: Vec<Handed>,
-        adapters: Adapters,
-    ) -> Result<(RoundResult, Done), StoreError> {
+    fn request(&self, brief: bool, others: bool, outcomes: Vec<Handed>, adapters: &Adapters) -> RoundRequest {
         let others = if others { ROUND } else { 0 };
-        let request = RoundRequest {
+        RoundRequest {
             limit: ROUND,
-            room: programs::room(&self.loaded.programs, &adapters, others),
+            room: programs::room(&self.loaded.programs, adapters, others),
             contacts_within: self.loaded.programs.longest_cap(),
             outcomes,
             in_flight: if brief { BTreeSet::new() } else { self.in_flight.clone() },
@@ -326,7 +365,18 @@ impl Pump {
             news: programs::news(&self.loaded.programs, !self.draining),
             current: self.loaded.current.clone(),
             brief,
-        };
+        }
+    }
+
+    async fn round(
+        &self,
+        hold: &Hold,
+        brief: bool,
+        others: bool,
+        outcomes: Vec<Handed>,
+        adapters: Adapters,
+    ) -> Result<(RoundResult, Done), StoreError> {
+        let request = self.request(brief, others, outcomes, &adapters);
         let mut done = Done::default();
         let mut turn = Turn {
             programs: &self.loaded.programs,
@@ -400,23 +450,28 @@ impl Pump {
         let result = results.iter().copied().max_by_key(urgency).unwrap_or(RoundResult::Idle);
         self.busy = written && self.outcomes.is_empty() && visited >= self.options.divide;
         if !written || (!brief && result == (RoundResult::Committed { full: true })) {
-            self.looked = None;
+            self.pulse.look_again();
         }
         failed.map_or(Ok(result), Err)
     }
 
-    /// Until there may be work, something came back from a lane, or it is time for a heartbeat.
-    async fn rest(&mut self, brief: bool, shutdown: &CancellationToken) {
+    /// Until there may be work or something came back from a lane (true), or for so long.
+    async fn rest(&mut self, nap: Duration, shutdown: &CancellationToken) -> bool {
         let Options { namespace, journey, .. } = &self.options;
-        let nap = if self.in_flight.is_empty() { POLL } else { POLL / 5 };
-        // After a brief round nobody knows what time has brought.
-        let nap = if brief { LOOK } else { nap };
         // In this order, so that the same happens in each run of a simulation.
         tokio::select! {
             biased;
-            () = shutdown.cancelled() => {}
-            handed = self.fates.recv() => self.outcomes.extend(handed),
-            _ = self.store.wait(namespace, journey, nap) => {}
+            () = shutdown.cancelled() => true,
+            handed = self.fates.recv() => {
+                self.outcomes.extend(handed);
+                true
+            }
+            woken = self.store.wait(namespace, journey, nap) => {
+                if woken {
+                    self.pulse.wake();
+                }
+                woken
+            }
         }
     }
 
@@ -465,8 +520,7 @@ impl Pump {
             RoundResult::Committed { .. } | RoundResult::Idle => {}
             // Some shards may be others' now, or a revision gone or new: what is still ours is written all the same.
             RoundResult::Fenced | RoundResult::Changed => {
-                self.beaten = None;
-                self.refreshed = None;
+                self.doubt();
                 self.refresh().await?;
                 tokio::time::sleep(BACK_OFF.0).await;
             }

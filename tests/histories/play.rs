@@ -372,7 +372,7 @@ impl History {
 }
 
 /// As the gateway takes events in. False: it answers that they are to be sent again.
-async fn bring(line: &Line, events: &[Incoming]) -> bool {
+pub async fn bring(line: &Line, events: &[Incoming]) -> bool {
     let world = &line.world;
     let (view, keys, now) = (&world.shop.view, simulate::keys(), world.clock.now());
     let mut arrivals = Vec::with_capacity(events.len());

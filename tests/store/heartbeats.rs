@@ -264,6 +264,15 @@ pub async fn messages_what_stays_and_sightings_are_due_next(bench: Bench) {
         ..request()
     };
     assert_eq!(next(&bench, &hold, &no_room).await, Some(now + 2 * hour));
+    let full = |room| RoundRequest {
+        room: Room {
+            lanes: BTreeMap::from([("mail".to_owned(), room)]),
+            others: None,
+        },
+        ..request()
+    };
+    assert_eq!(next(&bench, &hold, &full(0)).await, Some(now + 2 * hour));
+    assert_eq!(next(&bench, &hold, &full(1)).await, Some(now + hour));
     assert_eq!(next(&bench, &without(&hold, person(1)), &looks).await, None);
 
     // A claim is an orphan after five seconds, unless somebody knows of it.
@@ -282,6 +291,11 @@ pub async fn messages_what_stays_and_sightings_are_due_next(bench: Bench) {
         .write(&hold, person(1), commit(vec![held(due)], vec![], None))
         .await;
     assert_eq!(next(&bench, &hold, &request()).await, Some(due), "it is over");
+    assert_eq!(next(&bench, &hold, &full(0)).await, Some(now + 2 * hour));
+    let mut over = held(due);
+    over.over_at = Some(due + 9);
+    bench.write(&hold, person(1), commit(vec![over], vec![], None)).await;
+    assert_eq!(next(&bench, &hold, &full(0)).await, Some(due + 9), "it needs no room");
 }
 
 pub async fn who_waits_at_the_door_is_looked_at_every_second(bench: Bench) {
