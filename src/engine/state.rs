@@ -8,6 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Attributes of a customer, or properties of an event, by name. Missing and null are the same.
 pub type Properties = Map<String, Value>;
 
+/// Nothing, which a row need not say: most fields of most rows are so.
+pub fn blank<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
 /// A customer as the expressions see them.
 #[derive(Debug, Clone)]
 pub struct Customer {
@@ -38,14 +43,17 @@ pub struct Event {
     pub time: Micros,
     pub accepted_at: Micros,
     /// The properties, userId and anonymousId among them.
+    #[serde(default, skip_serializing_if = "blank")]
     pub data: Personal<Properties>,
     /// The customer's attributes as of its acceptance, after what it taught: what signals see.
+    #[serde(default, skip_serializing_if = "blank")]
     pub profile: Personal<Properties>,
     /// The message it tells of: such an event reaches only the enrollment that sent it.
+    #[serde(default, skip_serializing_if = "blank")]
     pub about: Option<About>,
     /// How many journeys in a row, each moved by the end of the one before or by what it set, and passed without a wait, have led to it; 0: it
     /// came from outside.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "blank")]
     pub hops: u32,
 }
 
@@ -64,33 +72,38 @@ pub struct Enrollment {
     /// The sequence number of the event that opened it: unique within (journey, customer), and grows.
     pub ordinal: i64,
     /// The value of entry.key; empty where the journey names none.
+    #[serde(default, skip_serializing_if = "blank")]
     pub key: Personal<String>,
     pub revision: String,
     pub entered_at: Micros,
     /// How often this (customer, key) has entered, this time included.
     pub entries: u32,
     /// The entering event's properties, with id and time.
+    #[serde(default, skip_serializing_if = "blank")]
     pub entry: Personal<Properties>,
     /// Whether the customer was held out when they entered: they stay on that side of the comparison.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "blank")]
     pub held_out: bool,
     pub standing: Standing,
+    #[serde(default, skip_serializing_if = "blank")]
     pub steps: BTreeMap<String, StepResult>,
     /// Goals reached, with the instant.
+    #[serde(default, skip_serializing_if = "blank")]
     pub goals: BTreeMap<String, Micros>,
     /// What became of messages while nobody waited for it: offered to the next wait, the oldest first, 32 at most.
+    #[serde(default, skip_serializing_if = "blank")]
     pub kept: Vec<Event>,
     /// Arrivals at steps that one input led to, up to where it stands: what stops a loop of sends that are skipped at once.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "blank")]
     pub arrivals: u32,
     /// When time may change a condition that an exit, a goal or the present wait asks for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "blank")]
     pub look_at: Option<Micros>,
     /// What signals that take several matches have had so far.
-    #[serde(default, skip_serializing_if = "Matches::is_empty")]
+    #[serde(default, skip_serializing_if = "blank")]
     pub matches: Matches,
     /// Those of the event that last moved it; 0 once time has passed in a wait.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "blank")]
     pub hops: u32,
 }
 
@@ -98,20 +111,14 @@ pub struct Enrollment {
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Matches {
     /// Of the present wait, by the place in its `until`; a wait that begins has none.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "blank")]
     pub wait: BTreeMap<usize, u32>,
     /// Since the entry, by the name of the exit.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "blank")]
     pub exits: BTreeMap<String, u32>,
     /// Since the entry, by the name of the goal.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "blank")]
     pub goals: BTreeMap<String, u32>,
-}
-
-impl Matches {
-    pub fn is_empty(&self) -> bool {
-        self.wait.is_empty() && self.exits.is_empty() && self.goals.is_empty()
-    }
 }
 
 /// Where an enrollment stands.
@@ -225,17 +232,21 @@ pub struct StepResult {
     /// The last arrival.
     pub at: Micros,
     /// Sent, Skipped or Failed: of the last send that is over.
+    #[serde(default, skip_serializing_if = "blank")]
     pub outcome: Option<String>,
+    #[serde(default, skip_serializing_if = "blank")]
     pub reason: Option<String>,
     /// What the last send that is over was sent, or would have been, by.
+    #[serde(default, skip_serializing_if = "blank")]
     pub touchpoint: Option<String>,
     /// What the provider answered to the last send, as far as the touchpoint's `response` keeps it; empty unless it is Sent.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "blank")]
     pub response: Personal<Properties>,
     /// The arm that a split gave: kept as long as the split has it.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "blank")]
     pub arm: Option<String>,
     /// Properties of the event that ended the last wait; empty when time did.
+    #[serde(default, skip_serializing_if = "blank")]
     pub event: Personal<Properties>,
 }
 

@@ -8,7 +8,7 @@ use crate::{
     clock::Micros,
     engine::{
         program::Pace,
-        state::{About, Ending, Enrollment, Event, Outcome, Properties, Sighting},
+        state::{About, Ending, Enrollment, Event, Outcome, Properties, Sighting, blank},
     },
     keys::{CustomerKey, MessageKey},
     kpi::Counts,
@@ -414,25 +414,27 @@ pub struct OutboxRow {
     pub step: String,
     pub occurrence: u32,
     pub touchpoint: String,
+    #[serde(default, skip_serializing_if = "blank")]
     pub with: Personal<Properties>,
     /// When the step was reached: timeToLive counts from here.
     pub requested_at: Micros,
     /// Whose lane it waits for; empty: not known.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "blank")]
     pub adapter: String,
     /// From then on it needs no room to be looked at: its time to live is over, or it is not to go out.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "blank")]
     pub over_at: Option<Micros>,
     /// Hand-overs tried.
+    #[serde(default, skip_serializing_if = "blank")]
     pub attempts: u32,
     /// Whether one of them may have been accepted: from then on only Sent is certain, and its contact counts: as of the last of them.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "blank")]
     pub uncertain: bool,
     /// It is no message but the telling that one has ended: no policy is asked, and no step waits for it.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "blank")]
     pub ends: Option<Box<EndOf>>,
     /// It had failed, and is tried again by hand: its enrollment has gone on, and may have ended.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "blank")]
     pub again: bool,
     pub state: OutboxState,
 }

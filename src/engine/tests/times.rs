@@ -110,7 +110,11 @@ fn exits_and_goals_count_since_the_entry_wherever_the_customer_stands() {
         "also after the exit"
     );
     assert_eq!(world.counted(&Count::Goal("loyal".into())), 1);
-    assert!(world.enrollments[0].matches.is_empty(), "what is over is not kept");
+    assert_eq!(
+        world.enrollments[0].matches,
+        Matches::default(),
+        "what is over is not kept"
+    );
     assert_eq!(world.hear("order-placed", json!({"items": 1})), ignored(Ignored::NotIn));
 }
 
@@ -169,5 +173,8 @@ fn matches_survive_a_restart_and_rows_of_before_have_none() {
     let row = serde_json::to_string(&world.enrollments[0]).unwrap();
     world.enrollments[0] = serde_json::from_str(&row).unwrap();
     assert_eq!(world.hear("ping", json!({"items": 1})), Disposition::Advanced);
-    assert!(serde_json::from_value::<Enrollment>(old).unwrap().matches.is_empty());
+    assert_eq!(
+        serde_json::from_value::<Enrollment>(old).unwrap().matches,
+        Matches::default()
+    );
 }

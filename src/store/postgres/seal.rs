@@ -1,7 +1,7 @@
 //! Columns with personal data: JSON, sealed, and bound to table and primary key, so that a column moved to another row does not open.
 
 use crate::{
-    engine::state::Properties,
+    engine::state::{Properties, blank},
     keys::{CustomerKey, Keys},
     personal::Personal,
     store::{Customer, Result, StoreError, Unreadable, UnreadableRow},
@@ -66,8 +66,9 @@ fn unreadable(place: &Place<'_>, what: String) -> StoreError {
 #[derive(Serialize, Deserialize)]
 pub(super) struct SealedCustomer {
     pub(super) id: Personal<String>,
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "blank")]
     pub(super) anonymous: bool,
+    #[serde(default, skip_serializing_if = "blank")]
     pub(super) attributes: Personal<Properties>,
 }
 
