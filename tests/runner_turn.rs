@@ -295,6 +295,7 @@ impl World {
             sweeps: programs::sweeps(&loaded.programs, true),
             news: programs::news(&loaded.programs, true),
             current: loaded.current.clone(),
+            revisions: loaded.revisions(),
             brief: false,
         };
         let in_flight = self.in_flight.clone();

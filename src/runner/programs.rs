@@ -32,6 +32,13 @@ pub struct Loaded {
     pub alive: bool,
 }
 
+impl Loaded {
+    /// All that the store had, whether they compile or not.
+    pub fn revisions(&self) -> BTreeSet<String> {
+        self.programs.revisions.keys().chain(&self.stuck).cloned().collect()
+    }
+}
+
 /// How what is stored of a journey becomes what a runner runs by: [`compile_all`].
 pub type Compiler = fn(&NamespacePrograms, &str) -> Result<Loaded>;
 

@@ -364,6 +364,7 @@ impl Pump {
             sweeps: programs::sweeps(&self.loaded.programs, !self.draining),
             news: programs::news(&self.loaded.programs, !self.draining),
             current: self.loaded.current.clone(),
+            revisions: self.loaded.revisions(),
             brief,
         }
     }

@@ -532,6 +532,7 @@ impl World {
             sweeps: programs::sweeps(&crew.programs, true),
             news: programs::news(&crew.programs, true),
             current: None,
+            revisions: BTreeSet::new(),
             brief: false,
         };
         let mut turn = Turn {

@@ -260,6 +260,9 @@ pub struct RoundRequest {
     pub news: u32,
     /// How the journey stands as far as is known; None: whichever way it stands.
     pub current: Option<Current>,
+    /// Where `current` is said: all revisions that are known. Another one may have come and gone again as the current one meanwhile, and those
+    /// who entered by it cannot be moved without it.
+    pub revisions: BTreeSet<String>,
 }
 
 /// Held messages that a round looks at, by the lane that they wait for: of each lane those that have waited longest, and no more than it has room
@@ -578,7 +581,7 @@ pub enum RoundResult {
     Committed { full: bool },
     /// The leases are not ours any more, or the journey is stopped or gone; nothing was written.
     Fenced,
-    /// The journey does not stand as [`RoundRequest::current`] says (suspended, or another revision): read the programs again; or rows that
+    /// The journey does not stand as [`RoundRequest::current`] says (suspended, or another revision), or has revisions that are not known: read the programs again; or rows that
     /// could not be read were put aside. Nothing else was written.
     Changed,
 }

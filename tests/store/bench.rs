@@ -229,6 +229,7 @@ pub fn request() -> RoundRequest {
         sweeps: vec![],
         news: 0,
         current: None,
+        revisions: BTreeSet::new(),
         brief: false,
     }
 }

@@ -709,7 +709,9 @@ pub async fn a_round_is_told_that_the_journey_stands_otherwise(bench: Bench) {
     let bench = bench.with_journey().await;
     let hold = bench.join(owner(1)).await;
     bench.accept(&[bench.arrival(1, person(1)).await]).await;
-    let knows = |revision: &str, suspended| RoundRequest {
+    let mut revisions = BTreeSet::from(["r1".to_owned()]);
+    let knows = |revision: &str, suspended, revisions: &BTreeSet<String>| RoundRequest {
+        revisions: revisions.clone(),
         current: Some(Current {
             revision: revision.into(),
             suspended,
@@ -725,20 +727,42 @@ pub async fn a_round_is_told_that_the_journey_stands_otherwise(bench: Bench) {
         (result.await, calls)
     };
     let untouched = (RoundResult::Changed, 0);
-    assert_eq!(ask(&knows("r1", true)).await, untouched, "it is not suspended");
-    assert_eq!(ask(&knows("r0", false)).await, untouched, "another revision");
-    assert_eq!(ask(&knows("r1", false)).await.1, 1);
+    assert_eq!(
+        ask(&knows("r1", true, &revisions)).await,
+        untouched,
+        "it is not suspended"
+    );
+    assert_eq!(
+        ask(&knows("r0", false, &revisions)).await,
+        untouched,
+        "another revision"
+    );
+    assert_eq!(ask(&knows("r1", false, &revisions)).await.1, 1);
     let mut suspended = revision(WELCOME, "r1");
     suspended.suspended = true;
     bench.store.put_journey(SHOP, &suspended).await.unwrap();
-    assert_eq!(ask(&knows("r1", false)).await, untouched, "it is suspended now");
-    assert_eq!(ask(&knows("r1", true)).await.1, 1, "who knows goes on");
+    assert_eq!(
+        ask(&knows("r1", false, &revisions)).await,
+        untouched,
+        "it is suspended now"
+    );
+    assert_eq!(ask(&knows("r1", true, &revisions)).await.1, 1, "who knows goes on");
     bench.store.put_journey(SHOP, &revision(WELCOME, "r2")).await.unwrap();
-    assert_eq!(ask(&knows("r1", true)).await, untouched, "a new revision");
-    assert_eq!(ask(&knows("r2", false)).await.1, 1);
+    assert_eq!(ask(&knows("r1", true, &revisions)).await, untouched, "a new revision");
+    assert_eq!(
+        ask(&knows("r2", false, &revisions)).await,
+        untouched,
+        "and it is not known"
+    );
+    revisions.insert("r2".to_owned());
+    assert_eq!(ask(&knows("r2", false, &revisions)).await.1, 1);
+    bench.store.put_journey(SHOP, &revision(WELCOME, "r3")).await.unwrap();
+    bench.store.put_journey(SHOP, &revision(WELCOME, "r2")).await.unwrap();
+    let back = ask(&knows("r2", false, &revisions)).await;
+    assert_eq!(back, untouched, "another was the current one for a while");
     assert_eq!(ask(&request()).await.1, 1, "who does not say is not asked");
     bench.store.stop_journey(SHOP, WELCOME).await.unwrap();
-    assert_eq!(ask(&knows("r2", false)).await, (RoundResult::Fenced, 0));
+    assert_eq!(ask(&knows("r2", false, &revisions)).await, (RoundResult::Fenced, 0));
 }
 
 pub async fn a_brief_round_leaves_out_what_time_brings(bench: Bench) {

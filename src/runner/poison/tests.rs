@@ -154,6 +154,7 @@ impl World {
             outcomes: outcomes.clone(),
             in_flight: self.in_flight.clone(),
             current: loaded.current.clone(),
+            revisions: loaded.revisions(),
             ..RoundRequest::default()
         };
         let in_flight = self.in_flight.clone();

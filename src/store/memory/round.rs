@@ -36,7 +36,10 @@ pub(super) fn round(
     else {
         return fenced();
     };
-    if request.current.is_some() && request.current != journey.standing() {
+    let mut revisions = journey.revisions.keys();
+    let is_known =
+        request.current == journey.standing() && revisions.all(|revision| request.revisions.contains(revision));
+    if request.current.is_some() && !is_known {
         return (RoundResult::Changed, BTreeSet::new());
     }
     let request = &*space.by_root(request);

@@ -75,7 +75,7 @@ enum Tried {
     /// With the journeys that have something to do because of it.
     Done(RoundResult, BTreeSet<String>),
     /// Nothing was done: customers of the outcomes are others now.
-    Joined(RoundRequest),
+    Joined(Box<RoundRequest>),
 }
 
 async fn try_round(
@@ -102,7 +102,8 @@ async fn try_round(
     let Some(standing) = standing.filter(|_| ours) else {
         return Ok(Tried::Done(RoundResult::Fenced, nobody));
     };
-    if request.current.is_some() && request.current != standing.current {
+    let is_known = request.current == standing.current && standing.revisions.is_subset(&request.revisions);
+    if request.current.is_some() && !is_known {
         return Ok(Tried::Done(RoundResult::Changed, nobody));
     }
     let sweeps = look.sweep(request).await?;
@@ -125,7 +126,7 @@ async fn try_round(
         return Err(error);
     }
     if let Some(request) = look.joined(request, &locked).await? {
-        return Ok(Tried::Joined(request));
+        return Ok(Tried::Joined(Box::new(request)));
     }
     let (turns, at) = look.turns(locked, request, &sweeps, &door, read, now).await?;
     if turns.is_empty() && sweeps.rest() {
