@@ -20,6 +20,26 @@ pub fn close(world: &World) {
     who_entered(shadow);
     who_was_reached(shadow);
     caps(shadow);
+    news(shadow);
+}
+
+/// News came to all whom there were.
+fn news(shadow: &mut Shadow) {
+    if shadow.lives[CART].restarted {
+        return;
+    }
+    let alone = |customer: &&CustomerKey| shadow.people.get(customer).is_some_and(|person| !person.merged);
+    let missed = shadow
+        .news
+        .iter()
+        .filter(|(_, news)| news.heard)
+        .find_map(|(id, news)| {
+            let missed = news.everybody.difference(&news.came).find(alone)?;
+            Some(format!("news {id} did not come to {missed}"))
+        });
+    if let Some(missed) = missed {
+        shadow.violated(|| missed);
+    }
 }
 
 fn expect(shadow: &mut Shadow, what: &str, is: i64, should: i64) {
@@ -34,7 +54,7 @@ fn many(n: usize) -> i64 {
 
 fn intake(world: &World, shadow: &mut Shadow) {
     let counts = world.memory.intake_counts_now(NAMESPACE);
-    let (accepted, duplicates) = (many(shadow.log.len()), shadow.duplicates);
+    let (accepted, duplicates) = (many(shadow.log.len() + shadow.news.len()), shadow.duplicates);
     expect(shadow, "events accepted", counts.total("accepted"), accepted);
     expect(shadow, "duplicates", counts.total("duplicate"), duplicates);
     if !shadow.lives[CART].restarted {

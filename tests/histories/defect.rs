@@ -32,12 +32,14 @@ pub enum Defect {
     EnrollmentForgotten,
     /// Rounds do not see that a message was dropped by hand.
     DropForgotten,
+    /// Rounds do not see the news that comes with them.
+    NewsForgotten,
     /// A claim of a dead process is sent again where nobody knows it by its key.
     SentAgain,
 }
 
 impl Defect {
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::FenceIgnored,
         Self::DuplicateAccepted,
         Self::CommitForgotten,
@@ -49,6 +51,7 @@ impl Defect {
         Self::OrphansForgotten,
         Self::EnrollmentForgotten,
         Self::DropForgotten,
+        Self::NewsForgotten,
         Self::SentAgain,
     ];
 }
@@ -119,6 +122,7 @@ pub fn of_round(world: &World, mut round: Round) -> Round {
                     }
                 }
             }
+            Defect::NewsForgotten => turn.news = None,
             Defect::SentAgain => {
                 for row in &mut turn.outbox {
                     // As if it were a claim whose commit was answered by an error.

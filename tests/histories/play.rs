@@ -15,8 +15,9 @@ use journey::{
     engine::state::{Outcome, Properties},
     gateway::{self, Incoming, Learning, Offer},
     keys::CustomerKey,
+    personal::Personal,
     simulate,
-    store::{Dropped, JourneyRow, OUTCOME_UNKNOWN, OutboxState, Retried, Store},
+    store::{Dropped, JourneyRow, News, OUTCOME_UNKNOWN, OutboxState, Receipt, Retried, Store},
 };
 use serde_json::json;
 use std::{sync::Arc, time::Duration};
@@ -64,7 +65,7 @@ struct History {
     joins: bool,
     /// Whether journeys are suspended and removed in this history.
     operates: bool,
-    /// What is more in some histories: clients that send by two gateways at once, and people who retry and drop messages by hand.
+    /// What is more in some histories: clients that send by two gateways at once, people who retry and drop messages by hand, and news.
     more: Option<More>,
 }
 
@@ -72,6 +73,7 @@ struct History {
 struct More {
     chance: Chance,
     gateway: Arc<Process>,
+    news: u8,
 }
 
 impl More {
@@ -80,6 +82,7 @@ impl More {
         matches!(seed % 7, 4 | 5).then(|| Self {
             gateway: Process::new(1, "", &mut chance),
             chance,
+            news: 0,
         })
     }
 }
@@ -147,6 +150,9 @@ impl History {
             if self.more.as_mut().is_some_and(|more| more.chance.one_in(4)) {
                 self.by_hand().await;
             }
+            if self.more.as_mut().is_some_and(|more| more.chance.one_in(6)) {
+                self.announce().await;
+            }
             self.reap();
         }
     }
@@ -201,7 +207,7 @@ impl History {
         }
         for journey in &self.world.shop.journeys {
             let left = self.world.memory.backlog(NAMESPACE, journey).await.unwrap();
-            if left.active + left.inbox + left.outbox + left.paced > 0 {
+            if left.active + left.inbox + left.outbox + left.paced + left.news > 0 {
                 return Some(format!("{journey} has {left:?}"));
             }
         }
@@ -211,7 +217,7 @@ impl History {
     /// A client that sends a few events, and sends them again until they are acknowledged.
     fn send(&mut self) {
         let events: Vec<Incoming> = (0..self.chance.of_range(1..4)).map(|_| self.event()).collect();
-        if let Some(More { chance, gateway }) = &mut self.more
+        if let Some(More { chance, gateway, .. }) = &mut self.more
             && chance.one_in(3)
         {
             let other = gateway.clone();
@@ -276,6 +282,27 @@ impl History {
         };
         self.sent.push(event.clone());
         event
+    }
+
+    /// Something happens to nobody in particular: everybody sees a page.
+    async fn announce(&mut self) {
+        let Some(more) = &mut self.more else {
+            return;
+        };
+        more.news += 1;
+        let id = format!("n{}", more.news);
+        let news = News {
+            key: [more.news; 16],
+            id: id.clone().into(),
+            name: "page-seen".into(),
+            time: self.world.clock.now(),
+            data: Personal::default(),
+            listeners: vec![CART.into()],
+        };
+        let receipts = self.world.memory.announce(NAMESPACE, &[news]).await.unwrap();
+        assert_eq!(receipts, [Receipt::Accepted]);
+        self.world.tell(|| format!("news {id}"));
+        self.world.state().shadow.announced(id);
     }
 
     /// As `journey outbox retry` and `drop` do.

@@ -39,6 +39,8 @@ pub struct Shadow {
     pub(super) lives: BTreeMap<&'static str, Life>,
     leases: BTreeMap<(String, u8), Held>,
     pub(super) messages: BTreeMap<MessageKey, Told>,
+    /// By id.
+    pub(super) news: BTreeMap<String, Announced>,
     /// Whether the store's clock went back.
     pub(super) went_back: bool,
 }
@@ -50,6 +52,13 @@ pub struct Accepted {
     pub cart: Option<String>,
     /// Whether the first journey was there to hear it.
     pub heard: bool,
+}
+
+/// News, and to whom it came of those whom there were.
+pub struct Announced {
+    pub heard: bool,
+    pub everybody: BTreeSet<CustomerKey>,
+    pub came: BTreeSet<CustomerKey>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -146,6 +155,7 @@ impl Shadow {
             lives: BTreeMap::new(),
             leases: BTreeMap::new(),
             messages: BTreeMap::new(),
+            news: BTreeMap::new(),
             went_back: false,
         }
     }
@@ -198,6 +208,32 @@ impl Shadow {
 
     pub fn dropped(&mut self, key: MessageKey) {
         self.messages.entry(key).or_default().dropped = true;
+    }
+
+    // ── news ──
+
+    pub fn announced(&mut self, id: String) {
+        let announced = Announced {
+            heard: self.lives.get(CART).is_some_and(|life| life.alive),
+            everybody: self.people.keys().copied().collect(),
+            came: BTreeSet::new(),
+        };
+        self.news.insert(id, announced);
+    }
+
+    fn hear_news(&mut self, round: &Round) {
+        for turn in &round.customers {
+            let Some((_, event)) = &turn.news else { continue };
+            let id = event.id.expose();
+            let customer = turn.customer.key;
+            let Some(news) = self.news.get_mut(id) else {
+                self.violated(|| format!("nobody has announced {id}"));
+                return;
+            };
+            if !news.came.insert(customer) {
+                self.violated(|| format!("news {id} came to {customer} twice"));
+            }
+        }
     }
 
     // ── the gateway ──
@@ -398,6 +434,7 @@ impl Shadow {
             return;
         }
         self.consume(name, round, commit);
+        self.hear_news(round);
         self.enroll(name, commit, now);
         for row in &commit.outbox {
             self.see_outbox(process, hold, round, row, now);
