@@ -258,6 +258,8 @@ impl Pump {
             owner,
             ..
         } = &self.options;
+        // Until it is answered: it may have given shards that no heartbeat would tell of.
+        self.doubtful = true;
         let hold = self.store.join(namespace, journey, *owner, LEASE).await?;
         self.pulse.joined(began, &hold);
         self.doubtful = false;
