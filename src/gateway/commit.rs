@@ -1,16 +1,25 @@
 //! Many requests, one transaction: while a commit is under way the next group gathers, 1,000 events at most, and each request is answered
-//! after its own group's commit. There is no timer: a lone event is committed at once.
+//! after its own group's commit. There is no timer: a lone event is committed at once. Two commits are under way at a time only when much is
+//! waiting, because a transaction of few events costs nearly as much as one of many.
 
 use super::{Gateway, learn::Learning, metrics::Metrics, refusal::Refusal, view::View};
 use crate::store::{Arrival, Quarantined, Receipt, StoreError};
-use std::{sync::Arc, time::Duration};
-use tokio::sync::{Mutex, mpsc, oneshot};
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 /// Groups under way at a time: one commits while the next is made ready.
 pub const COMMITTERS: usize = 2;
 /// Events of one transaction; a single request's batch is never divided.
 const GROUP: usize = 1_000;
+/// Events that do not wait for the commit that is under way.
+const MANY: usize = 100;
 /// Requests that may wait for a group.
 const QUEUE: usize = 1_024;
 /// How long a request waits for its commit; what is committed later is found to be a duplicate when it is sent again.
@@ -39,13 +48,40 @@ pub struct Queue {
 
 /// Where committers take groups from; one at a time gathers.
 #[derive(Debug, Clone)]
-pub struct Groups(Arc<Mutex<Gathering>>);
+pub struct Groups {
+    gathering: Arc<Mutex<Gathering>>,
+    commits: Arc<Commits>,
+}
 
 #[derive(Debug)]
 struct Gathering {
     tickets: mpsc::Receiver<Ticket>,
     /// It did not fit into the group before.
     next: Option<Ticket>,
+}
+
+/// How many are under way.
+#[derive(Debug, Default)]
+struct Commits {
+    under_way: AtomicUsize,
+    ended: Notify,
+}
+
+/// A commit that is under way, until this is dropped.
+struct UnderWay(Arc<Commits>);
+
+impl UnderWay {
+    fn new(commits: &Arc<Commits>) -> Self {
+        commits.under_way.fetch_add(1, Ordering::Relaxed);
+        Self(commits.clone())
+    }
+}
+
+impl Drop for UnderWay {
+    fn drop(&mut self) {
+        self.0.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.0.ended.notify_one();
+    }
 }
 
 pub fn queue(metrics: Metrics) -> (Queue, Groups) {
@@ -55,10 +91,13 @@ pub fn queue(metrics: Metrics) -> (Queue, Groups) {
             tickets: sender,
             metrics,
         },
-        Groups(Arc::new(Mutex::new(Gathering {
-            tickets: receiver,
-            next: None,
-        }))),
+        Groups {
+            gathering: Arc::new(Mutex::new(Gathering {
+                tickets: receiver,
+                next: None,
+            })),
+            commits: Arc::default(),
+        },
     )
 }
 
@@ -83,9 +122,9 @@ impl Queue {
 }
 
 impl Groups {
-    /// The next group; None: the last ticket is taken and `no_more` come.
-    async fn gather(&self, no_more: &CancellationToken) -> Option<Vec<Ticket>> {
-        let mut gathering = self.0.lock().await;
+    /// The next group, and its commit; None: the last ticket is taken and `no_more` come.
+    async fn gather(&self, no_more: &CancellationToken) -> Option<(Vec<Ticket>, UnderWay)> {
+        let mut gathering = self.gathering.lock().await;
         let first = match gathering.next.take() {
             Some(ticket) => ticket,
             None => tokio::select! {
@@ -97,25 +136,29 @@ impl Groups {
         let (mut group, mut events) = (Vec::new(), first.len());
         group.push(first);
         while events < GROUP {
-            match gathering.tickets.try_recv() {
-                Ok(ticket) if events + ticket.len() > GROUP => {
-                    gathering.next = Some(ticket);
-                    break;
-                }
-                Ok(ticket) => {
-                    events += ticket.len();
-                    group.push(ticket);
-                }
-                Err(_) => break,
+            let ticket = match gathering.tickets.try_recv() {
+                Ok(ticket) => ticket,
+                Err(_) if events >= MANY || self.commits.under_way.load(Ordering::Relaxed) == 0 => break,
+                Err(_) => tokio::select! {
+                    biased;
+                    Some(ticket) = gathering.tickets.recv() => ticket,
+                    () = self.commits.ended.notified() => continue,
+                },
+            };
+            if events + ticket.len() > GROUP {
+                gathering.next = Some(ticket);
+                break;
             }
+            events += ticket.len();
+            group.push(ticket);
         }
-        Some(group)
+        Some((group, UnderWay::new(&self.commits)))
     }
 }
 
 /// Commits groups until there are no more.
 pub async fn commit(gateway: Arc<Gateway>, groups: Groups, no_more: CancellationToken) {
-    while let Some(group) = groups.gather(&no_more).await {
+    while let Some((group, _under_way)) = groups.gather(&no_more).await {
         commit_group(&gateway, group).await;
     }
 }

@@ -114,6 +114,17 @@ struct Done {
     counts: Counts,
 }
 
+/// What ends a rest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Came {
+    /// Its time, or the order to stop.
+    Nothing,
+    /// What became of a message came back from a lane.
+    Outcome,
+    /// There may be work.
+    Work,
+}
+
 /// Every second shard, so that both have as much.
 fn halves(hold: &Hold) -> [Hold; 2] {
     let half = |of: usize| Hold {
@@ -165,7 +176,7 @@ impl Pump {
         if !self.loaded.alive {
             self.give_back().await?;
             self.options.ready.up();
-            if self.rest(REFRESH, shutdown).await {
+            if self.rest(REFRESH, shutdown).await == Came::Work {
                 self.refreshed = None;
             }
             return Ok(());
@@ -185,9 +196,14 @@ impl Pump {
             return Ok(());
         }
         self.pulse.wake();
+        let began = Instant::now();
         match self.rounds(&hold, self.pulse.is_brief()).await? {
             RoundResult::Committed { full: true } => {}
-            RoundResult::Committed { full: false } | RoundResult::Idle => self.settle(&hold, shutdown).await?,
+            RoundResult::Committed { full: false } | RoundResult::Idle => {
+                if !self.gather(began.elapsed(), shutdown).await {
+                    self.settle(&hold).await?;
+                }
+            }
             RoundResult::Fenced => {
                 self.doubt();
                 tokio::time::sleep(BACK_OFF.0).await;
@@ -283,11 +299,27 @@ impl Pump {
         self.refreshed = None;
     }
 
-    /// After a round: once nothing comes any more, rests until time brings something.
-    async fn settle(&mut self, hold: &Hold, shutdown: &CancellationToken) -> Result<(), StoreError> {
-        if !self.fates.is_empty() || self.rest(LOOK, shutdown).await {
-            return Ok(());
+    /// After a round that left nothing: until there is reason for the next one, or (false) nothing came for a while. A round of few costs nearly as
+    /// much as one of many. So new work waits as long as the round before took; and what became of messages waits for new work or the
+    /// end of this, because no customer waits for it as they wait for a message.
+    async fn gather(&mut self, took: Duration, shutdown: &CancellationToken) -> bool {
+        let began = Instant::now();
+        let (mut until, mut some) = (began + LOOK, !self.fates.is_empty());
+        while Instant::now() < until && !shutdown.is_cancelled() {
+            match self
+                .rest(until.saturating_duration_since(Instant::now()), shutdown)
+                .await
+            {
+                Came::Nothing => break,
+                Came::Outcome => some = true,
+                Came::Work => (until, some) = (until.min(began + took), true),
+            }
         }
+        some
+    }
+
+    /// Nothing comes any more: asks what time brings next.
+    async fn settle(&mut self, hold: &Hold) -> Result<(), StoreError> {
         let adapters = programs::adapters(&mut self.lanes);
         // Also of those whose lane is not open: they are looked at now and then.
         let request = self.request(false, true, Vec::new(), &adapters);
@@ -458,22 +490,23 @@ impl Pump {
         failed.map_or(Ok(result), Err)
     }
 
-    /// Until there may be work or something came back from a lane (true), or for so long.
-    async fn rest(&mut self, nap: Duration, shutdown: &CancellationToken) -> bool {
+    /// Until something comes, or for so long.
+    async fn rest(&mut self, nap: Duration, shutdown: &CancellationToken) -> Came {
         let Options { namespace, journey, .. } = &self.options;
         // In this order, so that the same happens in each run of a simulation.
         tokio::select! {
             biased;
-            () = shutdown.cancelled() => true,
+            () = shutdown.cancelled() => Came::Nothing,
             handed = self.fates.recv() => {
                 self.outcomes.extend(handed);
-                true
+                Came::Outcome
             }
             woken = self.store.wait(namespace, journey, nap) => {
-                if woken {
-                    self.pulse.wake();
+                if !woken {
+                    return Came::Nothing;
                 }
-                woken
+                self.pulse.wake();
+                Came::Work
             }
         }
     }

@@ -1,7 +1,7 @@
 //! Wake-ups: after a commit the gateway tells the runners of the journeys concerned. Only a hint: who waits also looks by itself.
 //!
-//! PostgreSQL's NOTIFY wakes every listening session of the database, so each process listens on one connection only, and tells at most once
-//! in 20 ms, in a transaction of its own.
+//! PostgreSQL's NOTIFY wakes every listening session of the database, so each process listens on one connection only, and tells the more rarely
+//! the more runners there are, in a transaction of its own.
 
 use super::connection::{Connections, PATIENCE};
 use crate::store::Result;
@@ -15,8 +15,10 @@ use tokio::{sync::Notify, task::JoinHandle};
 use tokio_postgres::AsyncMessage;
 
 const CHANNEL: &str = "journey_wake";
-/// Between two NOTIFY of this process.
-const COALESCE: Duration = Duration::from_millis(20);
+/// Between two NOTIFY of this process: so long, and so much longer for each runner that is woken, whoever it is for.
+const COALESCE: Duration = Duration::from_millis(4);
+const EACH_RUNNER: Duration = Duration::from_micros(100);
+const LONGEST: Duration = Duration::from_millis(50);
 /// Between two tries to reach the database again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -118,21 +120,31 @@ async fn tell(connections: Arc<Connections>, pending: Arc<Pending>) {
         let names: Vec<String> = std::mem::take(&mut *pending.journeys.lock().unwrap_or_else(PoisonError::into_inner))
             .into_iter()
             .collect();
-        let told = tokio::time::timeout(PATIENCE, notify(&connections, &names)).await;
-        if let Ok(Err(error)) = told {
-            tracing::debug!(%error, "runners were not woken; they look by themselves");
-        }
-        tokio::time::sleep(COALESCE).await;
+        let runners = match tokio::time::timeout(PATIENCE, notify(&connections, &names)).await {
+            Ok(Ok(runners)) => runners,
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "runners were not woken; they look by themselves");
+                0
+            }
+            Err(_) => 0,
+        };
+        tokio::time::sleep(
+            COALESCE
+                .saturating_add(EACH_RUNNER.saturating_mul(runners))
+                .min(LONGEST),
+        )
+        .await;
     }
 }
 
-async fn notify(connections: &Connections, names: &[String]) -> Result<()> {
+/// Gives how many runners there are.
+async fn notify(connections: &Connections, names: &[String]) -> Result<u32> {
     let client = connections.lend().await?;
-    let statement = client
-        .prepare_cached("SELECT pg_notify($1, u.name) FROM unnest($2::text[]) u (name)")
-        .await?;
-    client.query(&statement, &[&CHANNEL, &names]).await?;
-    Ok(())
+    let tell = "SELECT pg_notify($1, u.name), (SELECT count(*) FROM member) FROM unnest($2::text[]) u (name)";
+    let statement = client.prepare_cached(tell).await?;
+    let told = client.query(&statement, &[&CHANNEL, &names]).await?;
+    let runners = told.first().map_or(0, |row| row.get::<_, i64>(1));
+    Ok(u32::try_from(runners).unwrap_or(u32::MAX))
 }
 
 async fn listen(connections: Arc<Connections>, bells: Arc<Bells>) {
