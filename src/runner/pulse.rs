@@ -9,7 +9,9 @@ use tokio::time::Instant;
 
 /// How long a lease lasts without a heartbeat: what a takeover waits for.
 pub(super) const LEASE: Duration = Duration::from_secs(5);
+/// Between heartbeats of a runner at work, and of one that rests: whoever takes an idle one's place loses nothing by it.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(1);
+const IDLE_HEARTBEAT: Duration = Duration::from_secs(2);
 /// How soon who has not got his share comes again; and who came late, for whom it is longer than any pause after an error of the store, so that
 /// whoever lived through an outage is back before others take his shards for free.
 const UNSETTLED: Duration = Duration::from_millis(250);
@@ -18,14 +20,19 @@ const LATE: Duration = Duration::from_millis(1_500);
 pub(super) const LOOK: Duration = Duration::from_millis(20);
 /// How soon a round is repeated that left what it could not work on, and a fifth of it while messages are under way.
 const POLL: Duration = Duration::from_secs(1);
-/// The safety net below wake-ups, what a heartbeat sees, and what is known to be due.
-const SAFETY_NET: Duration = Duration::from_secs(15);
+/// The safety net below wake-ups and what a heartbeat sees: how often it is asked anew what is due next, and how often there is a round whatever
+/// is due.
+const ASK: Duration = Duration::from_secs(15);
+const ROUND: Duration = Duration::from_secs(60);
 
 /// What is to come next; None: now.
 #[derive(Debug, Default)]
 pub(super) struct Pulse {
     beat: Option<Instant>,
     round: Option<Instant>,
+    ask: Option<Instant>,
+    /// Whether there was a round since the last heartbeat.
+    worked: bool,
     /// What that round waits for, by the store's clock.
     due: Option<Micros>,
     /// When the last round that looked for what time brings began; None: the next one does.
@@ -46,9 +53,15 @@ impl Pulse {
         self.looked.is_some_and(|at| at.elapsed() < LOOK)
     }
 
+    /// Whether it is time to ask anew what is due next.
+    pub(super) fn asks(&self) -> bool {
+        self.ask.is_none_or(|at| at <= Instant::now())
+    }
+
     /// For how long there is nothing to do.
     pub(super) fn rest(&self) -> Duration {
         let next = self.beat.zip(self.round).map(|(beat, round)| beat.min(round));
+        let next = next.zip(self.ask).map(|(next, ask)| next.min(ask));
         next.map_or(Duration::ZERO, |at| at.saturating_duration_since(Instant::now()))
     }
 
@@ -60,7 +73,8 @@ impl Pulse {
 
     /// A heartbeat that began then was answered. When another owner's registration ends, the next one finds its shards free.
     pub(super) fn beaten(&mut self, began: Instant, told: &Beat) {
-        let next = began + HEARTBEAT;
+        let worked = std::mem::take(&mut self.worked);
+        let next = began + if worked { HEARTBEAT } else { IDLE_HEARTBEAT };
         let ends = told.ends.map(|ends| Instant::now() + span(ends, told.now));
         self.beat = Some(ends.map_or(next, |ends| next.min(ends)));
         if told.waits {
@@ -93,8 +107,12 @@ impl Pulse {
         self.round = None;
     }
 
-    pub(super) fn looks(&mut self) {
-        self.looked = Some(Instant::now());
+    pub(super) fn begins_round(&mut self, brief: bool) {
+        self.worked = true;
+        self.round = None;
+        if !brief {
+            self.looked = Some(Instant::now());
+        }
     }
 
     /// The next round looks for what time brings, whenever the last one did.
@@ -112,15 +130,16 @@ impl Pulse {
             // What was due when the last round looked it could not work on.
             if left { now + poll } else { now + span(due, next.now) }
         });
-        let latest = if under_way { now + poll } else { looked + SAFETY_NET };
+        let latest = if under_way { now + poll } else { looked + ROUND };
         self.due = next.due;
+        self.ask = Some(now + ASK);
         self.round = Some(due.map_or(latest, |due| due.min(latest)));
     }
 }
 
 /// From `now` until `then`, both by the store's clock. No more than it takes to come to look again.
 fn span(then: Micros, now: Micros) -> Duration {
-    Duration::from_micros(then.saturating_sub(now).max(0).cast_unsigned()).min(SAFETY_NET)
+    Duration::from_micros(then.saturating_sub(now).max(0).cast_unsigned()).min(ROUND)
 }
 
 #[cfg(test)]
@@ -131,17 +150,20 @@ mod tests {
     /// One that has looked a little while ago, and beats in a second.
     async fn pulse() -> Pulse {
         let mut pulse = Pulse::default();
-        pulse.looks();
-        let told = Beat {
+        pulse.begins_round(false);
+        tokio::time::advance(Duration::from_millis(30)).await;
+        pulse.beaten(Instant::now(), &quiet_beat());
+        pulse
+    }
+
+    fn quiet_beat() -> Beat {
+        Beat {
             holds: true,
             now: 0,
             ends: None,
             version: 1,
             waits: false,
-        };
-        tokio::time::advance(Duration::from_millis(30)).await;
-        pulse.beaten(Instant::now(), &told);
-        pulse
+        }
     }
 
     fn due(due: Micros) -> Next {
@@ -155,8 +177,14 @@ mod tests {
         pulse.quiet(&due(300_000), false);
         assert_eq!(pulse.rest(), Duration::from_millis(300));
         pulse.quiet(&due(3_600 * SECOND), false);
-        assert_eq!(pulse.rest(), HEARTBEAT);
-        tokio::time::advance(SAFETY_NET - Duration::from_millis(31)).await;
+        assert_eq!(pulse.rest(), HEARTBEAT, "it has worked");
+        pulse.beaten(Instant::now(), &quiet_beat());
+        assert_eq!(pulse.rest(), IDLE_HEARTBEAT);
+        tokio::time::advance(ASK).await;
+        assert!(pulse.asks() && !pulse.has_round());
+        pulse.quiet(&due(3_600 * SECOND), false);
+        assert!(!pulse.asks());
+        tokio::time::advance(ROUND - ASK - Duration::from_millis(31)).await;
         assert!(!pulse.has_round());
         tokio::time::advance(Duration::from_millis(1)).await;
         assert!(pulse.has_round());

@@ -192,16 +192,18 @@ impl Pump {
             return Ok(());
         };
         if self.outcomes.is_empty() && self.fates.is_empty() && !self.pulse.has_round() {
+            if self.pulse.asks() {
+                return self.ask(&hold).await;
+            }
             self.rest(self.pulse.rest(), shutdown).await;
             return Ok(());
         }
-        self.pulse.wake();
         let began = Instant::now();
         match self.rounds(&hold, self.pulse.is_brief()).await? {
             RoundResult::Committed { full: true } => {}
             RoundResult::Committed { full: false } | RoundResult::Idle => {
                 if !self.gather(began.elapsed(), shutdown).await {
-                    self.settle(&hold).await?;
+                    self.ask(&hold).await?;
                 }
             }
             RoundResult::Fenced => {
@@ -319,7 +321,7 @@ impl Pump {
     }
 
     /// Nothing comes any more: asks what time brings next.
-    async fn settle(&mut self, hold: &Hold) -> Result<(), StoreError> {
+    async fn ask(&mut self, hold: &Hold) -> Result<(), StoreError> {
         let adapters = programs::adapters(&mut self.lanes);
         // Also of those whose lane is not open: they are looked at now and then.
         let request = self.request(false, true, Vec::new(), &adapters);
@@ -334,9 +336,7 @@ impl Pump {
         while let Ok(handed) = self.fates.try_recv() {
             self.outcomes.push(handed);
         }
-        if !brief {
-            self.pulse.looks();
-        }
+        self.pulse.begins_round(brief);
         let whole = !self.busy || hold.shards.len() < 2;
         let holds = if whole {
             vec![hold.clone()]

@@ -273,11 +273,6 @@ pub fn may_be_taken(owner: Option<Uuid>, live: &BTreeSet<Uuid>, late: bool) -> b
     owner.is_none_or(|owner| !live.contains(&owner) && !late)
 }
 
-/// Whether a heartbeat finds the registration as it is to be: not over, and not given by a clock that was set back since ([`longest`]).
-pub fn lasts(until: Micros, now: Micros, ttl: Duration) -> bool {
-    until > now && until <= longest(now, ttl)
-}
-
 /// Chooses at most `limit` customers: all of `first`, then one of each source in turn, so that no source starves another.
 /// Gives them in key order, the order in which everybody locks, and whether somebody was left out.
 pub fn choose(

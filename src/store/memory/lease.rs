@@ -103,7 +103,11 @@ impl Journey {
 
     /// Extends the registration, if it is not over; gives whether nothing of the hold has changed.
     fn extend(&mut self, hold: &Hold, now: Micros, ttl: Duration) -> bool {
-        let lasts = self.members.iter().filter(|(_, until)| rules::lasts(**until, now, ttl));
+        let longest = rules::longest(now, ttl);
+        let lasts = self
+            .members
+            .iter()
+            .filter(|(_, until)| (now + 1..=longest).contains(*until));
         let same = lasts.map(|(owner, _)| *owner).eq(hold.members.iter().copied());
         let kept = self.members.get_mut(&hold.owner).filter(|kept| **kept > now);
         kept.map(|kept| *kept = until(now, ttl)).is_some() && same

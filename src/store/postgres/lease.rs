@@ -7,7 +7,7 @@ use super::{program, sql};
 use crate::{
     clock::Micros,
     keys::CustomerKey,
-    store::{Beat, Hold, Lease, Result, rules},
+    store::{Beat, Hold, Lease, Result, StoreError, rules},
 };
 use deadpool_postgres::Object;
 use std::{
@@ -79,36 +79,42 @@ pub(super) async fn join(
 }
 
 /// One statement, and so one transaction, of whose commit nobody waits for the disk: what is lost is a heartbeat. It tells how things stood
-/// before it.
+/// before it: of those who live, how many are known and last no longer than they may ([`rules::longest`]), how many there are, and when the first of
+/// the others ends.
 const BEAT: &str = "WITH c AS MATERIALIZED (SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint AS now, \
         set_config('synchronous_commit', 'off', true)), \
     b AS (UPDATE member m SET until = c.now + $4 FROM c \
         WHERE m.namespace = $1 AND m.journey = $2 AND m.owner = $3 AND m.until > c.now RETURNING m.owner) \
     SELECT c.now, EXISTS (SELECT FROM b), \
-        ARRAY(SELECT m.owner FROM member m WHERE m.namespace = $1 AND m.journey = $2 ORDER BY m.owner), \
-        ARRAY(SELECT m.until FROM member m WHERE m.namespace = $1 AND m.journey = $2 ORDER BY m.owner), \
+        (SELECT ARRAY[count(*) FILTER (WHERE m.until <= c.now + 2 * $4 AND m.owner = ANY($5)), count(*), min(m.until) FILTER (WHERE m.owner <> $3)] \
+            FROM member m WHERE m.namespace = $1 AND m.journey = $2 AND m.until > c.now), \
         COALESCE((SELECT version FROM namespace WHERE namespace = $1), 0), \
         EXISTS (SELECT FROM inbox WHERE namespace = $1 AND journey = $2) OR EXISTS (SELECT FROM news WHERE namespace = $1 AND journey = $2) \
     FROM c";
 
 pub(super) async fn beat(client: &mut Object, hold: &Hold, ttl: Duration) -> Result<Beat> {
     let statement = client.prepare_cached(BEAT).await?;
-    let ttl_micros = i64::try_from(ttl.as_micros()).unwrap_or(i64::MAX / 2);
+    let ttl = i64::try_from(ttl.as_micros()).unwrap_or(i64::MAX / 4);
+    let members: Vec<Uuid> = hold.members.iter().copied().collect();
     let told = client
-        .query_one(&statement, &[&hold.namespace, &hold.journey, &hold.owner, &ttl_micros])
+        .query_one(
+            &statement,
+            &[&hold.namespace, &hold.journey, &hold.owner, &ttl, &members],
+        )
         .await?;
-    let now: Micros = told.get(0);
-    let (owners, untils): (Vec<Uuid>, Vec<Micros>) = (told.get(2), told.get(3));
-    let members: BTreeMap<Uuid, Micros> = owners.into_iter().zip(untils).collect();
-    let lasts = members.iter().filter(|(_, until)| rules::lasts(**until, now, ttl));
-    let same = lasts.map(|(owner, _)| *owner).eq(hold.members.iter().copied());
-    let others = members.iter().filter(|(owner, _)| **owner != hold.owner);
+    let there: Vec<Option<i64>> = told.get(2);
+    let [known, all, ends] = there[..] else {
+        return Err(StoreError::Unavailable(
+            "the database has no answer to a heartbeat".into(),
+        ));
+    };
+    let many = i64::try_from(members.len()).ok();
     Ok(Beat {
-        holds: told.get(1) && same,
-        now,
-        ends: others.map(|(_, until)| *until).filter(|until| *until > now).min(),
-        version: told.get(4),
-        waits: told.get(5),
+        holds: told.get(1) && known == many && all == many,
+        now: told.get(0),
+        ends,
+        version: told.get(3),
+        waits: told.get(4),
     })
 }
 
