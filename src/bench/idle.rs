@@ -1,6 +1,6 @@
 //! Journeys to which nothing comes, with a runner each: what they cost by being there.
 
-use super::{Bench, BenchError};
+use super::{Bench, BenchError, world::Role};
 use std::time::Instant;
 
 #[derive(Debug)]
@@ -12,6 +12,8 @@ pub struct Idle {
     pub runner: f64,
     /// Of a runner, the middle of them.
     pub resident: u64,
+    /// Of these, what it has for itself.
+    pub own: u64,
     pub transactions_per_second: f64,
     /// None: the server does not count them.
     pub statements_per_second: Option<f64>,
@@ -46,6 +48,7 @@ pub async fn measure(bench: &mut Bench<'_>) -> Result<Idle, BenchError> {
         postgres: cores.postgres,
         runner: cores.runner,
         resident: super::resident(&runners),
+        own: super::median(runners.iter().map(Role::own)),
         transactions_per_second: later.transactions.saturating_sub(work.transactions) as f64 / seconds,
         statements_per_second: statements.map(|(before, after)| after.saturating_sub(before) as f64 / seconds),
         seconds,

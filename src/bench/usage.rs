@@ -92,8 +92,17 @@ fn stat(process: u32) -> Option<Vec<u64>> {
 
 /// Bytes that are resident.
 pub fn resident(process: u32) -> u64 {
+    bytes(process, "VmRSS:")
+}
+
+/// Of these, those that the process has for itself: what is not the program's file, of which all processes of a machine have one copy.
+pub fn own(process: u32) -> u64 {
+    bytes(process, "RssAnon:")
+}
+
+fn bytes(process: u32, what: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = status.lines().find_map(|line| line.strip_prefix(what));
     let kib = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
     kib.unwrap_or_default() * 1024
 }
@@ -106,6 +115,8 @@ mod tests {
     fn this_process_is_there_and_takes_memory() {
         assert!(ticks(std::process::id()).is_some());
         assert!(resident(std::process::id()) > 1 << 20);
+        let (own, all) = (own(std::process::id()), resident(std::process::id()));
+        assert!(own > 1 << 18 && own < all, "{own} of {all}");
         assert_eq!((ticks(0), resident(0)), (None, 0));
         assert_eq!(parent(std::process::id()), Some(std::os::unix::process::parent_id()));
         assert_eq!(postmaster(std::process::id()), None, "this is no PostgreSQL");

@@ -70,6 +70,10 @@ impl Role {
     pub fn resident(&self) -> u64 {
         usage::resident(self.id())
     }
+
+    pub fn own(&self) -> u64 {
+        usage::own(self.id())
+    }
 }
 
 impl Drop for Role {

@@ -241,6 +241,7 @@ impl Dev {
             owner: Uuid::new_v4(),
             jitter: Arc::new(runner::jitter),
             divide: runner::DIVIDE,
+            at_work: Box::new(|| {}),
             metrics: runner::Metrics::register(&mut Registry::default()),
             ready: Flag::lowered("rounds"),
             open: Box::new(move |spec, reads| open(spec, &secrets, reads, &folder, smtp.as_deref())),

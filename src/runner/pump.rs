@@ -55,6 +55,8 @@ pub struct Options {
     pub metrics: Metrics,
     /// Customers of a round from which on the next one is divided in two that run side by side: [`DIVIDE`].
     pub divide: usize,
+    /// Told when there begins to be so much to do.
+    pub at_work: Box<dyn Fn() + Send + Sync>,
     /// How channels are opened: [`crate::channel::open`], or what `journey dev` sends mail to.
     pub open: ChannelOpener,
     /// [`programs::compile_all`], or where runners start by the thousand one that remembers what it gave.
@@ -483,7 +485,11 @@ impl Pump {
             self.lanes.put(claim, decided);
         }
         let result = results.iter().copied().max_by_key(urgency).unwrap_or(RoundResult::Idle);
+        let was_busy = self.busy;
         self.busy = written && self.outcomes.is_empty() && visited >= self.options.divide;
+        if self.busy && !was_busy {
+            (self.options.at_work)();
+        }
         if !written || (!brief && result == (RoundResult::Committed { full: true })) {
             self.pulse.look_again();
         }

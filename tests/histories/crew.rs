@@ -162,6 +162,7 @@ fn run(
         } else {
             runner::DIVIDE
         },
+        at_work: Box::new(|| {}),
         ready: Flag::lowered("rounds"),
         metrics: Metrics::register(&mut Registry::default()),
         open: Box::new(move |_, _| Ok(wire.clone())),

@@ -178,6 +178,7 @@ fn what_is_due_and_cannot_be_worked_on_makes_no_runner_spin() {
             owner: process.owner,
             jitter: Arc::new(|| 0.5),
             divide: runner::DIVIDE,
+            at_work: Box::new(|| {}),
             ready: Flag::lowered("rounds"),
             metrics: Metrics::register(&mut Registry::default()),
             open: Box::new(|_, _| Err(OpenError::Client("it is not there".into()))),

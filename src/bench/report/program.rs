@@ -118,11 +118,12 @@ fn of_idle(idle: &Idle) -> Value {
         postgres,
         runner,
         resident,
+        own,
         transactions_per_second,
         statements_per_second,
         seconds,
     } = idle;
-    json!({"runners": runners, "seconds": seconds, "postgresCores": postgres, "runnersCores": runner, "runnerResidentBytes": resident,
+    json!({"runners": runners, "seconds": seconds, "postgresCores": postgres, "runnersCores": runner, "runnerResidentBytes": resident, "runnerOwnBytes": own,
         "transactionsPerSecond": transactions_per_second, "statementsPerSecond": statements_per_second})
 }
 

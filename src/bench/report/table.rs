@@ -180,6 +180,7 @@ fn of_idle(idle: &Idle) -> Vec<String> {
         postgres,
         runner,
         resident,
+        own,
         transactions_per_second,
         statements_per_second,
         seconds,
@@ -195,8 +196,9 @@ fn of_idle(idle: &Idle) -> Vec<String> {
             postgres * 100.0
         ),
         format!(
-            "a runner: {:.1} MB resident, {:.2} % of a core",
+            "a runner: {:.1} MB resident, {:.1} MB of them its own, {:.2} % of a core",
             mega(*resident),
+            mega(*own),
             runner * 100.0 / (*runners).max(1) as f64
         ),
     ]
