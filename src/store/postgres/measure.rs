@@ -1,5 +1,5 @@
-//! For measurements only: many waiting customers at once, who holds a journey's shards, and how large everything is. Nothing of the product
-//! calls it.
+//! What is measured of a whole database: how many runners it wakes, and, for `journey bench` only, many waiting customers at once, who holds a
+//! journey's shards, and how large everything is.
 
 use super::{
     Postgres, by_hand,
@@ -75,6 +75,13 @@ impl Postgres {
             work(&tx).await
         })
     }
+}
+
+/// Runners of all namespaces that live or were seen last: every NOTIFY wakes them all.
+pub(super) async fn runners(client: &Object) -> Result<u32> {
+    let statement = client.prepare_cached("SELECT count(*) FROM member").await?;
+    let counted: i64 = client.query_one(&statement, &[]).await?.get(0);
+    Ok(u32::try_from(counted).unwrap_or(u32::MAX))
 }
 
 async fn write_parked(

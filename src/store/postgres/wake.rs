@@ -3,13 +3,16 @@
 //! PostgreSQL's NOTIFY wakes every listening session of the database, so each process listens on one connection only, and tells the more rarely
 //! the more runners there are, in a transaction of its own.
 
-use super::connection::{Connections, PATIENCE};
+use super::{
+    connection::{Connections, PATIENCE},
+    measure,
+};
 use crate::store::Result;
 use futures::{FutureExt as _, StreamExt as _, stream};
 use std::{
     collections::{BTreeSet, HashMap},
     sync::{Arc, Mutex, OnceLock, PoisonError},
-    time::Duration,
+    time::{Duration, Instant},
 };
 use tokio::{sync::Notify, task::JoinHandle};
 use tokio_postgres::AsyncMessage;
@@ -19,6 +22,8 @@ const CHANNEL: &str = "journey_wake";
 const COALESCE: Duration = Duration::from_millis(4);
 const EACH_RUNNER: Duration = Duration::from_micros(100);
 const LONGEST: Duration = Duration::from_millis(50);
+/// How long a count of the runners is believed.
+const COUNTED: Duration = Duration::from_secs(5);
 /// Between two tries to reach the database again.
 const RETRY: Duration = Duration::from_secs(1);
 
@@ -115,19 +120,18 @@ impl Bells {
 }
 
 async fn tell(connections: Arc<Connections>, pending: Arc<Pending>) {
+    let (mut runners, mut counted) = (0, None::<Instant>);
     loop {
         pending.some.notified().await;
         let names: Vec<String> = std::mem::take(&mut *pending.journeys.lock().unwrap_or_else(PoisonError::into_inner))
             .into_iter()
             .collect();
-        let runners = match tokio::time::timeout(PATIENCE, notify(&connections, &names)).await {
-            Ok(Ok(runners)) => runners,
-            Ok(Err(error)) => {
-                tracing::debug!(%error, "runners were not woken; they look by themselves");
-                0
-            }
-            Err(_) => 0,
-        };
+        let count = counted.is_none_or(|at| at.elapsed() > COUNTED);
+        match tokio::time::timeout(PATIENCE, notify(&connections, &names, count)).await {
+            Ok(Ok(Some(found))) => (runners, counted) = (found, Some(Instant::now())),
+            Ok(Ok(None)) | Err(_) => {}
+            Ok(Err(error)) => tracing::debug!(%error, "runners were not woken; they look by themselves"),
+        }
         tokio::time::sleep(
             COALESCE
                 .saturating_add(EACH_RUNNER.saturating_mul(runners))
@@ -137,14 +141,17 @@ async fn tell(connections: Arc<Connections>, pending: Arc<Pending>) {
     }
 }
 
-/// Gives how many runners there are.
-async fn notify(connections: &Connections, names: &[String]) -> Result<u32> {
+/// Gives how many runners there are, when that is asked.
+async fn notify(connections: &Connections, names: &[String], count: bool) -> Result<Option<u32>> {
     let client = connections.lend().await?;
-    let tell = "SELECT pg_notify($1, u.name), (SELECT count(*) FROM member) FROM unnest($2::text[]) u (name)";
+    let tell = "SELECT pg_notify($1, u.name) FROM unnest($2::text[]) u (name)";
     let statement = client.prepare_cached(tell).await?;
-    let told = client.query(&statement, &[&CHANNEL, &names]).await?;
-    let runners = told.first().map_or(0, |row| row.get::<_, i64>(1));
-    Ok(u32::try_from(runners).unwrap_or(u32::MAX))
+    client.query(&statement, &[&CHANNEL, &names]).await?;
+    Ok(if count {
+        Some(measure::runners(&client).await?)
+    } else {
+        None
+    })
 }
 
 async fn listen(connections: Arc<Connections>, bells: Arc<Bells>) {
