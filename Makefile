@@ -31,8 +31,8 @@ unit: ## tests that need no cluster; those of the store start PostgreSQL themsel
 fuzz: ## two minutes of hostile manifests against the compiler, other ones each time
 	JOURNEY_FUZZ_SECONDS=120 cargo test --locked --test fuzz -- --nocapture
 
-histories: ## 25,000 histories of crashes, lost answers and lost leases in virtual time; JOURNEY_HISTORIES=n for other numbers
-	JOURNEY_HISTORIES=$${JOURNEY_HISTORIES:-25000} cargo test --release --locked --test histories -- --nocapture
+histories: ## 100,000 histories of crashes, lost answers and lost leases in virtual time; JOURNEY_HISTORIES=n for other numbers
+	JOURNEY_HISTORIES=$${JOURNEY_HISTORIES:-100000} cargo test --release --locked --test histories -- --nocapture
 
 soak: ## 200 kills -9 of each of gateway, runner and PostgreSQL, then an hour of hostile manifests, and a million histories
 	@$(cluster)/tools packages
