@@ -19,7 +19,7 @@ use journey::{
     },
     store::{
         Arrival, Customer, Fate, Handed, Hold, Imported, JourneyRow, NamespacePrograms, Room, RoundRequest,
-        RoundResult, Store, memory::Memory,
+        RoundResult, Scope, Store, memory::Memory,
     },
 };
 use serde_json::{Value, json};
@@ -296,7 +296,8 @@ impl World {
             news: programs::news(&loaded.programs, true),
             current: loaded.current.clone(),
             revisions: loaded.revisions(),
-            brief: false,
+            scope: Scope::All,
+            events_from: i64::MIN,
         };
         let in_flight = self.in_flight.clone();
         let mut turn = Turn {

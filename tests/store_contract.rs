@@ -155,6 +155,7 @@ contract! {
         nobody_enters_a_revision_that_is_gone
         a_round_is_told_that_the_journey_stands_otherwise
         a_brief_round_leaves_out_what_time_brings
+        events_below_a_number_are_seen_by_a_round_of_all
         halves_of_a_hold_run_rounds_of_their_own
         what_one_round_writes_and_takes_back_is_not_there
         counts_add_up

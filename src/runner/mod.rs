@@ -8,6 +8,7 @@
 mod ask;
 mod claim;
 mod dispatch;
+mod floor;
 mod metrics;
 mod place;
 mod poison;

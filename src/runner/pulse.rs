@@ -2,7 +2,7 @@
 
 use crate::{
     clock::Micros,
-    store::{Beat, Hold, Next},
+    store::{Beat, Hold, Next, Scope},
 };
 use std::time::Duration;
 use tokio::time::Instant;
@@ -18,6 +18,8 @@ const UNSETTLED: Duration = Duration::from_millis(250);
 const LATE: Duration = Duration::from_millis(1_500);
 /// How often what time brings is looked for where rounds follow each other quickly, and how long it must be quiet before a runner rests for longer.
 pub(super) const LOOK: Duration = Duration::from_millis(20);
+/// How often what faults leave behind is looked for where there are rounds.
+const SEARCH: Duration = Duration::from_secs(1);
 /// How soon a round is repeated that left what it could not work on, and a fifth of it while messages are under way.
 const POLL: Duration = Duration::from_secs(1);
 /// The safety net below wake-ups and what a heartbeat sees: how often it is asked anew what is due next, and how often there is a round whatever
@@ -37,6 +39,8 @@ pub(super) struct Pulse {
     due: Option<Micros>,
     /// When the last round that looked for what time brings began; None: the next one does.
     looked: Option<Instant>,
+    /// The same of the last one that looked for what faults leave behind.
+    searched: Option<Instant>,
 }
 
 impl Pulse {
@@ -48,9 +52,15 @@ impl Pulse {
         self.round.is_none_or(|at| at <= Instant::now())
     }
 
-    /// Whether the next round need not look for what time brings: one has just done so.
-    pub(super) fn is_brief(&self) -> bool {
-        self.looked.is_some_and(|at| at.elapsed() < LOOK)
+    /// How far the next round looks: no further than at hand where one has just done so.
+    pub(super) fn scope(&self) -> Scope {
+        if self.searched.is_none_or(|at| at.elapsed() >= SEARCH) {
+            Scope::All
+        } else if self.looked.is_none_or(|at| at.elapsed() >= LOOK) {
+            Scope::Due
+        } else {
+            Scope::AtHand
+        }
     }
 
     /// Whether it is time to ask anew what is due next.
@@ -107,17 +117,26 @@ impl Pulse {
         self.round = None;
     }
 
-    pub(super) fn begins_round(&mut self, brief: bool) {
+    pub(super) fn begins_round(&mut self, scope: Scope) {
         self.worked = true;
         self.round = None;
-        if !brief {
-            self.looked = Some(Instant::now());
+        let now = Instant::now();
+        if scope >= Scope::Due {
+            self.looked = Some(now);
+        }
+        if scope == Scope::All {
+            self.searched = Some(now);
         }
     }
 
     /// The next round looks for what time brings, whenever the last one did.
     pub(super) fn look_again(&mut self) {
         self.looked = None;
+    }
+
+    /// The next round looks for everything.
+    pub(super) fn search_again(&mut self) {
+        self.searched = None;
     }
 
     /// Nothing comes, and this is what time brings next.
@@ -150,7 +169,7 @@ mod tests {
     /// One that has looked a little while ago, and beats in a second.
     async fn pulse() -> Pulse {
         let mut pulse = Pulse::default();
-        pulse.begins_round(false);
+        pulse.begins_round(Scope::All);
         tokio::time::advance(Duration::from_millis(30)).await;
         pulse.beaten(Instant::now(), &quiet_beat());
         pulse

@@ -3,6 +3,7 @@
 use super::{
     claim::Claim,
     dispatch::{Jitter, Lanes},
+    floor::Floor,
     metrics::Metrics,
     programs::{self, Loaded},
     pulse::{HEARTBEAT, LEASE, LOOK, Pulse},
@@ -14,7 +15,7 @@ use crate::{
     keys::{Keys, MessageKey},
     kpi::Counts,
     status_server::Flag,
-    store::{Handed, Hold, Round, RoundRequest, RoundResult, Store, StoreError},
+    store::{Handed, Hold, Round, RoundRequest, RoundResult, Scope, Store, StoreError},
 };
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use tokio::{sync::mpsc, time::Instant};
@@ -28,8 +29,6 @@ const REFRESH: Duration = Duration::from_secs(1);
 const ROUND: u32 = 500;
 /// Customers of a round from which on the next one is divided, in production.
 pub const DIVIDE: usize = 100;
-/// How often held messages are looked at whose lane is not open, or not known.
-const OTHERS: Duration = Duration::from_secs(5);
 /// How long a stopping runner waits for messages under way.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// Pause after an error of the store: doubled from the first to the second.
@@ -79,7 +78,7 @@ pub async fn run(options: Options, store: Arc<dyn Store>, shutdown: Cancellation
         pulse: Pulse::default(),
         outcomes: Vec::new(),
         in_flight: BTreeSet::new(),
-        others: None,
+        floor: Floor::lowest(),
         favoured: 0,
         busy: false,
         back_off: BACK_OFF.0,
@@ -114,6 +113,8 @@ struct Done {
     /// With the instant at which they were decided.
     claims: Vec<(Claim, Instant)>,
     counts: Counts,
+    /// The number of the first event that waited.
+    first_event: Option<i64>,
 }
 
 /// What ends a rest.
@@ -162,8 +163,7 @@ struct Pump {
     /// Heard of, but not committed yet.
     outcomes: Vec<Handed>,
     in_flight: BTreeSet<MessageKey>,
-    /// When all held messages of no open lane had been looked at last.
-    others: Option<Instant>,
+    floor: Floor,
     /// The part of a divided round that gets what cannot be divided: each in turn.
     favoured: usize,
     /// Whether the last round had so much to do that two side by side are better.
@@ -201,7 +201,7 @@ impl Pump {
             return Ok(());
         }
         let began = Instant::now();
-        match self.rounds(&hold, self.pulse.is_brief()).await? {
+        match self.rounds(&hold, self.pulse.scope()).await? {
             RoundResult::Committed { full: true } => {}
             RoundResult::Committed { full: false } | RoundResult::Idle => {
                 if !self.gather(began.elapsed(), shutdown).await {
@@ -286,9 +286,10 @@ impl Pump {
         let before = self.hold.as_ref().map(|held| &held.shards);
         if before != Some(&hold.shards) {
             tracing::info!(shards = hold.shards.len(), "shards held");
-            // What is due in those that are new is not known.
+            // What is there in those that are new is not known.
             self.pulse.wake();
-            self.pulse.look_again();
+            self.pulse.search_again();
+            self.floor = Floor::lowest();
         }
         self.hold = Some(hold);
         // A heartbeat would have told whether there are newer programs.
@@ -325,8 +326,7 @@ impl Pump {
     /// Nothing comes any more: asks what time brings next.
     async fn ask(&mut self, hold: &Hold) -> Result<(), StoreError> {
         let adapters = programs::adapters(&mut self.lanes);
-        // Also of those whose lane is not open: they are looked at now and then.
-        let request = self.request(false, true, Vec::new(), &adapters);
+        let request = self.request(Scope::All, Vec::new(), &adapters);
         let next = self.store.due_next(hold, &request).await?;
         self.pulse.quiet(&next, !self.in_flight.is_empty());
         Ok(())
@@ -334,11 +334,11 @@ impl Pump {
 
     /// A round of all shards, or, where there is much to do, one of each half of them side by side: while one waits for the store the other is at
     /// work. Gives the result that asks for most.
-    async fn rounds(&mut self, hold: &Hold, brief: bool) -> Result<RoundResult, StoreError> {
+    async fn rounds(&mut self, hold: &Hold, scope: Scope) -> Result<RoundResult, StoreError> {
         while let Ok(handed) = self.fates.try_recv() {
             self.outcomes.push(handed);
         }
-        self.pulse.begins_round(brief);
+        self.pulse.begins_round(scope);
         let whole = !self.busy || hold.shards.len() < 2;
         let holds = if whole {
             vec![hold.clone()]
@@ -346,7 +346,6 @@ impl Pump {
             halves(hold).to_vec()
         };
         self.favoured = (self.favoured + 1) % holds.len();
-        let others = !brief && !self.draining && self.others.is_none_or(|at| at.elapsed() >= OTHERS);
         let adapters = programs::adapters(&mut self.lanes);
         let outcomes = std::mem::take(&mut self.outcomes);
         let one = async |part: usize| {
@@ -358,7 +357,7 @@ impl Pump {
             };
             let outcomes = outcomes.iter().filter(|handed| whole || own(handed)).cloned().collect();
             let adapters = self.share(&adapters, part, holds.len());
-            self.round(&holds[part], brief, others, outcomes, adapters).await
+            self.round(&holds[part], scope, outcomes, adapters).await
         };
         let done = if whole {
             vec![one(0).await]
@@ -366,11 +365,7 @@ impl Pump {
             let (first, second) = tokio::join!(biased; one(0), one(1));
             vec![first, second]
         };
-        let result = self.take_in(done, outcomes, whole, brief)?;
-        if others && matches!(result, RoundResult::Committed { full: false } | RoundResult::Idle) {
-            self.others = Some(Instant::now());
-        }
-        Ok(result)
+        self.take_in(done, outcomes, whole, scope)
     }
 
     /// What a part of a round may claim: its share of what the lanes have room for.
@@ -386,14 +381,19 @@ impl Pump {
         share
     }
 
-    fn request(&self, brief: bool, others: bool, outcomes: Vec<Handed>, adapters: &Adapters) -> RoundRequest {
-        let others = if others { ROUND } else { 0 };
+    /// Held messages whose lane is not open, or not known, are looked at when everything is.
+    fn request(&self, scope: Scope, outcomes: Vec<Handed>, adapters: &Adapters) -> RoundRequest {
+        let (others, in_flight) = if scope == Scope::All {
+            (if self.draining { 0 } else { ROUND }, self.in_flight.clone())
+        } else {
+            (0, BTreeSet::new())
+        };
         RoundRequest {
             limit: ROUND,
             room: programs::room(&self.loaded.programs, adapters, others),
             contacts_within: self.loaded.programs.longest_cap(),
             outcomes,
-            in_flight: if brief { BTreeSet::new() } else { self.in_flight.clone() },
+            in_flight,
             stuck: self.loaded.stuck.clone(),
             admissions: programs::admissions(&self.loaded.programs).filter(|_| !self.draining),
             looks: programs::looks(&self.loaded.programs),
@@ -401,19 +401,19 @@ impl Pump {
             news: programs::news(&self.loaded.programs, !self.draining),
             current: self.loaded.current.clone(),
             revisions: self.loaded.revisions(),
-            brief,
+            scope,
+            events_from: self.floor.number(),
         }
     }
 
     async fn round(
         &self,
         hold: &Hold,
-        brief: bool,
-        others: bool,
+        scope: Scope,
         outcomes: Vec<Handed>,
         adapters: Adapters,
     ) -> Result<(RoundResult, Done), StoreError> {
-        let request = self.request(brief, others, outcomes, &adapters);
+        let request = self.request(scope, outcomes, &adapters);
         let mut done = Done::default();
         let mut turn = Turn {
             programs: &self.loaded.programs,
@@ -429,6 +429,7 @@ impl Pump {
             // Not when the answer to the commit comes: it may come late, and consent and caps are as of now.
             let decided = Instant::now();
             done.visited = round.customers.len();
+            done.first_event = round.first_event;
             let heard = round.customers.iter().flat_map(|customer| &customer.outcomes);
             done.heard = heard.map(|handed| handed.key).collect();
             let turned = turn.take(round);
@@ -446,10 +447,10 @@ impl Pump {
         done: Vec<Result<(RoundResult, Done), StoreError>>,
         outcomes: Vec<Handed>,
         whole: bool,
-        brief: bool,
+        scope: Scope,
     ) -> Result<RoundResult, StoreError> {
         let (mut heard, mut results, mut failed) = (BTreeSet::new(), Vec::new(), None);
-        let (mut visited, mut claims) = (0, Vec::new());
+        let (mut visited, mut claims, mut first_event) = (0, Vec::new(), None);
         for done in done {
             let (result, done) = match done {
                 Ok(done) => done,
@@ -461,6 +462,7 @@ impl Pump {
             results.push(result);
             if let RoundResult::Committed { .. } = result {
                 visited += done.visited;
+                first_event = first_event.into_iter().chain(done.first_event).min();
                 heard.extend(done.heard);
                 self.options.metrics.add(&self.options.journey, &done.counts);
                 claims.extend(done.claims);
@@ -470,6 +472,9 @@ impl Pump {
             && results
                 .iter()
                 .all(|result| matches!(result, RoundResult::Committed { .. } | RoundResult::Idle));
+        if let Some(first) = first_event.filter(|_| written) {
+            self.floor.found(first);
+        }
         for handed in outcomes {
             // What a round of all shards did not want to hear was no news: of messages that others have taken over. A half may not know it: its
             // customer may have become another, of the other half.
@@ -490,7 +495,7 @@ impl Pump {
         if self.busy && !was_busy {
             (self.options.at_work)();
         }
-        if !written || (!brief && result == (RoundResult::Committed { full: true })) {
+        if !written || (scope >= Scope::Due && result == (RoundResult::Committed { full: true })) {
             self.pulse.look_again();
         }
         failed.map_or(Ok(result), Err)
@@ -558,7 +563,7 @@ impl Pump {
         let Some(hold) = self.hold.clone().filter(|hold| !hold.shards.is_empty()) else {
             return Ok(());
         };
-        match self.rounds(&hold, false).await? {
+        match self.rounds(&hold, Scope::All).await? {
             RoundResult::Committed { .. } | RoundResult::Idle => {}
             // Some shards may be others' now, or a revision gone or new: what is still ours is written all the same.
             RoundResult::Fenced | RoundResult::Changed => {

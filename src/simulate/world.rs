@@ -16,7 +16,7 @@ use crate::{
     },
     store::{
         Customer, Handed, Hold, Imported, Lease, MessageRow, NamespacePrograms, OutboxState, Placed, Receipt, Room,
-        Round, RoundRequest, RoundResult, Store as _, StoredJourney, memory::Memory,
+        Round, RoundRequest, RoundResult, Scope, Store as _, StoredJourney, memory::Memory,
     },
 };
 use futures::FutureExt as _;
@@ -533,7 +533,8 @@ impl World {
             news: programs::news(&crew.programs, true),
             current: None,
             revisions: BTreeSet::new(),
-            brief: false,
+            scope: Scope::All,
+            events_from: i64::MIN,
         };
         let mut turn = Turn {
             programs: &crew.programs,

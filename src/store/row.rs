@@ -249,9 +249,10 @@ pub struct RoundRequest {
     pub stuck: BTreeSet<String>,
     /// Whether those who wait at the door by entry.pace may come in; None: nobody may, the journey has no program or is suspended.
     pub admissions: Option<Admissions>,
-    /// Outcomes, the inbox and visits only: what time brings (waits, holds, orphans, looks, what stays, the door) is not looked for. That is much
-    /// less to look for, and enough right after a round that looked.
-    pub brief: bool,
+    pub scope: Scope,
+    /// Events of smaller numbers are not looked for but by [`Scope::All`]: those that were there are gone, and stepping over what is left of them
+    /// until the database cleans up would cost more than all else that a round looks for.
+    pub events_from: i64,
     /// Whether triggers without an event are looked at: then sightings are read, and those that are due are to be done.
     pub looks: bool,
     /// Visits of every customer that go on in this round.
@@ -263,6 +264,18 @@ pub struct RoundRequest {
     /// Where `current` is said: all revisions that are known. Another one may have come and gone again as the current one meanwhile, and those
     /// who entered by it cannot be moved without it.
     pub revisions: BTreeSet<String>,
+}
+
+/// How far a round looks for whom there is something to do. Each looks for what the one before it does, and more.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Scope {
+    /// Outcomes, events and visits: enough right after a round that looked further.
+    AtHand,
+    /// What time brings, too: waits, holds, looks, what stays, the door.
+    Due,
+    /// And what only faults leave behind: claims that nobody works on, and events whose acceptance took so long that rounds went past their number.
+    #[default]
+    All,
 }
 
 /// Held messages that a round looks at, by the lane that they wait for: of each lane those that have waited longest, and no more than it has room
@@ -359,6 +372,9 @@ pub struct Round {
     /// The store's clock.
     pub now: Micros,
     pub customers: Vec<CustomerTurn>,
+    /// The smallest number of an event that was found waiting, of anybody in the shards: what was accepted under smaller ones is done, or was not
+    /// committed yet, or not looked for. None: none was found.
+    pub first_event: Option<i64>,
 }
 
 #[derive(Debug, Clone)]

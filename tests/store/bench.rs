@@ -10,7 +10,7 @@ use journey::{
     policy::Consent,
     store::{
         Arrival, EnrollmentRow, Hold, JourneyRow, OutboxRow, OutboxState, Placed, Room, Round, RoundCommit,
-        RoundRequest, RoundResult, Store, memory::Memory, postgres::Postgres,
+        RoundRequest, RoundResult, Scope, Store, memory::Memory, postgres::Postgres,
     },
 };
 use serde_json::{Map, Value, json};
@@ -230,7 +230,8 @@ pub fn request() -> RoundRequest {
         news: 0,
         current: None,
         revisions: BTreeSet::new(),
-        brief: false,
+        scope: Scope::All,
+        events_from: i64::MIN,
     }
 }
 

@@ -6,7 +6,7 @@ use journey::{
     engine::state::Outcome,
     keys::CustomerKey,
     policy::Contact,
-    store::{Fate, Handed, MessageRow, OutboxRow, OutboxState, Room, RoundCommit, RoundRequest},
+    store::{Fate, Handed, MessageRow, OutboxRow, OutboxState, Room, RoundCommit, RoundRequest, Scope},
 };
 use std::collections::BTreeSet;
 
@@ -231,6 +231,11 @@ pub async fn claims_of_a_lost_epoch_and_lost_commits_are_orphans(bench: Bench) {
         "the answer to its commit was lost"
     );
     assert_eq!(orphans(bench.look(&hold, &request()).await), [person(2), person(3)]);
+    let due = RoundRequest {
+        scope: Scope::Due,
+        ..request()
+    };
+    assert_eq!(orphans(bench.look(&hold, &due).await), [], "not looked for in each round");
     bench.store.leave(SHOP, WELCOME, owner(1)).await.unwrap();
     let hold = bench.join(owner(2)).await;
     assert_eq!(

@@ -9,7 +9,7 @@ use journey::{
     personal::Personal,
     store::{
         Aside, AsideReason, Backlog, Current, EndedRow, Hold, JourneyRow, OutboxState, PutBack, Quarantined,
-        RoundCommit, RoundRequest, RoundResult,
+        RoundCommit, RoundRequest, RoundResult, Scope,
     },
 };
 use serde_json::json;
@@ -776,7 +776,7 @@ pub async fn a_brief_round_leaves_out_what_time_brings(bench: Bench) {
     let event = bench.arrival(2, person(2)).await;
     bench.accept(&[event]).await;
     let brief = RoundRequest {
-        brief: true,
+        scope: Scope::AtHand,
         ..request()
     };
     let chosen = async |request: &RoundRequest| -> Vec<_> {
@@ -788,6 +788,36 @@ pub async fn a_brief_round_leaves_out_what_time_brings(bench: Bench) {
         chosen(&request()).await,
         [person(1), person(2)],
         "and whose wait is over"
+    );
+}
+
+pub async fn events_below_a_number_are_seen_by_a_round_of_all(bench: Bench) {
+    let bench = bench.with_journey().await;
+    let hold = bench.join(owner(1)).await;
+    for number in 1..=4 {
+        let event = bench.arrival(u64::from(number), person(number)).await;
+        bench.accept(&[event]).await;
+    }
+    let round = bench.look(&hold, &request()).await.unwrap();
+    let numbers = sequences(&round);
+    assert_eq!(round.first_event, Some(numbers[0]));
+    let seen = async |scope, events_from| {
+        let request = RoundRequest {
+            scope,
+            events_from,
+            ..request()
+        };
+        let round = bench.look(&hold, &request).await;
+        round.map(|round| (sequences(&round), round.first_event))
+    };
+    let last = Some((numbers[2..].to_vec(), Some(numbers[2])));
+    for scope in [Scope::AtHand, Scope::Due] {
+        assert_eq!(seen(scope, numbers[2]).await, last);
+        assert_eq!(seen(scope, numbers[3] + 1).await, None, "nothing is there");
+    }
+    assert_eq!(
+        seen(Scope::All, numbers[2]).await,
+        Some((numbers.clone(), Some(numbers[0])))
     );
 }
 

@@ -7,7 +7,7 @@ use crate::{
     keys::CustomerKey,
     store::{
         Admissions, Current, CustomerTurn, EnrollmentRow, Handed, Hold, OutboxRow, OutboxState, Room, Round,
-        RoundCommit, RoundRequest, RoundResult, Sighting, SweepRequest, Work, rules,
+        RoundCommit, RoundRequest, RoundResult, Scope, Sighting, SweepRequest, Work, rules,
     },
 };
 use std::{
@@ -51,6 +51,7 @@ pub(super) fn round(
     let first = first.chain(steps().flat_map(|sweep| sweep.found.iter().copied()));
     let door = journey.turns_at_door(hold, request, now);
     let (chosen, left) = journey.choose(hold, request, first.collect(), &door, now);
+    let first_event = journey.waiting(hold, request).next().map(|(number, _)| *number);
     let mut full = left || steps().next().is_some();
     let mut customers = Vec::with_capacity(chosen.len());
     for key in chosen {
@@ -93,7 +94,11 @@ pub(super) fn round(
     let commit = if customers.is_empty() {
         RoundCommit::default()
     } else {
-        work(Round { now, customers })
+        work(Round {
+            now,
+            customers,
+            first_event,
+        })
     };
     let there = |revision: &String| journey.revisions.contains_key(revision) || walked.contains(revision);
     if !commit.enrollments.iter().all(|row| there(&row.enrollment.revision)) {
@@ -221,6 +226,20 @@ impl Journey {
         by_customer
     }
 
+    /// Events that wait and that a round looks at, in the order of acceptance.
+    fn waiting<'a>(
+        &'a self,
+        hold: &'a Hold,
+        request: &RoundRequest,
+    ) -> impl Iterator<Item = (&'a i64, &'a CustomerKey)> {
+        let from = match request.scope {
+            Scope::All => i64::MIN,
+            Scope::AtHand | Scope::Due => request.events_from,
+        };
+        let held = |customer: &CustomerKey| hold.shards.iter().any(|lease| lease.shard == customer.shard());
+        self.inbox.range(from..).filter(move |(_, customer)| held(customer))
+    }
+
     fn choose(
         &self,
         hold: &Hold,
@@ -232,8 +251,9 @@ impl Journey {
         let limit = request.limit as usize;
         let epochs: BTreeMap<u8, i64> = hold.shards.iter().map(|lease| (lease.shard, lease.epoch)).collect();
         let held = |customer: &CustomerKey| epochs.contains_key(&customer.shard());
-        let inbox = distinct(self.inbox.values().copied().filter(held), limit + 1);
-        if request.brief {
+        let waiting = self.waiting(hold, request).map(|(_, customer)| *customer);
+        let inbox = distinct(waiting, limit + 1);
+        if request.scope == Scope::AtHand {
             return rules::choose(first, &[inbox], limit);
         }
         let suspended = self.revisions.get(&self.current).is_some_and(|row| row.suspended);
@@ -271,7 +291,8 @@ impl Journey {
                     || (epoch == current && !request.in_flight.contains(&row.key) && now - at >= rules::ORPHAN_AFTER)
             }
         };
-        let orphans = distinct(rows().filter(lost).map(|row| row.customer), limit + 1);
+        let lost = rows().filter(|_| request.scope == Scope::All).filter(lost);
+        let orphans = distinct(lost.map(|row| row.customer), limit + 1);
         let placed = distinct(self.placed.overdue(now).filter(held), limit + 1);
         let sources = [inbox, due, looks, orphans, placed, door.keys().copied().collect()];
         let sources: Vec<Vec<CustomerKey>> = sources.into_iter().chain(messages).collect();
@@ -282,7 +303,7 @@ impl Journey {
     /// Whose turn at the door has come, with the ordinals.
     fn turns_at_door(&self, hold: &Hold, request: &RoundRequest, now: Micros) -> BTreeMap<CustomerKey, Vec<i64>> {
         let suspended = self.revisions.get(&self.current).is_some_and(|row| row.suspended);
-        let places = match request.admissions.filter(|_| !suspended && !request.brief) {
+        let places = match request.admissions.filter(|_| !suspended && request.scope >= Scope::Due) {
             None => 0,
             Some(Admissions::Unpaced) => rules::DOOR,
             Some(Admissions::Paced(pace)) => {

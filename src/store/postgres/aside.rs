@@ -105,15 +105,13 @@ async fn take(
     let number = |at: usize| i64::from_be_bytes(part(at).try_into().unwrap_or_default());
     let (journey, namespace) = (&hold.journey, &hold.namespace);
     match row.table {
-        "inbox" | "news" => {
-            let table = if row.table == "inbox" { "inbox" } else { "news" };
-            take_from(
-                tx,
-                table,
-                "journey = $2 AND seq = $3",
-                &[namespace, journey, &number(2)],
-            )
-            .await
+        "inbox" => {
+            let those = "journey = $2 AND seq = $3 AND shard >= 0";
+            take_from(tx, "inbox", those, &[namespace, journey, &number(2)]).await
+        }
+        "news" => {
+            let those = "journey = $2 AND seq = $3";
+            take_from(tx, "news", those, &[namespace, journey, &number(2)]).await
         }
         "enrollment" => {
             let those = "journey = $2 AND customer = $3 AND ordinal = $4";

@@ -66,6 +66,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "member",
         sql: include_str!("../migrations/0011_member.sql"),
     },
+    Migration {
+        version: 12,
+        name: "order",
+        sql: include_str!("../migrations/0012_order.sql"),
+    },
 ];
 
 /// The role of gateways and runners: it reads and writes rows, and cannot change the schema.

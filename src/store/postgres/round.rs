@@ -19,7 +19,7 @@ use crate::{
     policy::Contact,
     store::{
         Current, CustomerTurn, Hold, Lease, OutboxRow, OutboxState, Result, Room, Round, RoundCommit, RoundRequest,
-        RoundResult, Sighting, StoreError, Work, rules,
+        RoundResult, Scope, Sighting, StoreError, Work, rules,
     },
 };
 use deadpool_postgres::Object;
@@ -106,6 +106,7 @@ async fn try_round(
     if request.current.is_some() && !is_known {
         return Ok(Tried::Done(RoundResult::Changed, nobody));
     }
+    let first_event = sources.inbox.first;
     let sweeps = look.sweep(request).await?;
     let (chosen, left, door) = look
         .choose(request, standing.suspended(), &sweeps, sources, now)
@@ -146,7 +147,11 @@ async fn try_round(
     let commit = if turns.is_empty() {
         RoundCommit::default()
     } else {
-        work(Round { now, customers: turns })
+        work(Round {
+            now,
+            customers: turns,
+            first_event,
+        })
     };
     let there = |revision: &String| standing.revisions.contains(revision) || walked.contains(revision);
     if !commit.enrollments.iter().all(|row| there(&row.enrollment.revision)) {
@@ -223,13 +228,20 @@ struct Look<'a, 'c> {
 /// Who may have something to do, by what it is; each as many as a round takes and one more at most.
 #[derive(Default)]
 struct Sources {
-    inbox: Vec<CustomerKey>,
+    inbox: Inbox,
     waits: Soonest,
     holds: Vec<Soonest>,
     orphans: Vec<CustomerKey>,
     stays: Soonest,
     looks: Soonest,
     at_door: Vec<(CustomerKey, i64)>,
+}
+
+/// For whom events wait, the one whose event was accepted first in front, with its number.
+#[derive(Default)]
+struct Inbox {
+    customers: Vec<CustomerKey>,
+    first: Option<i64>,
 }
 
 /// For whom the time has come, the longest ago first.
@@ -277,6 +289,13 @@ static OVER: LazyLock<String> = LazyLock::new(|| {
 });
 static STAYS: LazyLock<String> = LazyLock::new(|| soonest("placed", "due_at", ""));
 static LOOKS: LazyLock<String> = LazyLock::new(|| soonest("sighting", "look_at", ""));
+
+/// Of messages that were claimed under an older epoch, or under this one so long ago that who claimed them would have said what came of it.
+const ORPHANS: &str = "SELECT o.customer FROM unnest($3::smallint[], $5::bigint[]) l (shard, epoch) CROSS JOIN LATERAL \
+    (SELECT customer FROM outbox WHERE namespace = $1 AND journey = $2 AND shard = l.shard AND epoch < l.epoch \
+    UNION ALL SELECT customer FROM outbox WHERE namespace = $1 AND journey = $2 AND shard = l.shard AND epoch = l.epoch \
+    AND claimed_at <= (extract(epoch FROM statement_timestamp()) * 1000000)::bigint - $7::bigint \
+    AND NOT key = ANY($6::bytea[])) o LIMIT $4";
 
 /// A statement that gives the customers of those rows of the shards ($3) whose instant has come, $4 at most, in the order of instants; with each,
 /// whether a shard has more of them. An index has a shard's rows in that order, but not those of all shards, and reading everything that is due to
@@ -369,6 +388,25 @@ impl<'a, 'c> Look<'a, 'c> {
         }
     }
 
+    /// Those for whom events wait, in the order of acceptance, and the first one's number.
+    async fn inbox(&self, request: &RoundRequest, limit: i64) -> Result<Inbox> {
+        let waiting = "SELECT customer, seq FROM inbox WHERE namespace = $1 AND journey = $2 AND shard >= 0 AND seq >= $5 AND shard = ANY($3) \
+                       ORDER BY seq LIMIT $4";
+        let from = match request.scope {
+            Scope::All => i64::MIN,
+            Scope::AtHand | Scope::Due => request.events_from,
+        };
+        let (namespace, journey) = (&self.hold.namespace, &self.hold.journey);
+        let rows = sql::rows(self.tx, waiting, &[namespace, journey, &self.shards, &limit, &from]).await?;
+        Ok(Inbox {
+            customers: rows
+                .iter()
+                .map(|row| seal::customer_key(row.get(0)))
+                .collect::<Result<_>>()?,
+            first: rows.first().map(|row| row.get(1)),
+        })
+    }
+
     /// Whom the round is to look at, apart from those it is told of. What is due is due by the database's clock.
     async fn sources(&self, request: &RoundRequest) -> Result<Sources> {
         let (namespace, journey) = (&self.hold.namespace, &self.hold.journey);
@@ -376,11 +414,8 @@ impl<'a, 'c> Look<'a, 'c> {
         let at_hand: [&(dyn ToSql + Sync); 4] = [namespace, journey, &self.shards, &limit];
         let each = rules::of_each_shard(limit, self.shards.len());
         let due: [&(dyn ToSql + Sync); 5] = [namespace, journey, &self.shards, &limit, &each];
-        let inbox = self.customers(
-            "SELECT customer FROM inbox WHERE namespace = $1 AND journey = $2 AND shard = ANY($3) ORDER BY seq LIMIT $4",
-            &at_hand,
-        );
-        if request.brief {
+        let inbox = self.inbox(request, limit);
+        if request.scope == Scope::AtHand {
             return Ok(Sources {
                 inbox: inbox.await?,
                 ..Sources::default()
@@ -403,14 +438,13 @@ impl<'a, 'c> Look<'a, 'c> {
             inbox,
             self.soonest(&WAITS, &waiting),
             self.held(&request.room, limit, &due),
-            self.customers(
-                "SELECT o.customer FROM unnest($3::smallint[], $5::bigint[]) l (shard, epoch) CROSS JOIN LATERAL \
-                 (SELECT customer FROM outbox WHERE namespace = $1 AND journey = $2 AND shard = l.shard AND epoch < l.epoch \
-                 UNION ALL SELECT customer FROM outbox WHERE namespace = $1 AND journey = $2 AND shard = l.shard AND epoch = l.epoch \
-                 AND claimed_at <= (extract(epoch FROM statement_timestamp()) * 1000000)::bigint - $7::bigint \
-                 AND NOT key = ANY($6::bytea[])) o LIMIT $4",
-                &claimed,
-            ),
+            async {
+                if request.scope == Scope::All {
+                    self.customers(ORPHANS, &claimed).await
+                } else {
+                    Ok(Vec::new())
+                }
+            },
             self.soonest(&STAYS, &due),
             async {
                 if request.looks {
@@ -507,7 +541,7 @@ impl<'a, 'c> Look<'a, 'c> {
         };
         let more = waits.more || stays.more || looks.more || holds.iter().any(|lane| lane.more);
         let sources = [
-            inbox,
+            inbox.customers,
             waits.customers,
             orphans,
             stays.customers,
