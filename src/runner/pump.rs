@@ -200,11 +200,10 @@ impl Pump {
             self.rest(self.pulse.rest(), shutdown).await;
             return Ok(());
         }
-        let began = Instant::now();
         match self.rounds(&hold, self.pulse.scope()).await? {
             RoundResult::Committed { full: true } => {}
             RoundResult::Committed { full: false } | RoundResult::Idle => {
-                if !self.gather(began.elapsed(), shutdown).await {
+                if !self.gather(shutdown).await {
                     self.ask(&hold).await?;
                 }
             }
@@ -305,11 +304,10 @@ impl Pump {
     }
 
     /// After a round that left nothing: until there is reason for the next one, or (false) nothing came for a while. A round of few costs nearly as
-    /// much as one of many. So new work waits as long as the round before took; and what became of messages waits for new work or the
-    /// end of this, because no customer waits for it as they wait for a message.
-    async fn gather(&mut self, took: Duration, shutdown: &CancellationToken) -> bool {
-        let began = Instant::now();
-        let (mut until, mut some) = (began + LOOK, !self.fates.is_empty());
+    /// much as one of many. So what became of messages waits for new work or the end of this, because no customer waits for it as they wait for
+    /// a message.
+    async fn gather(&mut self, shutdown: &CancellationToken) -> bool {
+        let (until, mut some) = (Instant::now() + LOOK, !self.fates.is_empty());
         while Instant::now() < until && !shutdown.is_cancelled() {
             match self
                 .rest(until.saturating_duration_since(Instant::now()), shutdown)
@@ -317,7 +315,7 @@ impl Pump {
             {
                 Came::Nothing => break,
                 Came::Outcome => some = true,
-                Came::Work => (until, some) = (until.min(began + took), true),
+                Came::Work => return true,
             }
         }
         some

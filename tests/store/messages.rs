@@ -235,7 +235,11 @@ pub async fn claims_of_a_lost_epoch_and_lost_commits_are_orphans(bench: Bench) {
         scope: Scope::Due,
         ..request()
     };
-    assert_eq!(orphans(bench.look(&hold, &due).await), [], "not looked for in each round");
+    assert_eq!(
+        orphans(bench.look(&hold, &due).await),
+        [],
+        "not looked for in each round"
+    );
     bench.store.leave(SHOP, WELCOME, owner(1)).await.unwrap();
     let hold = bench.join(owner(2)).await;
     assert_eq!(

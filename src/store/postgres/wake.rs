@@ -19,7 +19,7 @@ use tokio_postgres::AsyncMessage;
 
 const CHANNEL: &str = "journey_wake";
 /// Between two NOTIFY of this process: so long, and so much longer for each runner that is woken, whoever it is for.
-const COALESCE: Duration = Duration::from_millis(4);
+const COALESCE: Duration = Duration::from_millis(1);
 const EACH_RUNNER: Duration = Duration::from_micros(100);
 const LONGEST: Duration = Duration::from_millis(50);
 /// How long a count of the runners is believed.
