@@ -1,5 +1,5 @@
 //! Many requests, one transaction: while a commit is under way the next group gathers, 1,000 events at most, and each request is answered
-//! after its own group's commit. There is no timer: a lone event is committed at once. Two commits are under way at a time only when much is
+//! after its own group's commit. There is no timer: a lone event is committed at once. Several commits are under way at a time only when much is
 //! waiting, because a transaction of few events costs nearly as much as one of many.
 
 use super::{Gateway, learn::Learning, metrics::Metrics, refusal::Refusal, view::View};
@@ -14,8 +14,8 @@ use std::{
 use tokio::sync::{Mutex, Notify, mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
-/// Groups under way at a time: one commits while the next is made ready.
-pub const COMMITTERS: usize = 2;
+/// Groups under way at a time: while some commit or wait for the disk others are made ready.
+pub const COMMITTERS: usize = 3;
 /// Events of one transaction; a single request's batch is never divided.
 const GROUP: usize = 1_000;
 /// Events that do not wait for the commit that is under way.
