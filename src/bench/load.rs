@@ -259,7 +259,8 @@ impl Load {
                     }
                     return Ok(counts.accepted);
                 }
-                429 | 503 => tokio::time::sleep(answer.retry_after.map_or(PAUSE, Duration::from_secs)).await,
+                // 429 says that it goes by an allowance, which would then be what is measured: an error.
+                503 => tokio::time::sleep(answer.retry_after.map_or(PAUSE, Duration::from_secs)).await,
                 status => return Err(BenchError::Gateway(format!("{status} {}", text()))),
             }
         }
