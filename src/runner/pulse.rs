@@ -11,7 +11,7 @@ use tokio::time::Instant;
 pub(super) const LEASE: Duration = Duration::from_secs(5);
 /// Between heartbeats of a runner at work, and of one that rests: whoever takes an idle one's place loses nothing by it.
 pub(super) const HEARTBEAT: Duration = Duration::from_secs(1);
-const IDLE_HEARTBEAT: Duration = Duration::from_secs(2);
+const IDLE_HEARTBEAT: Duration = Duration::from_secs(3);
 /// How soon who has not got his share comes again; and who came late, for whom it is longer than any pause after an error of the store, so that
 /// whoever lived through an outage is back before others take his shards for free.
 const UNSETTLED: Duration = Duration::from_millis(250);
@@ -24,7 +24,7 @@ const SEARCH: Duration = Duration::from_secs(1);
 const POLL: Duration = Duration::from_secs(1);
 /// The safety net below wake-ups and what a heartbeat sees: how often it is asked anew what is due next, and how often there is a round whatever
 /// is due.
-const ASK: Duration = Duration::from_secs(15);
+const ASK: Duration = Duration::from_secs(30);
 const ROUND: Duration = Duration::from_secs(60);
 
 /// What is to come next; None: now.
