@@ -54,7 +54,7 @@ async fn it_carries_whole_journeys_and_its_books_balance() {
         table.unwrap_or_else(|| panic!("no {name} in {tables:?}"))["rows"].as_u64()
     };
     assert_eq!(rows_of("enrollment"), found["books"]["completed"].as_u64());
-    for absent in ["takeover", "timers", "churn", "idle"] {
+    for absent in ["takeover", "timers", "policy", "churn", "idle"] {
         assert!(found[absent].is_null(), "{absent} was not asked for");
     }
     let rows = postgres::connect(&database).await;
@@ -100,6 +100,14 @@ async fn customers_of_a_killed_runner_get_their_messages() {
     assert_eq!(takeover["shards"], 32);
     // A lease lasts for 5 s after its last heartbeat: who is killed right after one keeps customers waiting for as long as that.
     assert!(number(&takeover["mostSeconds"]) > 1.0, "{takeover}");
+}
+
+#[tokio::test]
+async fn a_policy_of_every_rule_keeps_nobody_from_the_message() {
+    let (found, _, _server) = run(&["--seconds", "2", "--phases", "policy"]).await;
+    let policy = &found["policy"];
+    assert_eq!(policy["turns"].as_array().unwrap().len(), 4);
+    assert!(number(&policy["everyRuleToOnePurpose"]) > 0.0, "{policy}");
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ mod events;
 mod idle;
 mod journeys;
 mod load;
+mod policy;
 mod report;
 mod sink;
 mod takeover;
@@ -23,6 +24,7 @@ use events::Intake;
 use idle::Idle;
 use journeys::Phase;
 use load::Load;
+use policy::Policy;
 use sink::Sink;
 use std::{
     collections::BTreeSet,
@@ -48,6 +50,8 @@ pub enum Part {
     Takeover,
     /// Customers who wait for a time.
     Timers,
+    /// Whole journeys under a policy of every rule, beside one purpose.
+    Policy,
     /// Whole journeys for a long time.
     Churn,
     /// Journeys to which nothing comes.
@@ -87,6 +91,7 @@ pub struct Found {
     pub phases: Vec<Phase>,
     pub takeover: Option<Takeover>,
     pub timers: Option<Timers>,
+    pub policy: Option<Policy>,
     pub churn: Option<Churn>,
     pub idle: Option<Idle>,
     pub books: Books,
@@ -194,7 +199,7 @@ struct Bench<'a> {
 impl Bench<'_> {
     async fn measure(&mut self) -> Result<Found, BenchError> {
         let (mut intake, mut phases) = (Vec::new(), Vec::new());
-        let (mut takeover, mut timers, mut churn, mut idle) = (None, None, None, None);
+        let (mut takeover, mut timers, mut policy, mut churn, mut idle) = (None, None, None, None, None);
         if self.asked(Part::Intake) {
             intake = events::measure(self).await?;
         }
@@ -209,6 +214,9 @@ impl Bench<'_> {
         if self.asked(Part::Timers) {
             timers = Some(timers::measure(self).await?);
         }
+        if self.asked(Part::Policy) {
+            policy = Some(policy::measure(self).await?);
+        }
         if self.asked(Part::Churn) {
             churn = Some(churn::measure(self).await?);
         }
@@ -222,6 +230,7 @@ impl Bench<'_> {
             phases,
             takeover,
             timers,
+            policy,
             churn,
             idle,
             books,

@@ -5,6 +5,7 @@ use super::{
     usage::{self, Processes, Usage},
 };
 use crate::{
+    clock::{Clock as _, MINUTE, Micros, SystemClock},
     compile::{self, Manifests},
     engine::{Program, state::Ending},
     keys::{Keys, encode, random_key},
@@ -28,11 +29,24 @@ pub const JOURNEY: &str = "bench";
 /// The one whose customers wait for a time.
 pub const TIMERS: &str = "timers";
 const MANIFESTS: &str = include_str!("bench.yaml");
+const PLAIN: &str = include_str!("plain.yaml");
+const FULL: &str = include_str!("full.yaml");
+/// Hours from now until the quiet hours of [`Rules::Full`] begin and end.
+const QUIET: (i64, i64) = (10, 12);
 /// A journey to which nothing comes.
 const IDLE: &str = include_str!("idle.yaml");
 /// How long a process may take to start, alone or with many others.
 const START: Duration = Duration::from_secs(30);
 const START_MANY: Duration = Duration::from_secs(300);
+
+/// What the policy says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Rules {
+    /// One purpose that everybody may be told of.
+    Plain,
+    /// Every rule there is, none of which keeps a message.
+    Full,
+}
 
 pub struct World {
     pub gateway: Role,
@@ -95,7 +109,7 @@ impl World {
         let store = Postgres::connect(&order.database, None, 3, keys.clone())?;
         store.migrate().await?;
         let namespace = format!("bench-{}", &Uuid::new_v4().simple().to_string()[..8]);
-        let manifests = manifests(&namespace, order, sink)?;
+        let manifests = manifests(&namespace, order, sink, Rules::Plain)?;
         let settings = serde_json::to_value(compile::settings(&manifests)).map_err(unwritten)?;
         store.put_settings(&namespace, &settings).await?;
         put(&store, &manifests, JOURNEY).await?;
@@ -144,6 +158,15 @@ impl World {
             self.ready(role, patience).await?;
         }
         Ok(roles)
+    }
+
+    /// The policy says this from now on.
+    pub async fn rule(&self, order: &Order, sink: &str, rules: Rules) -> Result<(), BenchError> {
+        let manifests = manifests(&self.namespace, order, sink, rules)?;
+        let settings = serde_json::to_value(compile::settings(&manifests)).map_err(unwritten)?;
+        self.store.put_settings(&self.namespace, &settings).await?;
+        put(&self.store, &manifests, JOURNEY).await?;
+        Ok(())
     }
 
     /// Journeys to which nothing comes, by name.
@@ -209,7 +232,7 @@ impl World {
     }
 }
 
-fn manifests(namespace: &str, order: &Order, sink: &str) -> Result<Manifests, BenchError> {
+fn manifests(namespace: &str, order: &Order, sink: &str, rules: Rules) -> Result<Manifests, BenchError> {
     let mut manifests = Manifests {
         namespace: namespace.to_owned(),
         ..Manifests::default()
@@ -218,7 +241,24 @@ fn manifests(namespace: &str, order: &Order, sink: &str) -> Result<Manifests, Be
         .replace("SINK", sink)
         .replace("CONCURRENCY", &order.concurrency.to_string());
     read(&mut manifests, &text, "bench.yaml")?;
+    match rules {
+        Rules::Plain => read(&mut manifests, PLAIN, "plain.yaml")?,
+        Rules::Full => read(&mut manifests, &later(FULL, SystemClock.now()), "full.yaml")?,
+    }
     Ok(manifests)
+}
+
+/// The text with quiet hours that are not now: FROM+9 is their beginning by a clock that is nine hours ahead of UTC.
+fn later(text: &str, now: Micros) -> String {
+    let mut text = text.to_owned();
+    for ahead in [0, 9, -7] {
+        for (word, hours) in [("FROM", QUIET.0), ("TO", QUIET.1)] {
+            let minutes = (now / MINUTE + (hours + ahead) * 60).rem_euclid(24 * 60);
+            let clock = format!("{:02}:{:02}", minutes / 60, minutes % 60);
+            text = text.replace(&format!("{word}{ahead:+}"), &clock);
+        }
+    }
+    text
 }
 
 fn read(manifests: &mut Manifests, text: &str, file: &str) -> Result<(), BenchError> {

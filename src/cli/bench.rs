@@ -60,6 +60,8 @@ enum Asked {
     Takeover,
     /// Customers who wait for a time: memory, lateness, how many go on a second
     Timers,
+    /// Whole journeys under a policy of every rule, and under one purpose, by turns
+    Policy,
     /// Whole journeys for a long time: whether throughput holds
     Churn,
     /// What journeys cost to which nothing comes
@@ -117,12 +119,13 @@ pub async fn run(args: Args, stop: CancellationToken) -> anyhow::Result<ExitCode
 }
 
 fn parts(asked: &[Asked]) -> BTreeSet<Part> {
-    const ALL: [(Asked, Part); 7] = [
+    const ALL: [(Asked, Part); 8] = [
         (Asked::Intake, Part::Intake),
         (Asked::Journeys, Part::Journeys),
         (Asked::Latency, Part::Latency),
         (Asked::Takeover, Part::Takeover),
         (Asked::Timers, Part::Timers),
+        (Asked::Policy, Part::Policy),
         (Asked::Churn, Part::Churn),
         (Asked::Idle, Part::Idle),
     ];

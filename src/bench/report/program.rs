@@ -3,8 +3,8 @@
 use super::{each, percentiles};
 use crate::{
     bench::{
-        Books, Found, churn::Churn, events::Intake, idle::Idle, journeys::Phase, takeover::Takeover, timers::Timers,
-        usage::Cores,
+        Books, Found, churn::Churn, events::Intake, idle::Idle, journeys::Phase, policy::Policy, takeover::Takeover,
+        timers::Timers, usage::Cores,
     },
     store::postgres::measure::TableSize,
 };
@@ -17,6 +17,7 @@ pub fn json(found: &Found) -> Value {
         phases,
         takeover,
         timers,
+        policy,
         churn,
         idle,
         books,
@@ -29,6 +30,7 @@ pub fn json(found: &Found) -> Value {
         "journeys": phases.iter().map(of_phase).collect::<Vec<_>>(),
         "takeover": takeover.as_ref().map(of_takeover),
         "timers": timers.as_ref().map(of_timers),
+        "policy": policy.as_ref().map(of_policy),
         "churn": churn.as_ref().map(of_churn),
         "idle": idle.as_ref().map(of_idle),
         "tables": of_tables(tables),
@@ -102,6 +104,12 @@ fn of_timers(timers: &Timers) -> Value {
         "drainedProcessorMicroseconds": of_each(drained_cores, *drained_per_second),
         "customersOutOfOrder": behind,
     })
+}
+
+fn of_policy(policy: &Policy) -> Value {
+    let turns = policy.turns.iter();
+    let turns = turns.map(|(plain, full)| json!({"onePurposePerSecond": plain, "everyRulePerSecond": full}));
+    json!({"turns": turns.collect::<Vec<_>>(), "everyRuleToOnePurpose": policy.ratio()})
 }
 
 fn of_churn(churn: &Churn) -> Value {

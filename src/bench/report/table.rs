@@ -3,8 +3,8 @@
 use super::{each, mega, milli, percentiles};
 use crate::{
     bench::{
-        Books, Found, churn::Churn, events::Intake, idle::Idle, journeys::Phase, takeover::Takeover, timers::Timers,
-        usage::Cores,
+        Books, Found, churn::Churn, events::Intake, idle::Idle, journeys::Phase, policy::Policy, takeover::Takeover,
+        timers::Timers, usage::Cores,
     },
     store::postgres::measure::TableSize,
 };
@@ -19,6 +19,7 @@ pub fn text(found: &Found) -> String {
         phases,
         takeover,
         timers,
+        policy,
         churn,
         idle,
         books,
@@ -31,6 +32,7 @@ pub fn text(found: &Found) -> String {
         of_phases(phases),
         takeover.iter().flat_map(of_takeover).collect(),
         timers.iter().flat_map(of_timers).collect(),
+        policy.iter().flat_map(of_policy).collect(),
         churn.iter().flat_map(of_churn).collect(),
         idle.iter().flat_map(of_idle).collect(),
         of_tables(tables),
@@ -146,6 +148,15 @@ fn of_timers(timers: &Timers) -> Vec<String> {
         ),
         format!("  out of the order in which they were due: by {behind} customers at most"),
     ]
+}
+
+fn of_policy(policy: &Policy) -> Vec<String> {
+    let head = format!("{:<24} one purpose  every rule  journeys/s", "POLICY");
+    let turns = policy.turns.iter().enumerate();
+    let turns =
+        turns.map(|(nth, (plain, full))| format!("{:<24} {plain:>11.0} {full:>11.0}", format!("turn {}", nth + 1)));
+    let ratio = format!("every rule to one purpose: {:.2}", policy.ratio());
+    std::iter::once(head).chain(turns).chain([ratio]).collect()
 }
 
 fn of_churn(churn: &Churn) -> Vec<String> {
