@@ -298,6 +298,7 @@ impl World {
             revisions: loaded.revisions(),
             scope: Scope::All,
             events_from: i64::MIN,
+            claims_within: Micros::MAX,
         };
         let in_flight = self.in_flight.clone();
         let mut turn = Turn {

@@ -1,7 +1,7 @@
 //! When a runner does what: its heartbeats, and its rounds, which an idle one has no more of than time and the safety net ask for.
 
 use crate::{
-    clock::Micros,
+    clock::{Micros, SECOND},
     store::{Beat, Hold, Next, Scope},
 };
 use std::time::Duration;
@@ -18,8 +18,9 @@ const UNSETTLED: Duration = Duration::from_millis(250);
 const LATE: Duration = Duration::from_millis(1_500);
 /// How often what time brings is looked for where rounds follow each other quickly, and how long it must be quiet before a runner rests for longer.
 pub(super) const LOOK: Duration = Duration::from_millis(20);
-/// How often what faults leave behind is looked for where there are rounds.
-const SEARCH: Duration = Duration::from_secs(1);
+/// How often what faults leave behind is looked for where there are rounds; and how far back claims are that nobody works on, but once a minute.
+const SEARCH: Duration = Duration::from_secs(5);
+const CLAIMS: Micros = 60 * SECOND;
 /// How soon a round is repeated that left what it could not work on, and a fifth of it while messages are under way.
 const POLL: Duration = Duration::from_secs(1);
 /// The safety net below wake-ups and what a heartbeat sees: how often it is asked anew what is due next, and how often there is a round whatever
@@ -41,6 +42,8 @@ pub(super) struct Pulse {
     looked: Option<Instant>,
     /// The same of the last one that looked for what faults leave behind.
     searched: Option<Instant>,
+    /// The same of the last one for which claims may be as old as they like.
+    searched_far: Option<Instant>,
 }
 
 impl Pulse {
@@ -117,7 +120,8 @@ impl Pulse {
         self.round = None;
     }
 
-    pub(super) fn begins_round(&mut self, scope: Scope) {
+    /// Gives how far back it looks for claims that nobody works on, if it looks for any.
+    pub(super) fn begins_round(&mut self, scope: Scope) -> Micros {
         self.worked = true;
         self.round = None;
         let now = Instant::now();
@@ -126,7 +130,12 @@ impl Pulse {
         }
         if scope == Scope::All {
             self.searched = Some(now);
+            if self.searched_far.is_none_or(|at| at.elapsed() >= ROUND) {
+                self.searched_far = Some(now);
+                return Micros::MAX;
+            }
         }
+        CLAIMS
     }
 
     /// The next round looks for what time brings, whenever the last one did.
@@ -136,7 +145,7 @@ impl Pulse {
 
     /// The next round looks for everything.
     pub(super) fn search_again(&mut self) {
-        self.searched = None;
+        (self.searched, self.searched_far) = (None, None);
     }
 
     /// Nothing comes, and this is what time brings next.
@@ -146,8 +155,13 @@ impl Pulse {
         let looked = self.looked.unwrap_or(now);
         let due = next.due.map(|due| {
             let left = Duration::from_micros(next.now.saturating_sub(due).max(0).cast_unsigned()) > now - looked;
-            // What was due when the last round looked it could not work on.
-            if left { now + poll } else { now + span(due, next.now) }
+            if left {
+                // What was due when the last round looked it could not work on, or not find: the store's clock may have been set.
+                self.searched_far = None;
+                now + poll
+            } else {
+                now + span(due, next.now)
+            }
         });
         let latest = if under_way { now + poll } else { looked + ROUND };
         self.due = next.due;
@@ -164,7 +178,6 @@ fn span(then: Micros, now: Micros) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::clock::SECOND;
 
     /// One that has looked a little while ago, and beats in a second.
     async fn pulse() -> Pulse {

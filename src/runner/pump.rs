@@ -12,6 +12,7 @@ use super::{
 use crate::{
     api::channel_adapter::ChannelAdapterSpec,
     channel::{Channel, OpenError, Reads},
+    clock::Micros,
     keys::{Keys, MessageKey},
     kpi::Counts,
     status_server::Flag,
@@ -324,7 +325,7 @@ impl Pump {
     /// Nothing comes any more: asks what time brings next.
     async fn ask(&mut self, hold: &Hold) -> Result<(), StoreError> {
         let adapters = programs::adapters(&mut self.lanes);
-        let request = self.request(Scope::All, Vec::new(), &adapters);
+        let request = self.request(Scope::All, Micros::MAX, Vec::new(), &adapters);
         let next = self.store.due_next(hold, &request).await?;
         self.pulse.quiet(&next, !self.in_flight.is_empty());
         Ok(())
@@ -336,7 +337,7 @@ impl Pump {
         while let Ok(handed) = self.fates.try_recv() {
             self.outcomes.push(handed);
         }
-        self.pulse.begins_round(scope);
+        let claims_within = self.pulse.begins_round(scope);
         let whole = !self.busy || hold.shards.len() < 2;
         let holds = if whole {
             vec![hold.clone()]
@@ -355,7 +356,8 @@ impl Pump {
             };
             let outcomes = outcomes.iter().filter(|handed| whole || own(handed)).cloned().collect();
             let adapters = self.share(&adapters, part, holds.len());
-            self.round(&holds[part], scope, outcomes, adapters).await
+            let request = self.request(scope, claims_within, outcomes, &adapters);
+            self.round(&holds[part], request, adapters).await
         };
         let done = if whole {
             vec![one(0).await]
@@ -380,7 +382,7 @@ impl Pump {
     }
 
     /// Held messages whose lane is not open, or not known, are looked at when everything is.
-    fn request(&self, scope: Scope, outcomes: Vec<Handed>, adapters: &Adapters) -> RoundRequest {
+    fn request(&self, scope: Scope, claims_within: Micros, outcomes: Vec<Handed>, adapters: &Adapters) -> RoundRequest {
         let (others, in_flight) = if scope == Scope::All {
             (if self.draining { 0 } else { ROUND }, self.in_flight.clone())
         } else {
@@ -401,17 +403,16 @@ impl Pump {
             revisions: self.loaded.revisions(),
             scope,
             events_from: self.floor.number(),
+            claims_within,
         }
     }
 
     async fn round(
         &self,
         hold: &Hold,
-        scope: Scope,
-        outcomes: Vec<Handed>,
+        request: RoundRequest,
         adapters: Adapters,
     ) -> Result<(RoundResult, Done), StoreError> {
-        let request = self.request(scope, outcomes, &adapters);
         let mut done = Done::default();
         let mut turn = Turn {
             programs: &self.loaded.programs,

@@ -535,6 +535,7 @@ impl World {
             revisions: BTreeSet::new(),
             scope: Scope::All,
             events_from: i64::MIN,
+            claims_within: Micros::MAX,
         };
         let mut turn = Turn {
             programs: &crew.programs,

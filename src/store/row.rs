@@ -253,6 +253,9 @@ pub struct RoundRequest {
     /// Events of smaller numbers are not looked for but by [`Scope::All`]: those that were there are gone, and stepping over what is left of them
     /// until the database cleans up would cost more than all else that a round looks for.
     pub events_from: i64,
+    /// How far back claims are looked for that nobody works on: rounds before have found those that are older. Those of older epochs are looked
+    /// for whenever they were made.
+    pub claims_within: Micros,
     /// Whether triggers without an event are looked at: then sightings are read, and those that are due are to be done.
     pub looks: bool,
     /// Visits of every customer that go on in this round.

@@ -232,6 +232,7 @@ pub fn request() -> RoundRequest {
         revisions: BTreeSet::new(),
         scope: Scope::All,
         events_from: i64::MIN,
+        claims_within: Micros::MAX,
     }
 }
 

@@ -240,6 +240,15 @@ pub async fn claims_of_a_lost_epoch_and_lost_commits_are_orphans(bench: Bench) {
         [],
         "not looked for in each round"
     );
+    let knows_two = RoundRequest {
+        claims_within: 30 * SECOND,
+        ..knows_two
+    };
+    assert_eq!(
+        orphans(bench.look(&hold, &knows_two).await),
+        [],
+        "it was looked for before"
+    );
     bench.store.leave(SHOP, WELCOME, owner(1)).await.unwrap();
     let hold = bench.join(owner(2)).await;
     assert_eq!(

@@ -288,7 +288,9 @@ impl Journey {
             OutboxState::Claimed { epoch, at } => {
                 let current = epochs.get(&row.customer.shard()).copied().unwrap_or(i64::MIN);
                 epoch < current
-                    || (epoch == current && !request.in_flight.contains(&row.key) && now - at >= rules::ORPHAN_AFTER)
+                    || (epoch == current
+                        && !request.in_flight.contains(&row.key)
+                        && (rules::ORPHAN_AFTER..=request.claims_within).contains(&(now - at)))
             }
         };
         let lost = rows().filter(|_| request.scope == Scope::All).filter(lost);

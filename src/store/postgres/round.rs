@@ -291,11 +291,14 @@ static STAYS: LazyLock<String> = LazyLock::new(|| soonest("placed", "due_at", ""
 static LOOKS: LazyLock<String> = LazyLock::new(|| soonest("sighting", "look_at", ""));
 
 /// Of messages that were claimed under an older epoch, or under this one so long ago that who claimed them would have said what came of it.
+/// The orders are those of the one index that is to be read; and what was claimed long ago ($8) and is gone is not stepped over each time.
 const ORPHANS: &str = "SELECT o.customer FROM unnest($3::smallint[], $5::bigint[]) l (shard, epoch) CROSS JOIN LATERAL \
-    (SELECT customer FROM outbox WHERE namespace = $1 AND journey = $2 AND shard = l.shard AND epoch < l.epoch \
-    UNION ALL SELECT customer FROM outbox WHERE namespace = $1 AND journey = $2 AND shard = l.shard AND epoch = l.epoch \
+    ((SELECT customer FROM outbox WHERE namespace = $1 AND journey = $2 AND shard = l.shard AND epoch < l.epoch \
+    ORDER BY epoch, claimed_at LIMIT $4) \
+    UNION ALL (SELECT customer FROM outbox WHERE namespace = $1 AND journey = $2 AND shard = l.shard AND epoch = l.epoch \
     AND claimed_at <= (extract(epoch FROM statement_timestamp()) * 1000000)::bigint - $7::bigint \
-    AND NOT key = ANY($6::bytea[])) o LIMIT $4";
+    AND claimed_at >= (extract(epoch FROM statement_timestamp()) * 1000000)::bigint - $8::bigint \
+    AND NOT key = ANY($6::bytea[]) ORDER BY claimed_at LIMIT $4)) o LIMIT $4";
 
 /// A statement that gives the customers of those rows of the shards ($3) whose instant has come, $4 at most, in the order of instants; with each,
 /// whether a shard has more of them. An index has a shard's rows in that order, but not those of all shards, and reading everything that is due to
@@ -424,7 +427,7 @@ impl<'a, 'c> Look<'a, 'c> {
         let stuck: Vec<&str> = request.stuck.iter().map(String::as_str).collect();
         let waiting: [&(dyn ToSql + Sync); 6] = [namespace, journey, &self.shards, &limit, &each, &stuck];
         let in_flight: Vec<&[u8]> = request.in_flight.iter().map(|key| key.0.as_slice()).collect();
-        let claimed: [&(dyn ToSql + Sync); 7] = [
+        let claimed: [&(dyn ToSql + Sync); 8] = [
             namespace,
             journey,
             &self.shards,
@@ -432,6 +435,7 @@ impl<'a, 'c> Look<'a, 'c> {
             &self.epochs,
             &in_flight,
             &rules::ORPHAN_AFTER,
+            &request.claims_within,
         ];
         let (inbox, waits, holds, orphans, stays, looks, at_door) = tokio::try_join!(
             biased;
