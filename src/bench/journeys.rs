@@ -22,14 +22,7 @@ const LOADS: [u32; 3] = [10, 50, 80];
 
 pub async fn measure(bench: &Bench<'_>) -> Result<Vec<Phase>, BenchError> {
     bench.tell("whole journeys, as many as go through");
-    let in_flight = bench.order.in_flight;
-    let mut most = phase(bench, "as many as go through", None, async |length| {
-        bench.load.start(FLOOD, length, in_flight).await
-    })
-    .await?;
-    // Who waits for a place has no plan: how long a message took says how many were under way, and nothing else.
-    most.latency.reset();
-    bench.settled().await?;
+    let most = flood(bench).await?;
     let greatest = most.per_second;
     let mut phases = vec![most];
     for percent in LOADS.into_iter().filter(|_| bench.asked(Part::Latency)) {
@@ -44,6 +37,19 @@ pub async fn measure(bench: &Bench<'_>) -> Result<Vec<Phase>, BenchError> {
         bench.settled().await?;
     }
     Ok(phases)
+}
+
+/// As many as go through.
+pub async fn flood(bench: &Bench<'_>) -> Result<Phase, BenchError> {
+    let in_flight = bench.order.in_flight;
+    let mut most = phase(bench, "as many as go through", None, async |length| {
+        bench.load.start(FLOOD, length, in_flight).await
+    })
+    .await?;
+    // Who waits for a place has no plan: how long a message took says how many were under way, and nothing else.
+    most.latency.reset();
+    bench.settled().await?;
+    Ok(most)
 }
 
 async fn phase(

@@ -1,7 +1,7 @@
 //! What a policy costs: whole journeys, as many as go through, under one purpose and under a policy of every rule, by turns.
 
-use super::{Bench, BenchError, journeys::FLOOD, world::Rules};
-use std::time::{Duration, Instant};
+use super::{Bench, BenchError, journeys, world::Rules};
+use std::time::Duration;
 
 #[derive(Debug)]
 pub struct Policy {
@@ -40,17 +40,7 @@ pub async fn measure(bench: &Bench<'_>) -> Result<Policy, BenchError> {
 }
 
 async fn under(bench: &Bench<'_>, rules: Rules) -> Result<f64, BenchError> {
-    let order = bench.order;
-    bench.world.rule(order, &bench.sink.url, rules).await?;
+    bench.world.rule(bench.order, &bench.sink.url, rules).await?;
     tokio::time::sleep(LOADED).await;
-    bench.load.start(FLOOD, order.length / 5, order.in_flight).await?;
-    let (_before, began) = (bench.sink.take(), Instant::now());
-    bench
-        .load
-        .start(FLOOD, order.length - order.length / 5, order.in_flight)
-        .await?;
-    let arrived = bench.sink.take().n;
-    let per_second = arrived as f64 / began.elapsed().as_secs_f64();
-    bench.settled().await?;
-    Ok(per_second)
+    Ok(journeys::flood(bench).await?.per_second)
 }

@@ -110,9 +110,7 @@ impl World {
         store.migrate().await?;
         let namespace = format!("bench-{}", &Uuid::new_v4().simple().to_string()[..8]);
         let manifests = manifests(&namespace, order, sink, Rules::Plain)?;
-        let settings = serde_json::to_value(compile::settings(&manifests)).map_err(unwritten)?;
-        store.put_settings(&namespace, &settings).await?;
-        put(&store, &manifests, JOURNEY).await?;
+        declare(&store, &manifests).await?;
         let waiting = put(&store, &manifests, TIMERS).await?;
         let postmaster = usage::postmaster(store.work().await?.session);
         let http = reqwest::Client::builder()
@@ -163,10 +161,7 @@ impl World {
     /// The policy says this from now on.
     pub async fn rule(&self, order: &Order, sink: &str, rules: Rules) -> Result<(), BenchError> {
         let manifests = manifests(&self.namespace, order, sink, rules)?;
-        let settings = serde_json::to_value(compile::settings(&manifests)).map_err(unwritten)?;
-        self.store.put_settings(&self.namespace, &settings).await?;
-        put(&self.store, &manifests, JOURNEY).await?;
-        Ok(())
+        declare(&self.store, &manifests).await
     }
 
     /// Journeys to which nothing comes, by name.
@@ -264,6 +259,13 @@ fn later(text: &str, now: Micros) -> String {
 fn read(manifests: &mut Manifests, text: &str, file: &str) -> Result<(), BenchError> {
     let read = manifests.read(text, file);
     read.map(drop).map_err(|errors| unread(&errors))
+}
+
+/// The namespace's settings, and the journey that events lead through.
+async fn declare(store: &Postgres, manifests: &Manifests) -> Result<(), BenchError> {
+    let settings = serde_json::to_value(compile::settings(manifests)).map_err(unwritten)?;
+    store.put_settings(&manifests.namespace, &settings).await?;
+    put(store, manifests, JOURNEY).await.map(drop)
 }
 
 async fn put(store: &Postgres, manifests: &Manifests, journey: &str) -> Result<Program, BenchError> {

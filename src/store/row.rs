@@ -269,6 +269,16 @@ pub struct RoundRequest {
     pub revisions: BTreeSet<String>,
 }
 
+impl RoundRequest {
+    /// The smallest number of an event that the round looks for.
+    pub(super) fn first_number(&self) -> i64 {
+        match self.scope {
+            Scope::All => i64::MIN,
+            Scope::AtHand | Scope::Due => self.events_from,
+        }
+    }
+}
+
 /// How far a round looks for whom there is something to do. Each looks for what the one before it does, and more.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Scope {

@@ -114,6 +114,14 @@ impl Bench {
         arrival(number, customer, self.now().await)
     }
 
+    /// An event of each of the first `n` persons, accepted one after the other.
+    pub async fn accept_of_each(&self, n: u8) {
+        for number in 1..=n {
+            let event = self.arrival(u64::from(number), person(number)).await;
+            self.accept(&[event]).await;
+        }
+    }
+
     pub async fn join(&self, owner: Uuid) -> Hold {
         self.store.join(SHOP, WELCOME, owner, TTL).await.unwrap()
     }

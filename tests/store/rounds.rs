@@ -794,10 +794,7 @@ pub async fn a_brief_round_leaves_out_what_time_brings(bench: Bench) {
 pub async fn events_below_a_number_are_seen_by_a_round_of_all(bench: Bench) {
     let bench = bench.with_journey().await;
     let hold = bench.join(owner(1)).await;
-    for number in 1..=4 {
-        let event = bench.arrival(u64::from(number), person(number)).await;
-        bench.accept(&[event]).await;
-    }
+    bench.accept_of_each(4).await;
     let round = bench.look(&hold, &request()).await.unwrap();
     let numbers = sequences(&round);
     assert_eq!(round.first_event, Some(numbers[0]));
@@ -824,10 +821,7 @@ pub async fn events_below_a_number_are_seen_by_a_round_of_all(bench: Bench) {
 pub async fn halves_of_a_hold_run_rounds_of_their_own(bench: Bench) {
     let bench = bench.with_journey().await;
     let hold = bench.join(owner(1)).await;
-    for number in 1..=20 {
-        let event = bench.arrival(u64::from(number), person(number)).await;
-        bench.accept(&[event]).await;
-    }
+    bench.accept_of_each(20).await;
     let half = |odd: u8| Hold {
         shards: hold
             .shards

@@ -232,12 +232,10 @@ impl Journey {
         hold: &'a Hold,
         request: &RoundRequest,
     ) -> impl Iterator<Item = (&'a i64, &'a CustomerKey)> {
-        let from = match request.scope {
-            Scope::All => i64::MIN,
-            Scope::AtHand | Scope::Due => request.events_from,
-        };
         let held = |customer: &CustomerKey| hold.shards.iter().any(|lease| lease.shard == customer.shard());
-        self.inbox.range(from..).filter(move |(_, customer)| held(customer))
+        self.inbox
+            .range(request.first_number()..)
+            .filter(move |(_, customer)| held(customer))
     }
 
     fn choose(

@@ -395,10 +395,7 @@ impl<'a, 'c> Look<'a, 'c> {
     async fn inbox(&self, request: &RoundRequest, limit: i64) -> Result<Inbox> {
         let waiting = "SELECT customer, seq FROM inbox WHERE namespace = $1 AND journey = $2 AND shard >= 0 AND seq >= $5 AND shard = ANY($3) \
                        ORDER BY seq LIMIT $4";
-        let from = match request.scope {
-            Scope::All => i64::MIN,
-            Scope::AtHand | Scope::Due => request.events_from,
-        };
+        let from = request.first_number();
         let (namespace, journey) = (&self.hold.namespace, &self.hold.journey);
         let rows = sql::rows(self.tx, waiting, &[namespace, journey, &self.shards, &limit, &from]).await?;
         Ok(Inbox {
