@@ -3,10 +3,11 @@
 
 use jiff::tz::TimeZone;
 use journey::{
+    address::AddressKey,
     clock::{DAY, HOUR, MINUTE, Micros},
     policy::{
-        Basis, Cap, Consent, Contact, EffectivePolicy, Facts, Message, Purpose, Quiet, QuietThen, QuietWhile,
-        QuietZone, Verdict, decide,
+        Basis, Cap, Confirmed, Consent, Contact, EffectivePolicy, Facts, Message, Period, Purpose, Quiet, QuietThen,
+        QuietWhile, QuietZone, Verdict, decide,
     },
 };
 use std::{
@@ -33,13 +34,13 @@ fn main() {
 /// Gives the nanoseconds of one decision.
 fn measure(name: &str, policy: &EffectivePolicy, contacts: &[Contact], base: Option<f64>) -> f64 {
     let zone = zone("Europe/Vienna");
-    let consents = BTreeMap::from([(
-        "marketing".to_owned(),
-        Consent {
-            granted: true,
-            at: NOW - 30 * DAY,
-        },
-    )]);
+    let address = AddressKey([1; 16]);
+    let granted = Consent {
+        confirmed: Confirmed::For(address),
+        ..Consent::said(true, NOW - 30 * DAY)
+    };
+    let consents = ["marketing", "marketing@Email", "marketing@Sms", "news", "pause/news"];
+    let consents = consents.map(|subject| (subject.to_owned(), granted)).into();
     let contacts: Vec<&Contact> = contacts.iter().collect();
     let holding = BTreeSet::new();
     let facts = Facts {
@@ -50,8 +51,12 @@ fn measure(name: &str, policy: &EffectivePolicy, contacts: &[Contact], base: Opt
         suspended: false,
         held_out: false,
         has_address: true,
+        address: Some(address),
+        suppressed: None,
+        age: Some(40),
     };
     let message = Message {
+        touchpoint: "offer",
         purpose: "marketing",
         channel: "Email",
         expires_at: Some(NOW + DAY),
@@ -120,11 +125,17 @@ fn every_rule() -> EffectivePolicy {
             condition("customer.openOrders > 3", QuietThen::Delay),
         ],
         caps: vec![
-            cap(None, None, 1_000, DAY),
-            cap(None, names(&["Email", "Sms"]), 1_000, 7 * DAY),
-            cap(names(&["marketing"]), names(&["Email"]), 1_000, 30 * DAY),
-            cap(names(&["marketing", "news"]), None, 1_000, 365 * DAY),
+            cap(None, None, 1_000, Period::Day(QuietZone::Customer)),
+            cap(None, names(&["Email", "Sms"]), 1_000, Period::Sliding(7 * DAY)),
+            cap(
+                names(&["marketing"]),
+                names(&["Email"]),
+                1_000,
+                Period::Sliding(30 * DAY),
+            ),
+            cap(names(&["marketing", "news"]), None, 1_000, Period::Sliding(365 * DAY)),
         ],
+        minimum_age: Some(16),
     }
 }
 
@@ -132,6 +143,10 @@ fn purpose(basis: Basis) -> Purpose {
     Purpose {
         basis,
         expires: (basis == Basis::Consent).then_some(730 * DAY),
+        confirm: match basis {
+            Basis::Consent => BTreeSet::from(["please-confirm".to_owned()]),
+            _ => BTreeSet::new(),
+        },
         attributes: BTreeSet::new(),
     }
 }

@@ -3,6 +3,8 @@
 //! `seal` encrypts columns with personal data (AES-256-GCM, RFC 5116) and derives pseudonyms; `mac` signs links. Knows no store and no
 //! Kubernetes: the operator derives a namespace's keys from its master keys and mounts them as files.
 
+pub use crate::address::AddressKey;
+use crate::address::{self, Kind};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use ring::{
     aead::{AES_256_GCM, Aad, LessSafeKey, NONCE_LEN, Nonce, UnboundKey},
@@ -200,6 +202,18 @@ impl Keys {
         first_16(self.pseudonym_of(&["event", namespace, source, id]).as_ref())
     }
 
+    /// What an address is known by in the namespace, however it is written.
+    pub fn address(&self, namespace: &str, address: &str) -> AddressKey {
+        let (kind, form) = address::normalised(address);
+        let tag = match kind {
+            Kind::Mailbox => "mailbox",
+            Kind::Telephone => "telephone",
+            Kind::Other => "other",
+        };
+        let key = first_16(self.pseudonym_of(&["address", namespace, tag, &form]).as_ref());
+        AddressKey::of_kind(key, kind)
+    }
+
     fn pseudonym_of(&self, parts: &[&str]) -> hmac::Tag {
         let mut context = hmac::Context::with_key(&self.pseudonym);
         for part in parts {
@@ -282,6 +296,18 @@ mod tests {
         assert!(keys.signed(b"unsubscribe", &signature));
         assert!(!keys.signed(b"subscribe", &signature));
         assert!(!keys.signed(b"unsubscribe", &signature[..15]));
+    }
+
+    #[test]
+    fn an_address_is_known_by_one_key_in_its_namespace_however_it_is_written() {
+        let keys = Keys::ephemeral();
+        let ada = keys.address("shop", "ada@shop.example");
+        assert_eq!(keys.address("shop", "Ada+news@SHOP.example"), ada);
+        assert_ne!(keys.address("other", "ada@shop.example"), ada);
+        assert_ne!(Keys::ephemeral().address("shop", "ada@shop.example"), ada);
+        assert!(ada.is_of_kind_of(keys.address("shop", "bob@shop.example")));
+        assert!(!ada.is_of_kind_of(keys.address("shop", "+43123456789")));
+        assert!(!ada.is_of_kind_of(keys.address("shop", "token")));
     }
 
     #[test]

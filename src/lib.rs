@@ -3,6 +3,7 @@
 //! The rooms, in reading order. Data flows down this list: manifests are compiled to programs, events come in by the gateway,
 //! runners move customers and speak through channels, the operator keeps the cluster as declared.
 
+pub mod address;
 pub mod api;
 pub mod bench;
 pub mod channel;

@@ -8,7 +8,7 @@
 
 use crate::{
     clock::Micros,
-    keys::{CustomerKey, Keys, MessageKey},
+    keys::{AddressKey, CustomerKey, Keys, MessageKey},
 };
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use url::{Url, form_urlencoded};
@@ -127,6 +127,59 @@ pub fn read_choice(keys: &Keys, namespace: &str, token: &str) -> Option<Chosen> 
     keys.signed(&choice_claim(namespace, &chosen), mac).then_some(chosen)
 }
 
+/// A consent to be confirmed: by the link in a message of this touchpoint to this address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Confirm {
+    pub customer: CustomerKey,
+    pub address: AddressKey,
+    /// When the link was made: what is said later it does not confirm.
+    pub made: Micros,
+    pub touchpoint: String,
+}
+
+/// The address of the page on which a customer confirms a consent (double opt-in): `{public_url}/k/TOKEN`.
+pub fn confirm(keys: &Keys, public_url: &str, namespace: &str, confirm: &Confirm) -> String {
+    let made = confirm.made.to_be_bytes();
+    let says = [
+        confirm.customer.0.as_slice(),
+        &confirm.address.0,
+        &made,
+        confirm.touchpoint.as_bytes(),
+    ];
+    page(keys, public_url, 'k', says.concat(), &confirm_claim(namespace, confirm))
+}
+
+/// What a link confirms; None: forged, or of another namespace or kind.
+pub fn read_confirm(keys: &Keys, namespace: &str, token: &str) -> Option<Confirm> {
+    let bytes = decode(token)?;
+    let (customer, rest) = bytes.split_first_chunk::<PART>()?;
+    let (address, rest) = rest.split_first_chunk::<PART>()?;
+    let (made, rest) = rest.split_first_chunk::<8>()?;
+    let (touchpoint, mac) = rest.split_last_chunk::<PART>()?;
+    let confirm = Confirm {
+        customer: CustomerKey(*customer),
+        address: AddressKey(*address),
+        made: Micros::from_be_bytes(*made),
+        touchpoint: std::str::from_utf8(touchpoint).ok()?.to_owned(),
+    };
+    keys.signed(&confirm_claim(namespace, &confirm), mac).then_some(confirm)
+}
+
+/// The address of a customer's preference centre: `{public_url}/p/TOKEN`. Like an unsubscribe link it works for good.
+pub fn preferences(keys: &Keys, public_url: &str, namespace: &str, customer: CustomerKey) -> String {
+    let claim = preferences_claim(namespace, customer);
+    page(keys, public_url, 'p', customer.0.to_vec(), &claim)
+}
+
+/// Whose preference centre it is; None: forged, or of another namespace or kind.
+pub fn read_preferences(keys: &Keys, namespace: &str, token: &str) -> Option<CustomerKey> {
+    let bytes: [u8; 2 * PART] = decode(token)?.try_into().ok()?;
+    let (customer, mac) = bytes.split_first_chunk::<PART>()?;
+    let customer = CustomerKey(*customer);
+    keys.signed(&preferences_claim(namespace, customer), mac)
+        .then_some(customer)
+}
+
 /// The message that a tracked link stood in; None: forged, of another namespace or kind, or not a web address.
 pub fn read_tracked(keys: &Keys, namespace: &str, token: &str, to: &str) -> Option<MessageKey> {
     is_web_address(to).then_some(())?;
@@ -229,6 +282,21 @@ fn leave_claim(namespace: &str, leave: &Leave) -> Vec<u8> {
     ])
 }
 
+fn confirm_claim(namespace: &str, confirm: &Confirm) -> Vec<u8> {
+    claim(&[
+        b"journey.dev/link/confirm",
+        namespace.as_bytes(),
+        &confirm.customer.0,
+        &confirm.address.0,
+        &confirm.made.to_be_bytes(),
+        confirm.touchpoint.as_bytes(),
+    ])
+}
+
+fn preferences_claim(namespace: &str, customer: CustomerKey) -> Vec<u8> {
+    claim(&[b"journey.dev/link/preferences", namespace.as_bytes(), &customer.0])
+}
+
 fn survey_claim(namespace: &str, asked: &Asked) -> Vec<u8> {
     let Asked { message, touchpoint } = asked;
     claim(&[
@@ -315,6 +383,44 @@ mod tests {
         }
         let (unsubscribe, _) = parts(&unsubscribe(&keys, "https://e.example", "shop", &leave()));
         assert_eq!(read_choice(&keys, "shop", &unsubscribe), None);
+    }
+
+    #[test]
+    fn a_confirmation_is_of_one_customer_address_and_time_and_no_other_link_is_one() {
+        let keys = Keys::ephemeral();
+        let (url, customer) = ("https://events.shop.example", CustomerKey([9; 16]));
+        let asked = Confirm {
+            customer,
+            address: AddressKey([4; 16]),
+            made: 1_700_000_000_000_000,
+            touchpoint: "please-confirm".into(),
+        };
+        let (token, _) = parts(&confirm(&keys, url, "shop", &asked));
+        assert_eq!(read_confirm(&keys, "shop", &token), Some(asked));
+        assert_eq!(read_confirm(&keys, "other", &token), None);
+        assert_eq!(read_confirm(&Keys::ephemeral(), "shop", &token), None);
+        let bytes = URL_SAFE_NO_PAD.decode(&token).unwrap();
+        for at in 0..bytes.len() {
+            let mut altered = bytes.clone();
+            altered[at] ^= 1;
+            assert_eq!(read_confirm(&keys, "shop", &URL_SAFE_NO_PAD.encode(altered)), None);
+        }
+        let (centre, _) = parts(&preferences(&keys, url, "shop", customer));
+        assert_eq!(read_preferences(&keys, "shop", &centre), Some(customer));
+        assert_eq!(read_preferences(&keys, "other", &centre), None);
+        let others = [
+            placed(&keys, "shop", MESSAGE),
+            parts(&choice(&keys, url, "shop", &chosen(true))).0,
+            parts(&unsubscribe(&keys, url, "shop", &leave())).0,
+            token,
+        ];
+        for other in &others {
+            assert_eq!(read_preferences(&keys, "shop", other), None);
+        }
+        for other in &others[..3] {
+            assert_eq!(read_confirm(&keys, "shop", other), None);
+        }
+        assert_eq!(read_confirm(&keys, "shop", &centre), None);
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 #[path = "gateway_http/choice.rs"]
 mod choice;
+#[path = "gateway_http/confirm.rs"]
+mod confirm;
 mod gateway_support;
 #[path = "gateway_http/slots.rs"]
 mod slots;
@@ -12,7 +14,7 @@ use gateway_support::{NAMESPACE, Shop, answer, eventually, put};
 use journey::{
     clock::{DAY, SECOND, now},
     gateway::{Limits, Replayed, View, replay},
-    keys::{Keys, MessageKey},
+    keys::{AddressKey, Keys, MessageKey},
     kpi::{IntakeCount, NotJoined},
     link::{self, Leave},
     policy::Consent,
@@ -694,7 +696,7 @@ async fn consent_follows_the_customers_latest_word_and_journeys_hear_of_changes_
             .all(|(event, _)| event.name == "consent/granted" && event.data.expose()["purpose"] == "marketing")
     );
     let consent = heard[1].1.consents["marketing"];
-    assert!(consent.granted);
+    assert!(consent.is_granted());
     let readers: Vec<_> = shop
         .arrived("readers")
         .await
@@ -735,7 +737,7 @@ async fn a_consent_in_an_event_that_was_put_aside_is_heard_when_it_is_replayed()
     assert_eq!(replayed.unwrap(), Replayed::Accepted);
     let heard = shop.arrived("welcome").await;
     assert_eq!(heard[0].0.name, "consent/granted");
-    assert!(heard[0].1.consents["marketing"].granted);
+    assert!(heard[0].1.consents["marketing"].is_granted());
 }
 
 /// RFC 8058, section 3.2.
@@ -744,6 +746,11 @@ const MESSAGE: MessageKey = MessageKey([9; 16]);
 
 /// A shop whose customer ada has consented and was sent the newsletter.
 async fn with_message() -> Shop {
+    with_message_to(None).await
+}
+
+/// To this address.
+async fn with_message_to(address: Option<AddressKey>) -> Shop {
     let shop = Shop::open().await;
     shop.event(
         "web-write-key",
@@ -761,10 +768,11 @@ async fn with_message() -> Shop {
         purpose: "marketing".into(),
         channel: "Email".into(),
         at: now(),
+        address,
         outcome: None,
     };
     let arrived = shop.round("readers", vec![message]).await;
-    assert!(arrived[0].1.consents["marketing"].granted);
+    assert!(arrived[0].1.consents["marketing"].is_granted());
     shop
 }
 
@@ -887,7 +895,7 @@ async fn opening_the_unsubscribe_page_changes_nothing_and_one_post_withdraws() {
         (arrived[0].0.name.as_str(), &arrived[0].0.data.expose()["purpose"]),
         ("consent/withdrawn", &json!("marketing"))
     );
-    assert!(!arrived[0].1.consents["marketing"].granted);
+    assert!(!arrived[0].1.consents["marketing"].is_granted());
 }
 
 #[tokio::test]
@@ -907,7 +915,7 @@ async fn an_unsubscribe_link_works_when_its_journey_and_its_message_are_gone() {
     let (status, _) = shop.event("web-write-key", viewed("2", json!({"userId": "ada"}))).await;
     assert_eq!(status, 202);
     let (_, customer) = &shop.arrived("readers").await[0];
-    assert!(!customer.consents["marketing"].granted);
+    assert!(!customer.consents["marketing"].is_granted());
 }
 
 #[tokio::test]
@@ -930,13 +938,7 @@ async fn a_withdrawal_holds_against_a_consent_by_a_clock_that_is_ahead() {
         anonymous: false,
         id: "ada".to_owned().into(),
         attributes: serde_json::Map::new().into(),
-        consents: BTreeMap::from([(
-            "marketing".into(),
-            Consent {
-                granted: true,
-                at: now() + DAY,
-            },
-        )]),
+        consents: BTreeMap::from([("marketing".into(), Consent::said(true, now() + DAY))]),
         evidence: BTreeMap::new(),
     };
     shop.store.import(NAMESPACE, &[ahead], "file", 1).await.unwrap();
@@ -949,7 +951,9 @@ async fn a_withdrawal_holds_against_a_consent_by_a_clock_that_is_ahead() {
         .body(body);
     assert_eq!(request.send().await.unwrap().status().as_u16(), 200);
     let (_, customer) = &shop.arrived("readers").await[0];
-    assert!(!customer.consents["marketing"].granted && customer.consents["marketing"].at > now() + DAY - 60 * SECOND);
+    assert!(
+        !customer.consents["marketing"].is_granted() && customer.consents["marketing"].at > now() + DAY - 60 * SECOND
+    );
 }
 
 #[tokio::test]

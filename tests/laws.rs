@@ -368,7 +368,7 @@ impl World {
     async fn import(&mut self, customer: u8, attributes: &Value, granted: Option<bool>) {
         self.events += 1;
         let at = self.clock.now();
-        let consents = granted.map(|granted| ("marketing".to_owned(), Consent { granted, at }));
+        let consents = granted.map(|granted| ("marketing".to_owned(), Consent::said(granted, at)));
         let imported = Imported {
             key: self.key(customer),
             anonymous: false,
@@ -401,6 +401,7 @@ impl World {
                     data: Personal::new(data.as_object().unwrap().clone()),
                     about: None,
                     listeners: vec![JOURNEY.into()],
+                    suppresses: None,
                 };
                 self.store.accept(NS, &[arrival], &|_, _| vec![]).await.unwrap();
             }
@@ -453,6 +454,7 @@ impl World {
             looks: programs::looks(&self.programs),
             sweeps: programs::sweeps(&self.programs, true),
             news: programs::news(&self.programs, true),
+            addresses: journey::runner::looked_for(&self.programs, &self.keys),
             ..RoundRequest::default()
         };
         let adapter = Adapter {
@@ -468,6 +470,7 @@ impl World {
                 open: BTreeMap::from([("out".to_owned(), adapter)]),
             },
             in_flight: &self.in_flight,
+            suppressed: BTreeMap::new(),
             render: false,
             trace: false,
             nets: false,
@@ -539,8 +542,12 @@ impl World {
                 suspended: false,
                 held_out: held_out.expect("a message has its enrollment").1.held_out,
                 has_address: true,
+                address: None,
+                suppressed: None,
+                age: None,
             };
             let message = policy::Message {
+                touchpoint: &row.touchpoint,
                 purpose,
                 channel,
                 expires_at: Some(row.requested_at + 20 * HOUR),

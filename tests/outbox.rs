@@ -62,6 +62,7 @@ impl Shop {
                 purpose: "news".into(),
                 channel: "Email".into(),
                 at: round.now,
+                address: None,
                 outcome: Some(Outcome::Failed(reason.into())),
             };
             let mut counts = Counts::default();

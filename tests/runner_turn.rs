@@ -3,6 +3,8 @@
 
 #[path = "runner_turn/conditions.rs"]
 mod conditions;
+#[path = "runner_turn/consent.rs"]
+mod consent;
 #[path = "runner_turn/content.rs"]
 mod content;
 
@@ -212,15 +214,7 @@ impl World {
             id: user.to_owned().into(),
             attributes: Personal::new(attributes.as_object().unwrap().clone()),
             consents: granted
-                .map(|granted| {
-                    (
-                        "marketing".to_owned(),
-                        Consent {
-                            granted,
-                            at: START - HOUR,
-                        },
-                    )
-                })
+                .map(|granted| ("marketing".to_owned(), Consent::said(granted, START - HOUR)))
                 .into_iter()
                 .collect(),
             evidence: BTreeMap::new(),
@@ -247,6 +241,7 @@ impl World {
             data: Personal::new(data.as_object().unwrap().clone()),
             about: None,
             listeners: vec!["cart".into()],
+            suppresses: None,
         };
         self.store.accept(NS, &[arrival], learn).await.unwrap();
     }
@@ -287,6 +282,7 @@ impl World {
             limit: 100,
             room: self.asks.map_or_else(Room::default, room),
             contacts_within: i64::MAX,
+            addresses: journey::runner::looked_for(&loaded.programs, &self.keys),
             outcomes: outcomes.clone(),
             in_flight: self.in_flight.clone(),
             stuck: loaded.stuck.clone(),
@@ -307,6 +303,7 @@ impl World {
             hold: &self.hold,
             adapters,
             in_flight: &in_flight,
+            suppressed: BTreeMap::new(),
             render: true,
             trace: false,
             nets: false,
@@ -438,10 +435,7 @@ async fn withdrawal_before_the_claim_wins() {
     world.import("u1", Some(true)).await;
     world.event("u1", "cart-updated", cart("u1")).await;
     world.round(vec![]).await;
-    let withdrawn = Consent {
-        granted: false,
-        at: world.clock_now(),
-    };
+    let withdrawn = Consent::said(false, world.clock_now());
     world
         .event_with(
             "u1",
@@ -587,10 +581,7 @@ async fn what_may_have_been_accepted_once_is_never_counted_as_skipped() {
     world.take_over().await;
     world.round(vec![]).await;
     // The second try waited too long in its lane; before the third the customer withdraws.
-    let withdrawn = Consent {
-        granted: false,
-        at: world.clock_now(),
-    };
+    let withdrawn = Consent::said(false, world.clock_now());
     world
         .event_with(
             "u1",
@@ -752,10 +743,7 @@ async fn a_message_that_was_not_accepted_is_asked_of_the_policy_again_before_its
         })
         .await;
     assert!(world.claims.is_empty());
-    let withdrawn = Consent {
-        granted: false,
-        at: world.clock_now(),
-    };
+    let withdrawn = Consent::said(false, world.clock_now());
     world
         .event_with(
             "u1",
@@ -1038,7 +1026,7 @@ impl World {
             name,
             json!({"purpose": purpose}),
             &|_, customer: &mut Customer| {
-                customer.hear_consent(purpose, Consent { granted, at });
+                customer.hear_consent(purpose, Consent::said(granted, at));
                 vec![]
             },
         )

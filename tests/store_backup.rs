@@ -28,7 +28,7 @@ async fn a_restored_store_goes_on_where_the_dump_was_taken_and_needs_its_keys() 
         anonymous: false,
         id: Personal::new("ada".into()),
         attributes: Personal::new(json!({"email": "ada@example.com"}).as_object().unwrap().clone()),
-        consents: BTreeMap::from([("news".to_owned(), Consent { granted: false, at: 1 })]),
+        consents: BTreeMap::from([("news".to_owned(), Consent::said(false, 1))]),
         evidence: BTreeMap::new(),
     };
     store.import(NS, &[ada], "file", 1).await.unwrap();
@@ -55,7 +55,7 @@ async fn a_restored_store_goes_on_where_the_dump_was_taken_and_needs_its_keys() 
     .unwrap();
     let ada = seen.into_inner().unwrap().unwrap();
     assert_eq!(ada.attributes.expose()["email"], "ada@example.com");
-    assert_eq!(ada.consents["news"], Consent { granted: false, at: 1 });
+    assert_eq!(ada.consents.get("news").copied(), Consent::said(false, 1).over(None));
 
     let stranger = Postgres::connect(&to, None, 2, Keys::ephemeral()).unwrap();
     let refused = accept(&stranger, &keys, &|_| {}).await.unwrap_err().to_string();
@@ -79,6 +79,7 @@ async fn accept(store: &Postgres, keys: &Keys, see: &(dyn Fn(&Customer) + Send +
         data: Personal::default(),
         about: None,
         listeners: vec![],
+        suppresses: None,
     };
     store
         .accept(NS, &[arrival], &|_, customer: &mut Customer| {

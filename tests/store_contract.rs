@@ -8,6 +8,8 @@ mod postgres;
 
 #[path = "store/by_hand.rs"]
 mod by_hand;
+#[path = "store/consent.rs"]
+mod consent;
 #[path = "store/door.rs"]
 mod door;
 #[path = "store/heartbeats.rs"]
@@ -56,6 +58,10 @@ contract! {
         a_stopped_journey_put_again_starts_empty
         a_removed_journey_leaves_nothing_and_starts_empty
         a_removed_namespace_leaves_nothing_and_others_whole;
+    consent:
+        a_consent_keeps_its_state_its_confirmation_and_its_end
+        a_round_knows_what_is_suppressed_when_it_decides
+        the_suppression_list_is_read_in_pages_widened_and_taken_back;
     intake:
         an_event_is_accepted_once_whatever_batch_brings_it
         the_same_key_on_another_day_is_another_event

@@ -13,7 +13,8 @@ use journey::{
     engine::state::Event,
     keys::Keys,
     personal::Personal,
-    store::{Imported, OutboxState, Quarantined, RoundCommit, Store, StoreError, postgres::Postgres},
+    policy::Suppression,
+    store::{Imported, OutboxState, Quarantined, RoundCommit, Store, StoreError, Suppressed, postgres::Postgres},
 };
 use postgres::{Server, connect};
 use serde_json::json;
@@ -113,6 +114,13 @@ async fn no_table_holds_personal_data_in_plain() {
         vec![]
     };
     bench.store.accept(SHOP, &[event], &learn).await.unwrap();
+    let suppressed = Suppressed {
+        address: Keys::ephemeral().address(SHOP, "ada@example.com"),
+        why: Suppression::Objected,
+        source: "a provider".into(),
+        at: 1,
+    };
+    bench.store.suppress(SHOP, &[suppressed]).await.unwrap();
 
     let client = connect(bench.url()).await;
     let tables = client

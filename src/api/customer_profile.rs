@@ -45,6 +45,8 @@ pub struct CustomerProfileSpec {
     pub zone: Option<Expr>,
     /// CEL that gives the customer's language as a tag of BCP 47, such as de or de-AT; left out or unknown: no translation.
     pub locale: Option<Expr>,
+    /// CEL over customer and now that gives the customer's age in whole years, for the policy's minimumAge; left out or unknown: too young.
+    pub age: Option<Expr>,
     /// The only attributes there are, by name; any other name does not compile.
     #[schemars(extend("minProperties" = 1, "maxProperties" = 256))]
     #[x_kube(validation = Rule::new("self.all(name, name.matches('^[A-Za-z][A-Za-z0-9_]{0,62}$') && !(name in ['id', 'true', 'false', 'null', 'in']))")

@@ -60,12 +60,29 @@ pub struct PrivacyPolicySpec {
     #[schemars(length(max = 16))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub caps: Vec<Cap>,
+    /// Years that a customer must have lived to be sent anything for a purpose of basis Consent, LegitimateInterest or PublicTask, by the
+    /// CustomerProfile's age; whose age is not known is sent nothing. Left out: age is not asked. (GDPR article 8: 13 to 16, by country.)
+    #[schemars(range(min = 1, max = 120))]
+    pub minimum_age: Option<i32>,
+    /// What the preference centre offers.
+    pub preferences: Option<Preferences>,
+}
+
+/// What the preference centre offers besides yes and no.
+#[skip_serializing_none]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+pub struct Preferences {
+    /// For how long a customer may pause a purpose; left out: not at all.
+    #[schemars(length(min = 1, max = 8))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub pause: Option<Vec<Span>>,
 }
 
 /// What data may be used for, and on which ground.
 #[skip_serializing_none]
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[x_kube(validation = Rule::new("self.basis == 'Consent' || !has(self.expires)").message("expires belongs to basis: Consent").field_path(".expires"))]
+#[x_kube(validation = Rule::new("self.basis == 'Consent' || !has(self.confirm)").message("confirm belongs to basis: Consent").field_path(".confirm"))]
 pub struct Purpose {
     /// What touchpoints and consent call it; unique in the policy.
     pub name: Name,
@@ -73,11 +90,21 @@ pub struct Purpose {
     pub basis: Basis,
     /// How long consent holds; left out: until it is withdrawn.
     pub expires: Option<Span>,
+    /// Double opt-in: a yes is pending, which is a no, until a link in a message is followed. Left out: a yes is enough.
+    pub confirm: Option<Confirm>,
     /// Attributes that touchpoints and journeys of this purpose may read; left out: none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 256))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub attributes: Vec<Word>,
+}
+
+/// By whose link a yes is confirmed.
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Confirm {
+    /// The outbound Touchpoint whose content calls confirm_link(). A journey sends it, entered by the event consent/pending; it alone goes out
+    /// while consent is pending.
+    pub touchpoint: Name,
 }
 
 /// The lawful bases of GDPR article 6(1), points a to f in this order.
@@ -138,6 +165,7 @@ pub enum QuietThen {
 #[skip_serializing_none]
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.per) != has(self.perDay)").message("a cap has exactly one of per, perDay"))]
 pub struct Cap {
     /// Purposes that count together; left out: all.
     #[schemars(length(min = 1, max = 32))]
@@ -151,5 +179,8 @@ pub struct Cap {
     #[schemars(range(min = 0))]
     pub at_most: i32,
     /// The period, which slides.
-    pub per: Span,
+    pub per: Option<Span>,
+    /// The calendar day of this zone: `Customer`, UTC or an IANA zone such as Europe/Vienna. Of a customer whose zone is not known contacts of
+    /// the last 25 hours count.
+    pub per_day: Option<Zone>,
 }

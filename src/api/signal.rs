@@ -13,7 +13,7 @@ use serde_with::skip_serializing_none;
 pub struct Signal {
     /// What happened: an inbound touchpoint (`order-placed`); what became of a message, `TOUCHPOINT/` sent skipped failed
     /// delivered bounced opened clicked replied complained, of a survey answered; the end of a journey for this customer,
-    /// `journey/NAME`; or `consent/` granted withdrawn.
+    /// `journey/NAME`; or `consent/` granted pending paused withdrawn.
     pub event: Option<EventRef>,
     /// CEL over event, entry, steps, customer and now. With `event`: must hold for it to count. Alone: a trigger fires when it
     /// becomes true; a wait, an exit or a goal notices it as soon as it holds, also when it already does. Over a missing value

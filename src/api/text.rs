@@ -92,8 +92,8 @@ text! {
     /// journey, or consent.
     EventRef {
         max: 80,
-        must: r"self.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?(/(sent|skipped|failed|delivered|bounced|opened|clicked|replied|answered|shown|dismissed|ended|complained))?|journey/[a-z0-9]([-a-z0-9]*[a-z0-9])?|consent/(granted|withdrawn))$')",
-        else: "an event is an inbound touchpoint (order-placed), what became of a message (TOUCHPOINT/ sent skipped failed delivered bounced opened clicked replied answered shown dismissed ended complained), the end of a journey (journey/NAME), or consent/ granted withdrawn"
+        must: r"self.matches('^([a-z0-9]([-a-z0-9]*[a-z0-9])?(/(sent|skipped|failed|delivered|bounced|opened|clicked|replied|answered|shown|dismissed|ended|complained))?|journey/[a-z0-9]([-a-z0-9]*[a-z0-9])?|consent/(granted|pending|paused|withdrawn))$')",
+        else: "an event is an inbound touchpoint (order-placed), what became of a message (TOUCHPOINT/ sent skipped failed delivered bounced opened clicked replied answered shown dismissed ended complained), the end of a journey (journey/NAME), or consent/ granted pending paused withdrawn"
     }
     /// The name of a question, as expressions read it.
     QuestionName {

@@ -98,7 +98,10 @@ pub struct Inbound {
 pub struct Consent {
     /// Purpose of the PrivacyPolicy.
     pub purpose: Name,
-    /// CEL over event that gives a boolean: true grants, false withdraws, missing changes nothing.
+    /// The channel that it is about, as touchpoints name it: a no to it holds until the channel itself is agreed to again. Left out: the purpose
+    /// as a whole.
+    pub channel: Option<Word>,
+    /// CEL over event that gives a boolean: true grants (where the purpose has confirm: pending), false withdraws, missing changes nothing.
     pub granted: Expr,
     /// Which wording the customer saw; kept as evidence.
     pub notice: Option<Line>,

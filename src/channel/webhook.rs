@@ -111,6 +111,8 @@ impl Webhook {
             with: message.with.expose(),
             content: Some(&content),
             link: &|address| address.to_owned(),
+            preferences: None,
+            confirm: None,
             leave: None,
             join: &|_| String::new(),
             unsubscribe: message.unsubscribe.as_ref().map(|page| page.expose().as_str()),

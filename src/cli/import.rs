@@ -191,6 +191,7 @@ async fn rules(store: &dyn Store, namespace: &str, args: &How) -> anyhow::Result
         evidence: args.evidence.clone(),
         profile: intake.profile,
         purposes: intake.purposes,
+        confirms: intake.confirms.into_keys().collect(),
         now: clock::now(),
     })
 }

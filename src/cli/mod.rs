@@ -18,6 +18,7 @@ pub mod send_test;
 pub mod simulate;
 pub mod store_args;
 pub mod store_check;
+pub mod suppression;
 mod table;
 pub mod test;
 
@@ -88,6 +89,8 @@ enum Command {
     Quarantine(quarantine::QuarantineArgs),
     /// Messages of a journey that wait or have failed: list, show, retry, drop
     Outbox(outbox::OutboxArgs),
+    /// Addresses that get nothing: add, remove, show, list, import
+    Suppression(suppression::SuppressionArgs),
     /// The database of the store: check its settings
     Store(store_check::StoreArgs),
     /// Measure what the data plane carries on this machine, with real processes
@@ -130,6 +133,7 @@ async fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Import(command) => import::run(command).await,
         Command::Quarantine(command) => quarantine::run(command).await,
         Command::Outbox(command) => outbox::run(command).await,
+        Command::Suppression(command) => suppression::run(command).await,
         Command::Store(command) => store_check::run(command).await,
         Command::Bench(args) => bench::run(args, until_told()).await,
         Command::SendTest(args) => send_test::run(args).await,

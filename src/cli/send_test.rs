@@ -134,8 +134,11 @@ fn render(keys: &Keys, program: &Arc<Program>, outbound: &Outbound, args: &Args)
         message: key,
         customer: CustomerKey(*uuid::Uuid::new_v4().as_bytes()),
         locale: args.locale.as_deref(),
+        to: Some(&args.to),
+        now: clock::now(),
     };
     let unsubscribe = pages.unsubscribe(outbound);
+    let (preferences, confirm) = (pages.preferences(), pages.confirm(outbound));
     let leave = pages.choice(&program.journey, false);
     let values = template::Values {
         customer: &customer,
@@ -145,6 +148,8 @@ fn render(keys: &Keys, program: &Arc<Program>, outbound: &Outbound, args: &Args)
         to: None,
         link: &|address| address.to_owned(),
         unsubscribe: unsubscribe.as_deref(),
+        preferences: preferences.as_deref(),
+        confirm: confirm.as_deref(),
         leave: leave.as_deref(),
         join: &|journey| pages.choice(journey, true).unwrap_or_default(),
     };

@@ -789,6 +789,32 @@ codes! {
         "When lasts is over the journey is told, and nobody else: whoever the webhook made a member stays one."
         bad "webhook: {url: https://dsp.example/members}  # of a touchpoint with lasts: 14d"
         good "webhook: {url: https://dsp.example/members, end: {method: DELETE}}";
+
+    // 440 to 449: consent.
+    JNY440 ConfirmUnknown Reference Error "a consent is confirmed by nothing"
+        "A purpose with confirm is confirmed by the link in a message: confirm.touchpoint is an outbound touchpoint of the namespace."
+        bad "confirm: {touchpoint: order-placed}  # inbound"
+        good "confirm: {touchpoint: please-confirm}";
+    JNY441 ConfirmWithoutLink Reference Error "a message that confirms has no link"
+        "Consent is confirmed by following confirm_link() in the message that confirm.touchpoint names; without it consent stays pending for ever, which is a no."
+        bad "content: {subject: Please confirm, text: Do you agree?}"
+        good "content: {subject: Please confirm, text: \"Yes, write to me: {{ confirm_link() }}\"}";
+    JNY442 ConfirmNeverSent Policy Warning "nobody is asked to confirm"
+        "A journey sends the message that asks for confirmation: it is entered by the event consent/pending, which has the purpose. Without one consent stays pending, which is a no."
+        bad "confirm: {touchpoint: please-confirm}  # and no journey sends it"
+        good "entry: {triggers: [{event: consent/pending, when: event.purpose == 'marketing'}]}\nsteps: [{name: ask, send: {touchpoint: please-confirm}}]";
+    JNY443 ConfirmsNothing Policy Error "a link confirms nothing"
+        "confirm_link() confirms consent to the purposes whose confirm names its touchpoint. No policy names this one."
+        bad "text: \"{{ confirm_link() }}\"  # and no purpose has confirm: {touchpoint: this-one}"
+        good "purposes: [{name: marketing, basis: Consent, confirm: {touchpoint: please-confirm}}]";
+    JNY444 CapNotOnePeriod Shape Error "a cap has no period, or two"
+        "What a cap counts lies in a period that slides (per), or in the calendar day of a zone (perDay): one of the two."
+        bad "caps: [{atMost: 1, per: 1d, perDay: Customer}]"
+        good "caps: [{atMost: 1, perDay: Customer}]";
+    JNY445 AgeUnknown Policy Warning "a minimum age, and nobody's age is known"
+        "minimumAge is compared with the age that the CustomerProfile gives. Who has none counts as too young, so without the rule nothing is sent that rests on consent or may be objected to."
+        bad "minimumAge: 16  # and a CustomerProfile without age"
+        good "age: customer.age  # in the CustomerProfile";
 }
 
 impl Code {

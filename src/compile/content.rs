@@ -27,6 +27,9 @@ pub struct Content {
     /// Whether any of them makes tracked links, or names the unsubscribe page.
     pub links: bool,
     pub unsubscribes: bool,
+    /// Whether any of them names the preference centre, or the page that confirms a consent.
+    pub prefers: bool,
+    pub confirms: bool,
     /// Whether any of them names a page on which a journey is left or joined.
     pub chooses: bool,
 }
@@ -148,6 +151,8 @@ impl Maker<'_, '_> {
             .ok()?;
         self.made.links |= template.links();
         self.made.unsubscribes |= template.unsubscribes();
+        self.made.prefers |= template.prefers();
+        self.made.confirms |= template.confirms();
         self.choices(path, &template);
         if let Some(purpose) = self.around.purpose {
             let reads = template.reads().iter().map(String::as_str);

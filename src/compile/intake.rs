@@ -33,6 +33,8 @@ pub struct Intake {
     pub profile: Arc<Profile>,
     /// Purposes that any policy names: an import or an event may speak of no other.
     pub purposes: BTreeSet<String>,
+    /// Purposes to which consent is to be confirmed, by the link of one of these touchpoints.
+    pub confirms: BTreeMap<String, BTreeSet<String>>,
     /// What customers may do with journeys by their own hand.
     pub choices: BTreeMap<String, Choice>,
     /// Surveys by touchpoint.
@@ -64,6 +66,8 @@ pub struct Inbound {
 #[derive(Debug)]
 pub struct ConsentRule {
     pub purpose: String,
+    /// None: the purpose as a whole.
+    pub channel: Option<String>,
     /// CEL that gives a boolean; missing: says nothing.
     pub granted: expression::Program,
     pub notice: Option<String>,
@@ -90,6 +94,7 @@ pub fn intake(manifests: &Manifests) -> (Intake, Vec<Diagnostic>) {
     let mut intake = Intake {
         namespace: manifests.namespace.clone(),
         profile: world.profile.clone(),
+        confirms: super::confirm::confirms(manifests),
         choices: super::revision::choices(manifests),
         purposes: touchpoint::purposes(&world).into_iter().map(Into::into).collect(),
         ..Intake::default()

@@ -8,6 +8,7 @@ mod adapter;
 mod block;
 mod chain;
 mod code;
+mod confirm;
 mod content;
 mod diagnostic;
 mod explain;

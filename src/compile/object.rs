@@ -9,8 +9,8 @@ use super::{
     world::World,
 };
 use crate::{
-    api::{PrivacyPolicySpec, TouchpointSpec},
-    expression::Layout,
+    api::{PrivacyPolicySpec, TouchpointSpec, privacy_policy::Cap},
+    expression::{Layout, time},
     policy::Purpose,
 };
 use std::collections::BTreeSet;
@@ -177,6 +177,43 @@ fn policy(report: &mut Report, world: &World<'_>, spec: &PrivacyPolicySpec) {
         .for_each(|(n, cap)| known(format!("spec.caps[{n}]"), &cap.purposes));
     super::quiet::check(report, world, spec);
     for (n, cap) in spec.caps.iter().enumerate() {
-        span(report, &format!("spec.caps[{n}].per"), &cap.per);
+        period(report, n, cap);
+    }
+    super::confirm::check(report, world, spec);
+    for (n, pause) in spec
+        .preferences
+        .iter()
+        .flat_map(|of| of.pause.iter().flatten())
+        .enumerate()
+    {
+        span(report, &format!("spec.preferences.pause[{n}]"), pause);
+    }
+    if spec.minimum_age.is_some() && world.profile.age.is_none() {
+        report.warning(
+            Code::AgeUnknown,
+            "spec.minimumAge",
+            "the CustomerProfile gives no age, and who has none counts as too young: nothing is sent for any purpose of basis Consent, LegitimateInterest or PublicTask",
+            "add age to the CustomerProfile".to_owned(),
+        );
+    }
+}
+
+fn period(report: &mut Report, n: usize, cap: &Cap) {
+    match (&cap.per, &cap.per_day) {
+        (Some(per), None) => drop(span(report, &format!("spec.caps[{n}].per"), per)),
+        (None, Some(zone)) if zone.as_str() == "Customer" => {}
+        (None, Some(zone)) if time::zone(zone.as_str()).is_some() => {}
+        (None, Some(zone)) => report.error(
+            Code::UnknownZone,
+            format!("spec.caps[{n}].perDay"),
+            format!("there is no time zone '{}'", zone.as_str()),
+            "name an IANA zone such as Europe/Vienna, or Customer".to_owned(),
+        ),
+        (Some(_), Some(_)) | (None, None) => report.error(
+            Code::CapNotOnePeriod,
+            format!("spec.caps[{n}]"),
+            "a cap has exactly one of per, perDay",
+            None,
+        ),
     }
 }

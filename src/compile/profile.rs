@@ -57,18 +57,20 @@ pub fn compile(report: &mut Report, spec: &CustomerProfileSpec) -> Found {
         roots: vec![field("customer", Type::object(fields.clone()), false)],
     };
     derive(report, spec, &scope, &mut profile);
-    let mut rule = |path: &str, source: &Expr| {
+    let mut rule = |path: &str, source: &Expr, wants: Type| {
         let mut layout = Layout::default();
         let place = Place {
             scope: &scope,
-            wants: Some(Type::TEXT),
+            wants: Some(wants),
             missing: OnMissing::Missing,
         };
         let program = cel(report, path, source.as_str(), &place, &mut layout)?;
         Some(OfCustomer { layout, program })
     };
-    profile.zone = spec.zone.as_ref().and_then(|source| rule("spec.zone", source));
-    profile.locale = spec.locale.as_ref().and_then(|source| rule("spec.locale", source));
+    let mut given = |path: &str, source: &Option<Expr>, wants: Type| rule(path, source.as_ref()?, wants);
+    profile.zone = given("spec.zone", &spec.zone, Type::TEXT);
+    profile.locale = given("spec.locale", &spec.locale, Type::TEXT);
+    profile.age = given("spec.age", &spec.age, Type::Int);
     order(report, &mut profile);
     for name in reads_personal(&profile) {
         if let Some(attribute) = profile.attributes.get_mut(&name) {

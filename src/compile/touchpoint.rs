@@ -142,6 +142,7 @@ pub fn inbound(
         );
         consent.extend(granted.map(|granted| ConsentRule {
             purpose: rule.purpose.to_string(),
+            channel: rule.channel.as_ref().map(ToString::to_string),
             granted,
             notice: rule.notice.as_ref().map(ToString::to_string),
         }));
@@ -357,8 +358,11 @@ pub fn outbound(
         survey,
         links,
         unsubscribes,
+        prefers,
+        confirms,
         chooses,
     } = content(report, world, spec, around);
+    super::confirm::content(report, world, name, confirms);
     if let Some(adapter) = adapter {
         adapter::fits(report, &spec.adapter.0, adapter, spec);
         let consent = around.purpose.is_some_and(|purpose| purpose.basis == Basis::Consent);
@@ -377,6 +381,10 @@ pub fn outbound(
                 Some("link() makes tracked links".to_owned())
             } else if unsubscribes {
                 Some("unsubscribe_link() names a page of the gateway".to_owned())
+            } else if prefers {
+                Some("preferences_link() names a page of the gateway".to_owned())
+            } else if confirms {
+                Some("confirm_link() names a page of the gateway".to_owned())
             } else if chooses {
                 Some("leave_link() and join_link() name pages of the gateway".to_owned())
             } else {

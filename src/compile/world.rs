@@ -32,7 +32,7 @@ pub const BECAME: [&str; 12] = [
     "dismissed",
     "ended",
 ];
-const CONSENT: [&str; 2] = ["granted", "withdrawn"];
+const CONSENT: [&str; 4] = ["granted", "pending", "paused", "withdrawn"];
 
 #[derive(Debug)]
 pub struct World<'m> {
@@ -206,7 +206,7 @@ impl<'m> World<'m> {
             ),
             Some(_) if base == "consent" => (
                 format!("there is no event '{name}'"),
-                "write consent/granted or consent/withdrawn".into(),
+                "write consent/granted, consent/pending, consent/paused or consent/withdrawn".into(),
             ),
             None if self.outbound(base).is_some() => (
                 format!("touchpoint '{base}' is outbound: nothing comes in by it"),

@@ -68,15 +68,34 @@ impl Known<'_> {
         self.text(self.profile.locale.as_ref()?)
     }
 
+    /// The customer's age in whole years; None: the profile has no rule, its value is missing, or it is no age.
+    pub fn age(&self) -> Option<u32> {
+        let rule = self.profile.age.as_ref()?;
+        let zone = rule.program.reads_zone().then(|| self.zone()).flatten();
+        let record = self.record_of(rule, zone.unwrap_or(TimeZone::UTC));
+        match rule.program.eval(&record).ok()? {
+            Val::Int(age) => u32::try_from(age).ok(),
+            Val::Bool(_)
+            | Val::Number(_)
+            | Val::Text(_)
+            | Val::Instant(_)
+            | Val::Duration(_)
+            | Val::List(_)
+            | Val::Object(_) => None,
+        }
+    }
+
+    fn record_of(&self, rule: &OfCustomer, zone: TimeZone) -> Record {
+        Record::fill_with(&rule.layout, self.now, zone, |path| match path.segments.split_first() {
+            Some((root, rest)) if root == "customer" => self.value(rest, &path.ty),
+            Some(_) | None => Value::Missing,
+        })
+    }
+
     /// A text that the profile tells of a customer; None: it is missing. It is a property of the customer and not of the moment: the compiler
     /// refuses a rule that reads the time.
     fn text(&self, rule: &OfCustomer) -> Option<String> {
-        let record = Record::fill_with(&rule.layout, self.now, TimeZone::UTC, |path| {
-            match path.segments.split_first() {
-                Some((root, rest)) if root == "customer" => self.value(rest, &path.ty),
-                Some(_) | None => Value::Missing,
-            }
-        });
+        let record = self.record_of(rule, TimeZone::UTC);
         match rule.program.eval(&record).ok()? {
             Val::Text(text) => Some(text.into_owned()),
             Val::Bool(_)

@@ -31,5 +31,5 @@ pub use known::Known;
 pub use look::{CHANGED, looked};
 pub use program::{Program, Programs};
 pub use send::{Candidates, candidates};
-pub use sight::{address, holding, locale_of, priority, zone_of};
+pub use sight::{address, age_of, holding, locale_of, priority, zone_of};
 pub use state::{Customer, Event, Outcome, Sighting};

@@ -128,7 +128,7 @@ impl Programs {
     /// How far back caps look, in microseconds.
     pub fn longest_cap(&self) -> Micros {
         let caps = self.revisions.values().flat_map(|program| &program.policy.caps);
-        caps.map(|cap| cap.per).max().unwrap_or_default()
+        caps.map(|cap| cap.per.longest()).max().unwrap_or_default()
     }
 }
 
@@ -142,6 +142,8 @@ pub struct Profile {
     pub zone: Option<OfCustomer>,
     /// CEL over customer that gives the customer's language tag; None: the language is unknown.
     pub locale: Option<OfCustomer>,
+    /// CEL over customer and now that gives the customer's age in whole years; None: the age is unknown.
+    pub age: Option<OfCustomer>,
 }
 
 /// An expression over customer alone, which is asked for outside of any journey's step.

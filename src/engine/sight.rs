@@ -41,22 +41,27 @@ pub fn locale_of(profile: &Profile, customer: &Customer) -> Option<String> {
     known.locale().filter(|tag| !tag.trim().is_empty())
 }
 
+/// The customer's age in whole years by the profile's rule; None: the profile has no rule, or its value is missing.
+pub fn age_of(profile: &Profile, customer: &Customer, now: Micros) -> Option<u32> {
+    let known = Known {
+        profile,
+        id: customer.id.expose(),
+        attributes: customer.attributes.expose(),
+        now,
+    };
+    known.age()
+}
+
 /// The address to which `outbound` goes; None: nothing is known, it is blank, or the expression failed: skipped NoAddress.
 pub fn address(
     program: &Program,
     outbound: &Outbound,
-    enrollment: &Enrollment,
-    customer: &Customer,
+    customer_id: &str,
+    attributes: &Properties,
     now: Micros,
 ) -> Option<String> {
     let to = outbound.to.as_ref()?;
-    let sight = Sight::of_step(
-        program,
-        enrollment,
-        customer.id.expose(),
-        customer.attributes.expose(),
-        now,
-    );
+    let sight = Sight::of_attributes(program, customer_id, attributes, now);
     match sight.value(to).ok()? {
         Json::String(text) => Some(text).filter(|text| !text.trim().is_empty()),
         Json::Number(number) => Some(number.to_string()),
@@ -117,12 +122,16 @@ pub(super) struct Sight<'a> {
 impl<'a> Sight<'a> {
     /// What no enrollment asks sees the customer alone.
     pub fn of_customer(program: &'a Program, customer: &'a Customer, now: Micros) -> Self {
+        Self::of_attributes(program, customer.id.expose(), customer.attributes.expose(), now)
+    }
+
+    fn of_attributes(program: &'a Program, customer_id: &'a str, attributes: &'a Properties, now: Micros) -> Self {
         Self {
             layout: &program.layout,
             known: Known {
                 profile: &program.profile,
-                id: customer.id.expose(),
-                attributes: customer.attributes.expose(),
+                id: customer_id,
+                attributes,
                 now,
             },
             event: None,

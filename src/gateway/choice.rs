@@ -216,10 +216,7 @@ pub fn chosen_by(journey: &str, joins: bool, customer: CustomerKey, key: [u8; 16
 pub fn learn_choice(journey: &str, joins: bool, arrival: &Arrival, customer: &mut Customer) {
     let subject = choice_of(journey);
     let known = customer.consents.get(&subject).map_or(i64::MIN, |consent| consent.at);
-    let said = Consent {
-        granted: joins,
-        at: arrival.time.max(known.saturating_add(1)),
-    };
+    let said = Consent::said(joins, arrival.time.max(known.saturating_add(1)));
     customer.hear_consent(&subject, said);
 }
 

@@ -9,7 +9,7 @@ use crate::{
     engine::{Known, state::Properties},
     expression::{self, Fault, Record, Val, Value},
     keys::Keys,
-    policy::Consent,
+    policy::{Consent, ConsentState, consent::by_channel},
     store::{Arrival, Customer},
 };
 use jiff::tz::TimeZone;
@@ -81,17 +81,17 @@ impl<'a> Learning<'a> {
 
     /// The event that tells journeys of a change of consent; None: nobody listens for it.
     fn follower(&self, arrival: &Arrival, heard: &Heard) -> Option<Arrival> {
-        let name = if heard.granted {
-            "consent/granted"
-        } else {
-            "consent/withdrawn"
+        let name = match heard.state {
+            ConsentState::Granted => "consent/granted",
+            ConsentState::Pending => "consent/pending",
+            ConsentState::Withdrawn | ConsentState::Denied => "consent/withdrawn",
         };
         let listeners = self.view.listening(name);
         if listeners.is_empty() {
             return None;
         }
         let key: String = arrival.key.iter().map(|byte| format!("{byte:02x}")).collect();
-        let id = format!("{key}/{}", heard.purpose);
+        let id = format!("{key}/{}", heard.subject);
         let event = self.keys.event(&self.view.intake.namespace, "consent", &id);
         let purpose = ("purpose".to_owned(), Json::from(heard.purpose.as_str()));
         Some(Arrival {
@@ -154,21 +154,18 @@ impl<'a> Learning<'a> {
                     continue;
                 }
             };
-            let known = customer
-                .consents
-                .get(&rule.purpose)
-                .is_some_and(|consent| consent.granted);
-            let holds = customer.hear_consent(
-                &rule.purpose,
-                Consent {
-                    granted,
-                    at: arrival.time,
-                },
-            );
-            if holds && known != granted {
+            let subject = match &rule.channel {
+                Some(channel) => by_channel(&rule.purpose, channel),
+                None => rule.purpose.clone(),
+            };
+            let asks_confirmation = self.view.intake.confirms.contains_key(&rule.purpose);
+            let said = Consent::heard(granted, arrival.time, asks_confirmation);
+            if let Some(state) = hear(customer, &subject, said) {
+                let purpose = rule.purpose.clone();
                 heard.push(Heard {
-                    purpose: rule.purpose.clone(),
-                    granted,
+                    subject,
+                    purpose,
+                    state,
                 });
             }
         }
@@ -178,8 +175,20 @@ impl<'a> Learning<'a> {
 
 /// A change of consent that an event made.
 struct Heard {
+    subject: String,
     purpose: String,
-    granted: bool,
+    state: ConsentState,
+}
+
+/// Hears a consent, and gives what it is from now on where that is news: a no is, after a yes or one that was to be confirmed.
+fn hear(customer: &mut Customer, subject: &str, said: Consent) -> Option<ConsentState> {
+    let state = |customer: &Customer| customer.consents.get(subject).map(|consent| consent.state);
+    let before = state(customer);
+    customer.hear_consent(subject, said);
+    let is_no =
+        |state: Option<ConsentState>| matches!(state, None | Some(ConsentState::Denied | ConsentState::Withdrawn));
+    let after = state(customer)?;
+    (before != Some(after) && !(is_no(before) && is_no(Some(after)))).then_some(after)
 }
 
 /// What an expression of the event's touchpoint sees: the event, and the customer before it.

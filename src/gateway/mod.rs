@@ -2,7 +2,7 @@
 //!
 //! An event's way, a file a step: `receive` (who calls, how much) → `cloudevents` or `segment` (what the bytes say) → `offer` (which
 //! touchpoint, is it allowed, whose is it: an arrival or a reason to put it aside) → `commit` (many requests, one transaction; `learn` is
-//! its pure part) → the answer, only now. `schedule` brings what happens by the clock. `click`, `unsubscribe`, `choice` and `survey` serve the links in messages, `slots` what site and app show. `view` keeps what all of it runs by: the
+//! its pure part) → the answer, only now. `schedule` brings what happens by the clock. `click`, `unsubscribe`, `confirm`, `choice` and `survey` serve the links in messages, `slots` what site and app show. `view` keeps what all of it runs by: the
 //! namespace's compiled programs, refreshed from the store every second.
 //!
 //! Knows no Kubernetes, no journey's inside and no channel. Journeys learn of events through inbox rows in the store, nothing else.
@@ -13,6 +13,7 @@ mod choice;
 mod click;
 mod cloudevents;
 mod commit;
+mod confirm;
 mod cors;
 mod incoming;
 mod learn;
@@ -37,6 +38,7 @@ mod write_key;
 pub use attribute::{of_json, of_text};
 pub use choice::{chosen_by, learn_choice};
 pub use click::of_message;
+pub use confirm::{confirmation, learn_confirmation};
 pub use incoming::{Broken, Incoming};
 pub use learn::Learning;
 pub use limit::Limits;
@@ -207,6 +209,7 @@ fn router(gateway: Arc<Gateway>) -> Router {
         .route("/v1/{call}", post(receive::segment_call))
         .route("/l/{token}", get(click::follow))
         .route("/c/{token}", get(choice::ask).post(choice::act))
+        .route("/k/{token}", get(confirm::ask).post(confirm::act))
         .route("/s/{token}", get(survey::ask).post(survey::answer))
         .route("/u/{token}", get(unsubscribe::ask).post(unsubscribe::withdraw))
         .layer(middleware::from_fn_with_state(Arc::clone(&gateway), limit::admit))

@@ -177,6 +177,7 @@ fn judge(view: &View, keys: &Keys, adapter: &str, incoming: &Incoming, now: Micr
         data: incoming.data.clone(),
         about: None,
         listeners: view.listening(&inbound.touchpoint),
+        suppresses: None,
     })))
 }
 

@@ -11,7 +11,8 @@ use crate::{
     clock::Micros,
     engine::state::{About, Outcome, Properties},
     keys::{Keys, MessageKey},
-    store::{Arrival, MessageRow, Store, StoreError},
+    policy::Suppression,
+    store::{Arrival, MessageRow, Store, StoreError, Suppressed},
 };
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use std::collections::{BTreeMap, BTreeSet};
@@ -99,12 +100,31 @@ fn judge(
     let id = incoming.id.expose().clone();
     let key = keys.event(&view.intake.namespace, &source, &id);
     let time = incoming.time.unwrap_or(now).min(now);
+    let suppresses = suppression(became, &kept)
+        .zip(message.address)
+        .map(|(why, address)| Suppressed {
+            address,
+            why,
+            source: format!("{adapter}: {name}"),
+            at: now,
+        });
     Ok(Arrival {
         data: kept.into(),
         about: Some(about),
         listeners,
+        suppresses,
         ..Arrival::of_known(key, id, name, message.customer, time)
     })
+}
+
+/// Why the address gets nothing from now on; None: nothing speaks against it. A bounce that may pass is none.
+fn suppression(became: &str, kept: &Properties) -> Option<Suppression> {
+    let is_hard = || kept.get("kind").and_then(serde_json::Value::as_str) == Some("Hard");
+    match became {
+        "complained" => Some(Suppression::Objected),
+        "bounced" if is_hard() => Some(Suppression::Undeliverable),
+        _ => None,
+    }
 }
 
 /// What an event about a message says of it, and who hears: the journey that sent it, if it listens.

@@ -207,8 +207,11 @@ pub fn highest(view: &View, found: InSlot, now: Micros) -> Option<Placed> {
     let InSlot { consents, placed } = found;
     let may_show = |(journey, placed): &(String, Placed)| {
         let shows = view.shows.get(journey);
-        let allowed = shows.is_some_and(|policy| may_stay(policy, &consents, &placed.purpose, now).is_ok());
-        let has_left = consents.get(&choice_of(journey)).is_some_and(|choice| !choice.granted);
+        let allowed =
+            shows.is_some_and(|policy| may_stay(policy, &consents, &placed.purpose, &placed.channel, now).is_ok());
+        let has_left = consents
+            .get(&choice_of(journey))
+            .is_some_and(|choice| !choice.is_granted());
         allowed && !has_left && !placed.pending && placed.until.is_none_or(|until| until > now)
     };
     let shown = placed.into_iter().filter(may_show).map(|(_, placed)| placed);

@@ -93,11 +93,5 @@ pub fn withdrawal(view: &View, keys: &Keys, leave: &Leave, now: clock::Micros) -
 /// What the customer says now is the latest word, also when a clock elsewhere is ahead.
 pub fn learn_withdrawal(purpose: &str, arrival: &Arrival, customer: &mut Customer) {
     let known = customer.consents.get(purpose).map_or(i64::MIN, |consent| consent.at);
-    customer.hear_consent(
-        purpose,
-        Consent {
-            granted: false,
-            at: arrival.time.max(known),
-        },
-    );
+    customer.hear_consent(purpose, Consent::said(false, arrival.time.max(known)));
 }

@@ -1,6 +1,6 @@
 //! Several policies, one answer: of each rule the strictest.
 
-use super::{Basis, Cap, EffectivePolicy, Purpose, Quiet, QuietThen, QuietWhile, QuietZone};
+use super::{Basis, Cap, EffectivePolicy, Period, Purpose, Quiet, QuietThen, QuietWhile, QuietZone};
 use crate::{
     api::{
         privacy_policy::{self, PrivacyPolicySpec},
@@ -16,8 +16,8 @@ use std::cmp::Reverse;
 ///   So a policy for the whole namespace is a bound that no later policy can widen, and adding a policy never sends more. Policies that share
 ///   the purposes out between journeys do it by `journeySelector`, not by each naming other purposes for the same journey.
 /// - Its basis is the strictest named: Consent, then what can be objected to (LegitimateInterest, PublicTask), then the others. Its consent
-///   expires by the shortest time; only attributes that all allow may be read.
-/// - Quiet and caps add up.
+///   expires by the shortest time, and is to be confirmed when one says so; only attributes that all allow may be read.
+/// - Quiet and caps add up. Of minimum ages the highest holds.
 pub fn merge(policies: &[&PrivacyPolicySpec]) -> EffectivePolicy {
     policies
         .iter()
@@ -37,6 +37,7 @@ fn both(a: EffectivePolicy, mut b: EffectivePolicy) -> EffectivePolicy {
         quiet: quiet(a.quiet.into_iter().chain(b.quiet)),
         quiet_while: sorted(a.quiet_while.into_iter().chain(b.quiet_while)),
         caps: caps(a.caps.into_iter().chain(b.caps)),
+        minimum_age: a.minimum_age.max(b.minimum_age),
     }
 }
 
@@ -44,6 +45,8 @@ fn stricter(a: Purpose, b: Purpose) -> Purpose {
     Purpose {
         basis: std::cmp::min_by_key(a.basis, b.basis, |basis| strictness(*basis)),
         expires: [a.expires, b.expires].into_iter().flatten().min(),
+        // Asked for by one it is asked for; any of the links that are offered confirms.
+        confirm: a.confirm.union(&b.confirm).cloned().collect(),
         attributes: a.attributes.intersection(&b.attributes).cloned().collect(),
     }
 }
@@ -66,6 +69,9 @@ fn alone(policy: &PrivacyPolicySpec) -> EffectivePolicy {
         purposes,
         quiet: windows,
         caps: limits,
+        minimum_age,
+        // What the preference centre offers: it sends nothing.
+        preferences: _,
     } = policy;
     let mut all: Vec<(String, Purpose)> = Vec::new();
     for purpose in purposes {
@@ -73,11 +79,13 @@ fn alone(policy: &PrivacyPolicySpec) -> EffectivePolicy {
             name,
             basis,
             expires,
+            confirm,
             attributes,
         } = purpose;
         let this = Purpose {
             basis: basis_of(*basis),
             expires: expires.as_ref().map(Span::micros),
+            confirm: confirm.iter().map(|confirm| confirm.touchpoint.to_string()).collect(),
             attributes: attributes
                 .iter()
                 .map(|attribute| attribute.as_str().to_owned())
@@ -94,6 +102,7 @@ fn alone(policy: &PrivacyPolicySpec) -> EffectivePolicy {
         quiet: quiet(windows.iter().filter_map(window)),
         quiet_while: sorted(windows.iter().filter_map(quiet_while)),
         caps: caps(limits.iter().map(cap)),
+        minimum_age: minimum_age.map(|age| u32::try_from(age).unwrap_or(u32::MAX)),
     }
 }
 
@@ -160,14 +169,21 @@ fn cap(cap: &privacy_policy::Cap) -> Cap {
         channels,
         at_most,
         per,
+        per_day,
     } = cap;
+    let per = match (per, per_day) {
+        (Some(per), None) => Period::Sliding(per.micros()),
+        (None, Some(zone)) => Period::Day(zone_of(zone.as_str())),
+        // The CRD refuses both and neither; if they come all the same nothing ever leaves the period.
+        (Some(_), Some(_)) | (None, None) => Period::Sliding(i64::MAX),
+    };
     Cap {
         purposes: names(purposes),
         channels: channels
             .as_ref()
             .map(|names| sorted(names.iter().map(ToString::to_string))),
         at_most: u32::try_from(*at_most).unwrap_or(0),
-        per: per.micros(),
+        per,
     }
 }
 
@@ -196,10 +212,7 @@ fn sorted<T: Ord>(all: impl Iterator<Item = T>) -> Vec<T> {
 fn quiet(windows: impl Iterator<Item = Quiet>) -> Vec<Quiet> {
     let mut all: Vec<Quiet> = windows.collect();
     all.sort_by_cached_key(|window| {
-        let zone = match &window.zone {
-            QuietZone::Customer => None,
-            QuietZone::Fixed(zone) => Some(zone.iana_name().unwrap_or_default().to_owned()),
-        };
+        let zone = name_of(&window.zone);
         let drops = matches!(window.then, QuietThen::Drop);
         (window.from, window.to, zone, Reverse(drops), window.purposes.clone())
     });
@@ -207,9 +220,23 @@ fn quiet(windows: impl Iterator<Item = Quiet>) -> Vec<Quiet> {
     all
 }
 
+/// None: the customer's.
+fn name_of(zone: &QuietZone) -> Option<String> {
+    match zone {
+        QuietZone::Customer => None,
+        QuietZone::Fixed(zone) => Some(zone.iana_name().unwrap_or_default().to_owned()),
+    }
+}
+
 fn caps(limits: impl Iterator<Item = Cap>) -> Vec<Cap> {
     let mut all: Vec<Cap> = limits.collect();
-    all.sort_by_cached_key(|cap| (cap.per, cap.at_most, cap.purposes.clone(), cap.channels.clone()));
+    all.sort_by_cached_key(|cap| {
+        let per = match &cap.per {
+            Period::Sliding(length) => (*length, None),
+            Period::Day(zone) => (0, Some(name_of(zone))),
+        };
+        (per, cap.at_most, cap.purposes.clone(), cap.channels.clone())
+    });
     all.dedup();
     all
 }

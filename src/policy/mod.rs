@@ -2,16 +2,18 @@
 //!
 //! Knows no store, no channel, no clock. The runner asks in the transaction that claims the message, and again before every retry.
 
+pub mod consent;
 mod decide;
 mod merge;
 mod quiet;
 #[cfg(test)]
 mod tests;
 
+pub use consent::{Confirmed, Consent, ConsentState};
 pub use decide::{decide, may_stay};
 pub use merge::merge;
 
-use crate::clock::Micros;
+use crate::{address::AddressKey, clock::Micros};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,6 +25,8 @@ pub struct EffectivePolicy {
     pub quiet: Vec<Quiet>,
     pub quiet_while: Vec<QuietWhile>,
     pub caps: Vec<Cap>,
+    /// Who is younger, or of unknown age, gets nothing that [`Basis::is_asked_for`]. None: age is not asked.
+    pub minimum_age: Option<u32>,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -30,8 +34,10 @@ pub struct Purpose {
     pub basis: Basis,
     /// How long consent holds after it was given; None: until withdrawn.
     pub expires: Option<Micros>,
+    /// Touchpoints by whose link consent is confirmed; with any of them it must be (double opt-in).
+    pub confirm: BTreeSet<String>,
     /// Attributes that messages and journeys of this purpose may read.
-    pub attributes: std::collections::BTreeSet<String>,
+    pub attributes: BTreeSet<String>,
 }
 
 /// The lawful bases of GDPR article 6(1), points (a) to (f).
@@ -43,6 +49,17 @@ pub enum Basis {
     VitalInterests,
     PublicTask,
     LegitimateInterest,
+}
+
+impl Basis {
+    /// Whether the customer's word decides: consent must be given, and against the grounds of points (e) and (f) they may object (art. 21). The
+    /// other grounds do not ask: what is sent under a contract or a duty is owed.
+    pub fn is_asked_for(self) -> bool {
+        match self {
+            Self::Consent | Self::LegitimateInterest | Self::PublicTask => true,
+            Self::Contract | Self::LegalObligation | Self::VitalInterests => false,
+        }
+    }
 }
 
 /// A window of local time in which nothing is sent.
@@ -81,21 +98,55 @@ pub enum QuietThen {
     Drop,
 }
 
-/// At most so many messages in a sliding period, counted together over purposes and channels named.
+/// At most so many messages in a period, counted together over purposes and channels named.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Cap {
     pub purposes: Option<Vec<String>>,
     pub channels: Option<Vec<String>>,
     pub at_most: u32,
-    pub per: Micros,
+    pub per: Period,
 }
 
-/// What is known of a customer's consent to one purpose.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Consent {
-    pub granted: bool,
-    /// When it was given or withdrawn, by the event's own time.
-    pub at: Micros,
+#[derive(Debug, Clone, PartialEq)]
+pub enum Period {
+    /// That ends now.
+    Sliding(Micros),
+    /// The calendar day of this zone.
+    Day(QuietZone),
+}
+
+impl Period {
+    /// How far back it can reach: a day has 25 hours when clocks are set back by one.
+    pub fn longest(&self) -> Micros {
+        match self {
+            Self::Sliding(length) => *length,
+            Self::Day(_) => 25 * crate::clock::HOUR,
+        }
+    }
+}
+
+/// Why an address gets nothing, whoever's it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Suppression {
+    /// It does not exist, or takes nothing: no purpose sends to it.
+    Undeliverable,
+    /// Its owner complained, objected or was erased: nothing that [`Basis::is_asked_for`] goes to it.
+    Objected,
+}
+
+impl Suppression {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Undeliverable => "Undeliverable",
+            Self::Objected => "Objected",
+        }
+    }
+
+    pub fn named(name: &str) -> Option<Self> {
+        [Self::Undeliverable, Self::Objected]
+            .into_iter()
+            .find(|each| each.name() == name)
+    }
 }
 
 /// A message that went, or may have gone, to the customer: what caps count.
@@ -109,7 +160,7 @@ pub struct Contact {
 /// What is known of the customer in the transaction that decides.
 #[derive(Debug)]
 pub struct Facts<'a> {
-    /// Consent by purpose; absent: unknown, which is a no.
+    /// Consent by subject ([`consent::subject`]); absent: unknown, which is a no.
     pub consents: &'a BTreeMap<String, Consent>,
     /// Of other messages than the one in question.
     pub contacts: &'a [&'a Contact],
@@ -121,11 +172,18 @@ pub struct Facts<'a> {
     /// Whether this enrollment is one of those that show what the messages are worth by not getting them.
     pub held_out: bool,
     pub has_address: bool,
+    /// Where the message would go; None: the channel knows the customer by itself, or there is no address.
+    pub address: Option<AddressKey>,
+    /// Of that address.
+    pub suppressed: Option<Suppression>,
+    /// In whole years; None: unknown.
+    pub age: Option<u32>,
 }
 
 /// The message in question.
 #[derive(Debug)]
 pub struct Message<'a> {
+    pub touchpoint: &'a str,
     pub purpose: &'a str,
     pub channel: &'a str,
     /// After this instant it is not worth sending.
@@ -176,8 +234,16 @@ pub enum SkipReason {
     NoPolicy,
     /// The basis is Consent, and there is none, or it is withdrawn; or the customer objected to LegitimateInterest or PublicTask.
     NoConsent,
+    /// Consent is pending, or was confirmed for another address: the purpose asks for a double opt-in.
+    Unconfirmed,
     /// Consent was given longer ago than the purpose lets it hold.
     ConsentExpired,
+    /// The customer has paused the purpose.
+    Paused,
+    /// The customer is younger than the policy's minimumAge, or of unknown age.
+    MinimumAge,
+    /// The address is on the suppression list.
+    Suppressed,
     /// The customer is held out, and the basis is Consent or LegitimateInterest.
     Holdout,
     NoAddress,
@@ -200,7 +266,11 @@ impl SkipReason {
         match self {
             Self::NoPolicy => "NoPolicy",
             Self::NoConsent => "NoConsent",
+            Self::Unconfirmed => "Unconfirmed",
             Self::ConsentExpired => "ConsentExpired",
+            Self::Paused => "Paused",
+            Self::MinimumAge => "MinimumAge",
+            Self::Suppressed => "Suppressed",
             Self::Holdout => "Holdout",
             Self::NoAddress => "NoAddress",
             Self::QuietHours => "QuietHours",

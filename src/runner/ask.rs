@@ -13,7 +13,7 @@ use crate::{
         program::{Outbound, Program},
         state::{Enrollment, Input, Outcome, Properties},
     },
-    keys::MessageKey,
+    keys::{AddressKey, MessageKey},
     kpi::Count,
     personal::Personal,
     policy::{self, Contact, Facts, HoldReason, SkipReason, Verdict},
@@ -136,9 +136,9 @@ impl Walk<'_, '_> {
                 return self.over(&row, Outcome::Failed(PANICKED.into()));
             };
             match verdict {
-                Asked::Send(to) => {
+                Asked::Send(to, address) => {
                     let row = self.by(row, &touchpoint);
-                    return self.send(&program, outbound, row, to);
+                    return self.send(&program, outbound, row, to, address);
                 }
                 Asked::Hold(until, why) => {
                     held.get_or_insert((touchpoint, until, why));
@@ -180,7 +180,14 @@ impl Walk<'_, '_> {
         let adapter = self.turn.adapters.open.get(&outbound.adapter);
         let needs_address = !in_slot && adapter.is_some_and(|adapter| adapter.needs_address);
         let enrollment = self.enrollments.iter().find(|e| e.ordinal == row.enrollment);
-        let to = enrollment.and_then(|e| engine::address(program, outbound, e, &self.customer, self.now));
+        let to = enrollment.and_then(|_| self.address(program, outbound));
+        let address = to.as_deref().map(|to| self.turn.keys.address(&program.namespace, to));
+        let suppressed = match address.map(|address| self.turn.suppressed.get(&address)) {
+            None => None,
+            Some(Some(known)) => *known,
+            // A step of this round has changed the address: the next one looks for it.
+            Some(None) => return Asked::Hold(self.now + BUSY, "NewAddress"),
+        };
         let others = self.contacts.iter().filter(|(message, _)| *message != row.key);
         let contacts: Vec<&Contact> = others.map(|(_, contact)| contact).collect();
         let facts = Facts {
@@ -191,8 +198,12 @@ impl Walk<'_, '_> {
             suspended: self.suspended(),
             held_out: enrollment.is_some_and(|enrollment| enrollment.held_out),
             has_address: to.is_some() || !needs_address,
+            address,
+            suppressed,
+            age: self.age(program),
         };
         let message = policy::Message {
+            touchpoint: &outbound.touchpoint,
             purpose: &outbound.purpose,
             channel: &outbound.channel,
             expires_at: expires_at(outbound, row),
@@ -202,12 +213,30 @@ impl Walk<'_, '_> {
             Verdict::Hold { until, why } => Asked::Hold(until.max(self.now + BUSY), why.name()),
             // It waits as long as it may: its time to live and its consent end meanwhile.
             Verdict::Send if !in_slot && adapter.is_none() => Asked::Hold(self.now + NOT_OPEN, "NotOpen"),
-            Verdict::Send => Asked::Send(to),
+            Verdict::Send => Asked::Send(to, address),
         }
     }
 
+    fn address(&self, program: &Program, outbound: &Outbound) -> Option<String> {
+        let (id, attributes) = (self.customer.id.expose(), self.customer.attributes.expose());
+        engine::address(program, outbound, id, attributes, self.now)
+    }
+
+    /// In whole years, where the policy asks for it.
+    fn age(&self, program: &Program) -> Option<u32> {
+        program.policy.minimum_age?;
+        engine::age_of(&program.profile, &self.customer, self.now)
+    }
+
     /// The policy lets it through: it is claimed, where its lane has room.
-    fn send(&mut self, program: &Program, outbound: &Outbound, row: OutboxRow, to: Option<String>) -> Option<Input> {
+    fn send(
+        &mut self,
+        program: &Program,
+        outbound: &Outbound,
+        row: OutboxRow,
+        to: Option<String>,
+        address: Option<AddressKey>,
+    ) -> Option<Input> {
         if let Some(busy) = self.supersede_end(&row) {
             return self.hold(row, busy, "Busy");
         }
@@ -230,7 +259,7 @@ impl Walk<'_, '_> {
                     self.over(&row, Outcome::Sent)
                 }
                 Ok(Ok(())) => {
-                    self.take(row, outbound, claim);
+                    self.take(row, outbound, claim, address);
                     None
                 }
             },
@@ -257,12 +286,16 @@ impl Walk<'_, '_> {
         }
     }
 
-    fn take(&mut self, row: OutboxRow, outbound: &Outbound, claim: Claim) {
+    fn take(&mut self, row: OutboxRow, outbound: &Outbound, claim: Claim, address: Option<AddressKey>) {
         if let Some(adapter) = self.turn.adapters.open.get_mut(&outbound.adapter) {
             adapter.room -= 1;
         }
         self.contact(&row, outbound);
-        self.done.commit.messages.push(self.message(&row, Some(outbound), None));
+        let message = MessageRow {
+            address,
+            ..self.message(&row, Some(outbound), None)
+        };
+        self.done.commit.messages.push(message);
         self.put_claim(row, claim);
     }
 
@@ -446,6 +479,7 @@ impl Walk<'_, '_> {
             purpose: outbound.map(|outbound| outbound.purpose.clone()).unwrap_or_default(),
             channel: outbound.map(|outbound| outbound.channel.clone()).unwrap_or_default(),
             at: self.now,
+            address: None,
             outcome,
         }
     }
@@ -458,8 +492,8 @@ fn expires_at(outbound: &Outbound, row: &OutboxRow) -> Option<Micros> {
 
 /// What the policy says of one candidate.
 enum Asked {
-    /// To this address, if there is one.
-    Send(Option<String>),
+    /// To this address, if there is one, and what it is known by.
+    Send(Option<String>, Option<AddressKey>),
     Hold(Micros, &'static str),
     Skip(SkipReason),
 }

@@ -53,6 +53,8 @@ pub fn claim(
                 message: row.key,
                 customer: row.customer,
                 locale: locale.as_deref(),
+                to: to.as_deref(),
+                now,
             };
             let unsubscribe = pages.unsubscribe(outbound);
             let known = engine::Known {
@@ -136,6 +138,7 @@ fn render(
         return Ok(content);
     }
     let leave = pages.choice(&pages.program.journey, false);
+    let (preferences, confirm) = (pages.preferences(), pages.confirm(outbound));
     let values = template::Values {
         customer: view,
         customer_id: customer.id.expose(),
@@ -144,6 +147,8 @@ fn render(
         content: None,
         link: &|address| pages.tracked(address),
         unsubscribe,
+        preferences: preferences.as_deref(),
+        confirm: confirm.as_deref(),
         leave: leave.as_deref(),
         join: &|journey| pages.choice(journey, true).unwrap_or_default(),
     };
@@ -158,6 +163,9 @@ pub struct Pages<'a> {
     pub customer: CustomerKey,
     /// The language that the pages are shown in.
     pub locale: Option<&'a str>,
+    /// Where the message goes; None: the channel knows.
+    pub to: Option<&'a str>,
+    pub now: Micros,
 }
 
 impl Pages<'_> {
@@ -181,6 +189,26 @@ impl Pages<'_> {
             purpose: outbound.purpose.clone(),
         };
         Some(link::unsubscribe(self.keys, url, &program.namespace, &leave))
+    }
+
+    /// Where the customer says what they want to hear; None: there is no page.
+    pub fn preferences(&self) -> Option<String> {
+        let url = self.program.public_url.as_deref()?;
+        let page = link::preferences(self.keys, url, &self.program.namespace, self.customer);
+        Some(link::in_language(&page, self.locale))
+    }
+
+    /// Where the customer confirms a consent for the address that this goes to; None: there is no page, or no address to confirm.
+    pub fn confirm(&self, outbound: &Outbound) -> Option<String> {
+        let (url, to) = (self.program.public_url.as_deref()?, self.to?);
+        let confirm = link::Confirm {
+            customer: self.customer,
+            address: self.keys.address(&self.program.namespace, to),
+            made: self.now,
+            touchpoint: outbound.touchpoint.clone(),
+        };
+        let page = link::confirm(self.keys, url, &self.program.namespace, &confirm);
+        Some(link::in_language(&page, self.locale))
     }
 
     /// The content of a survey; None: it is none.

@@ -35,8 +35,9 @@ use tokio::{
     time::Instant,
 };
 
-/// A claim is handed over within this, or given back and claimed anew: consent and caps are as of the claim.
-const CLAIM_TTL: Duration = Duration::from_secs(2);
+/// A claim is handed over within this of the round that decided it, or given back and claimed anew: consent and caps are as of the claim. So no
+/// provider is called later than a second after a withdrawal was committed that the claim could not know of.
+const CLAIM_TTL: Duration = Duration::from_millis(800);
 /// Requests under way at a time where the adapter says nothing.
 const CONCURRENCY: usize = 8;
 /// Claims that wait in a lane at most.
@@ -89,10 +90,10 @@ impl Limits {
         rate.clamp(1, most.max(1))
     }
 
-    /// Claims that may wait in a lane that hands over so many a second: what it does in a quarter of a claim's time, so that none grows old,
+    /// Claims that may wait in a lane that hands over so many a second: what it does in half of a claim's time, so that none grows old,
     /// and two for each request under way, so that it does not stand still.
     fn room(&self, per_second: f64) -> usize {
-        let in_time = per_second * CLAIM_TTL.as_secs_f64() / 4.0;
+        let in_time = per_second * CLAIM_TTL.as_secs_f64() / 2.0;
         (in_time as usize).max(self.concurrency * 2).min(self.queue())
     }
 
@@ -323,7 +324,10 @@ fn quota(per_second: NonZeroU32, burst: Option<NonZeroU32>) -> Quota {
 async fn leave(rate: &Rate, decided: Instant) -> bool {
     while let Err(not_yet) = rate.check() {
         let wait = not_yet.wait_time_from(rate.clock().now());
-        if decided.elapsed() + wait > CLAIM_TTL {
+        let left = CLAIM_TTL.saturating_sub(decided.elapsed());
+        if wait > left {
+            // Given back at once it would be claimed at once, and come here again, and again.
+            tokio::time::sleep(left).await;
             return false;
         }
         tokio::time::sleep(wait).await;
@@ -444,6 +448,7 @@ mod tests {
         for _ in 0..5 {
             assert!(!leave(&rate, begun - CLAIM_TTL).await);
         }
+        tokio::time::sleep(Duration::from_secs(1) - CLAIM_TTL).await;
         assert!(
             leave(&rate, Instant::now()).await,
             "the next second's place is still there"
@@ -465,7 +470,7 @@ mod tests {
                 room(limits(0), 400.0),
                 room(limits(0), 1e6)
             ],
-            [1, 5, 16, 200, QUEUE]
+            [1, 5, 16, 160, QUEUE]
         );
         let unknown = Limits::of(&ChannelAdapterSpec::default(), false);
         assert_eq!(

@@ -5,6 +5,7 @@
 //! in, rows and claims out, with what a message goes through in it in `ask`; `dispatch` hands claimed messages over, a lane an adapter, and gives their fates to the next round.
 //! Knows the store's trait, the engine, the policy and the channels; no Kubernetes, no HTTP in.
 
+mod addresses;
 mod ask;
 mod claim;
 mod dispatch;
@@ -17,6 +18,7 @@ mod pulse;
 mod pump;
 pub mod turn;
 
+pub use addresses::looked_for;
 pub use claim::Pages;
 pub use dispatch::{Jitter, Limits, fate, jitter, retries_unknown};
 pub use metrics::Metrics;

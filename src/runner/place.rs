@@ -78,6 +78,7 @@ impl Walk<'_, '_> {
             occurrence: row.occurrence,
             touchpoint: row.touchpoint.clone(),
             purpose: outbound.purpose.clone(),
+            channel: outbound.channel.clone(),
             adapter: outbound.adapter.clone(),
             slot: stay.slot.clone(),
             priority,
@@ -194,7 +195,14 @@ impl Walk<'_, '_> {
                     .min(self.now + 12 * NOT_OPEN),
             );
         };
-        let may = policy::may_stay(&program.policy, &self.consents, &placed.purpose, self.now).ok()?;
+        let may = policy::may_stay(
+            &program.policy,
+            &self.consents,
+            &placed.purpose,
+            &placed.channel,
+            self.now,
+        )
+        .ok()?;
         [until, may].into_iter().flatten().chain([again]).min()
     }
 

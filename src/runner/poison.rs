@@ -278,6 +278,7 @@ impl Blunt<'_, '_> {
             purpose: outbound.map(|outbound| outbound.purpose.clone()).unwrap_or_default(),
             channel: outbound.map(|outbound| outbound.channel.clone()).unwrap_or_default(),
             at: self.now,
+            address: None,
             outcome: Some(outcome),
         });
         true

@@ -1,6 +1,7 @@
 //! The loop of a runner: keep the leases, keep the programs, run rounds, hand the claims to the lanes, and stop cleanly.
 
 use super::{
+    addresses,
     claim::Claim,
     dispatch::{Jitter, Lanes},
     floor::Floor,
@@ -18,7 +19,11 @@ use crate::{
     status_server::Flag,
     store::{Handed, Hold, Round, RoundRequest, RoundResult, Scope, Store, StoreError},
 };
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -392,6 +397,7 @@ impl Pump {
             limit: ROUND,
             room: programs::room(&self.loaded.programs, adapters, others),
             contacts_within: self.loaded.programs.longest_cap(),
+            addresses: addresses::looked_for(&self.loaded.programs, &self.options.keys),
             outcomes,
             in_flight,
             stuck: self.loaded.stuck.clone(),
@@ -420,6 +426,7 @@ impl Pump {
             hold,
             adapters,
             in_flight: &self.in_flight,
+            suppressed: BTreeMap::new(),
             render: true,
             trace: false,
             nets: true,

@@ -19,7 +19,7 @@ use crate::{
             About, Action, Customer, Disposition, Ending, Enrollment, Ignored, Input, Look, MERGED, Outcome, Standing,
         },
     },
-    keys::{CustomerKey, Keys, MessageKey},
+    keys::{AddressKey, CustomerKey, Keys, MessageKey},
     kpi::{Count, Counts},
     personal::Personal,
     policy::{self, Contact},
@@ -65,6 +65,8 @@ pub struct Turn<'a> {
     pub adapters: Adapters,
     /// Messages that this process has claimed and not yet heard of.
     pub in_flight: &'a BTreeSet<MessageKey>,
+    /// What the round has looked for on the suppression list.
+    pub suppressed: BTreeMap<AddressKey, Option<policy::Suppression>>,
     /// Whether claims are rendered; only a simulation that hands nothing over goes without.
     pub render: bool,
     /// Whether [`Done::trace`] tells the round's way.
@@ -101,6 +103,7 @@ impl Turn<'_> {
         let mut done = Done::default();
         // Whose message has waited longest comes first, and newcomers last: the lanes' room is theirs in that order.
         round.customers.sort_by_key(waiting_since);
+        self.suppressed = round.suppressed;
         for customer in round.customers {
             done.add(poison::walk(self, customer, round.now));
         }

@@ -9,7 +9,7 @@ use crate::{
     gateway::{self, Incoming, Learning, Offer, View},
     keys::{CustomerKey, KEY_LEN, Keys, MessageKey},
     kpi::{Count, Counts},
-    link::Leave,
+    link::{Confirm, Leave},
     runner::{
         self, programs,
         turn::{Adapter, Adapters, Claim, Turn},
@@ -444,6 +444,25 @@ impl World {
         came(receipts.first())
     }
 
+    /// A customer follows the link in a message that asks for confirmation; None: it has none.
+    pub fn confirm(&mut self, message: &MessageRow) -> Option<Came> {
+        let mut confirms = self.view.intake.confirms.values();
+        confirms.find(|by| by.contains(&message.touchpoint))?;
+        let confirm = Confirm {
+            customer: message.customer,
+            address: message.address?,
+            made: message.at,
+            touchpoint: message.touchpoint.clone(),
+        };
+        let arrival = gateway::confirmation(&self.keys, &self.namespace, &confirm, self.now());
+        let (view, keys) = (&self.view, &self.keys);
+        let learn = |arrival: &crate::store::Arrival, customer: &mut Customer| {
+            gateway::learn_confirmation(view, keys, &confirm, arrival, customer).1
+        };
+        let receipts = self.store.accept_at_once(&self.namespace, &[arrival], &learn);
+        Some(came(receipts.first()))
+    }
+
     /// A customer joins or leaves a journey by their own hand.
     pub fn choose(&mut self, customer: CustomerKey, journey: &str, joins: bool, id: &str) -> Came {
         let key = self.keys.event(&self.namespace, "choice", id);
@@ -524,6 +543,7 @@ impl World {
             limit: ROUND,
             room: Room::default(),
             contacts_within: crew.longest_cap,
+            addresses: runner::looked_for(&crew.programs, &self.keys),
             outcomes,
             in_flight: crew.in_flight.clone(),
             stuck: BTreeSet::new(),
@@ -543,6 +563,7 @@ impl World {
             hold: &crew.hold,
             adapters: std::mem::take(&mut crew.adapters),
             in_flight: &crew.in_flight,
+            suppressed: BTreeMap::new(),
             render: self.settings.render,
             trace: self.settings.trace,
             nets: false,

@@ -58,10 +58,7 @@ pub fn merge(stays: &mut Customer, gone: &Customer) {
     for (purpose, theirs) in &gone.consents {
         let both = match stays.consents.get(purpose) {
             None => *theirs,
-            Some(own) => Consent {
-                granted: own.granted && theirs.granted,
-                at: own.at.max(theirs.at),
-            },
+            Some(own) => Consent::of_both(own, theirs),
         };
         stays.consents.insert(purpose.clone(), both);
     }
@@ -70,7 +67,7 @@ pub fn merge(stays: &mut Customer, gone: &Customer) {
 /// Journeys that a customer has left by their own hand, by what the consents of both say: who is in one is out.
 pub fn left(customer: &Customer) -> BTreeSet<String> {
     let of = |(subject, consent): (&String, &Consent)| {
-        let journey = journey_of(subject).filter(|_| !consent.granted)?;
+        let journey = journey_of(subject).filter(|_| !consent.is_granted())?;
         Some(journey.to_owned())
     };
     customer.consents.iter().filter_map(of).collect()
@@ -227,7 +224,7 @@ mod tests {
     }
 
     fn consent(granted: bool, at: i64) -> Consent {
-        Consent { granted, at }
+        Consent::said(granted, at)
     }
 
     #[test]
@@ -278,7 +275,8 @@ mod tests {
             assert_eq!(ann.consents["news"], both);
             ann.hear_consent("news", consent(true, 2));
             assert_eq!(
-                ann.consents["news"].granted, both.granted,
+                ann.consents["news"].is_granted(),
+                both.is_granted(),
                 "a signal of then changes nothing"
             );
         }

@@ -25,7 +25,7 @@ pub use row::*;
 
 use crate::{
     clock::Micros,
-    keys::{CustomerKey, MessageKey},
+    keys::{AddressKey, CustomerKey, MessageKey},
     kpi::Counts,
 };
 use async_trait::async_trait;
@@ -116,7 +116,7 @@ pub trait Store: Send + Sync + 'static {
     /// One transaction: finds duplicates by (namespace, day, event key), lets `learn` change the customers, appends the events, keeps
     /// profiles and consents, gives each listening journey that exists and is not stopped an inbox row, counts accepted and duplicate.
     /// Receipts in the order of the batch. `learn` is given the arrival with its time capped. Whatever it does to consents, they obey
-    /// [`Customer::hear_consent`], and none is forgotten.
+    /// [`Customer::hear_consent`], and none is forgotten. Addresses that an event suppresses are on the list with it.
     ///
     /// What follows from an event is committed with it: it is appended and delivered next after its event, with the profile that the event
     /// left. Nobody learns from it. It has no receipt and was not received: accepted and duplicate say nothing of it, it is counted as
@@ -193,6 +193,14 @@ pub trait Store: Send + Sync + 'static {
     async fn slot(&self, namespace: &str, customer: CustomerKey, slot: &str) -> Result<Option<InSlot>>;
     /// The customer does not want to see the message any more: no slot gives it again. It stays until it ends by itself.
     async fn dismiss(&self, namespace: &str, message: MessageKey) -> Result<()>;
+
+    // ── suppression ──
+    /// Puts addresses on the suppression list. One that is there stays as it is, but that nobody can deliver to it is the wider word.
+    async fn suppress(&self, namespace: &str, rows: &[Suppressed]) -> Result<()>;
+    /// Takes an address off the list; whether it was there.
+    async fn unsuppress(&self, namespace: &str, address: AddressKey) -> Result<bool>;
+    /// What is on the list, in the order of addresses, `limit` of those behind `after`.
+    async fn suppressed(&self, namespace: &str, after: Option<AddressKey>, limit: u32) -> Result<Vec<Suppressed>>;
 
     // ── import ──
     /// Upserts customers: each attribute replaces the one of its name, null removes it, the others stay; consents obey

@@ -22,6 +22,9 @@ pub struct Placed {
     pub occurrence: u32,
     pub touchpoint: String,
     pub purpose: String,
+    /// The touchpoint's; empty where it was placed before this was kept.
+    #[serde(default)]
+    pub channel: String,
     /// The adapter that carries it.
     pub adapter: String,
     /// Where the gateway shows it; None: a webhook keeps it.

@@ -10,13 +10,17 @@ use crate::{
         program::Pace,
         state::{About, Ending, Enrollment, Event, Outcome, Properties, Sighting, blank},
     },
-    keys::{CustomerKey, MessageKey},
+    keys::{AddressKey, CustomerKey, MessageKey},
     kpi::Counts,
     personal::Personal,
-    policy::{Consent, Contact},
+    policy::{Consent, Contact, Suppression},
 };
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 use uuid::Uuid;
 
 /// A revision of a journey as the operator puts it.
@@ -60,7 +64,7 @@ pub struct Customer {
     /// Whether they are known by anonymous ids only.
     pub anonymous: bool,
     pub attributes: Personal<Properties>,
-    /// By purpose.
+    /// By subject ([`crate::policy::consent::subject`]).
     pub consents: BTreeMap<String, Consent>,
 }
 
@@ -80,19 +84,16 @@ impl Customer {
     pub fn has_left(&self, journey: &str) -> bool {
         self.consents
             .get(&choice_of(journey))
-            .is_some_and(|choice| !choice.granted)
+            .is_some_and(|choice| !choice.is_granted())
     }
 
-    /// The one rule of consent: the later signal holds, and of two at the same instant the no. Returns whether it changed anything.
-    pub fn hear_consent(&mut self, purpose: &str, heard: Consent) -> bool {
-        let holds = self
-            .consents
-            .get(purpose)
-            .is_none_or(|known| heard.at > known.at || (heard.at == known.at && !heard.granted && known.granted));
-        if holds {
-            self.consents.insert(purpose.to_owned(), heard);
+    /// The one rule of consent: the later signal holds, and of two at the same instant the stricter. Returns whether it changed anything.
+    pub fn hear_consent(&mut self, subject: &str, heard: Consent) -> bool {
+        let holds = heard.over(self.consents.get(subject));
+        if let Some(holds) = holds {
+            self.consents.insert(subject.to_owned(), holds);
         }
-        holds
+        holds.is_some()
     }
 }
 
@@ -117,6 +118,18 @@ pub struct Arrival {
     pub about: Option<About>,
     /// Journeys that listen for it.
     pub listeners: Vec<String>,
+    /// An address that gets nothing from this event on.
+    pub suppresses: Option<Suppressed>,
+}
+
+/// An address on the suppression list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suppressed {
+    pub address: AddressKey,
+    pub why: Suppression,
+    /// What put it there: an adapter, a file, a command; without personal data.
+    pub source: String,
+    pub at: Micros,
 }
 
 impl Arrival {
@@ -134,6 +147,7 @@ impl Arrival {
             data: Properties::new().into(),
             about: None,
             listeners: vec![],
+            suppresses: None,
         }
     }
 }
@@ -264,6 +278,8 @@ pub struct RoundRequest {
     pub news: u32,
     /// How the journey stands as far as is known; None: whichever way it stands.
     pub current: Option<Current>,
+    /// Where a customer may be sent to.
+    pub addresses: AddressesOf,
     /// Where `current` is said: all revisions that are known. Another one may have come and gone again as the current one meanwhile, and those
     /// who entered by it cannot be moved without it.
     pub revisions: BTreeSet<String>,
@@ -276,6 +292,29 @@ impl RoundRequest {
             Scope::All => i64::MIN,
             Scope::AtHand | Scope::Due => self.events_from,
         }
+    }
+}
+
+/// Gives every address that a message to a customer may go to.
+pub type Addresses = dyn Fn(&CustomerTurn, Micros) -> Vec<AddressKey> + Send + Sync;
+
+/// What a round looks for on the suppression list; None: for nothing.
+#[derive(Clone, Default)]
+pub struct AddressesOf(pub Option<Arc<Addresses>>);
+
+impl AddressesOf {
+    /// Of all these customers.
+    pub(super) fn all(&self, turns: &[CustomerTurn], now: Micros) -> BTreeSet<AddressKey> {
+        let Some(of) = &self.0 else {
+            return BTreeSet::new();
+        };
+        turns.iter().flat_map(|turn| of(turn, now)).collect()
+    }
+}
+
+impl fmt::Debug for AddressesOf {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "AddressesOf({})", self.0.is_some())
     }
 }
 
@@ -385,6 +424,8 @@ pub struct Round {
     /// The store's clock.
     pub now: Micros,
     pub customers: Vec<CustomerTurn>,
+    /// What was looked for on the suppression list ([`RoundRequest::addresses`]): every address that was, and why it gets nothing, if so.
+    pub suppressed: BTreeMap<AddressKey, Option<Suppression>>,
     /// The smallest number of an event that was found waiting, of anybody in the shards: what was accepted under smaller ones is done, or was not
     /// committed yet, or not looked for. None: none was found.
     pub first_event: Option<i64>,
@@ -493,6 +534,8 @@ pub struct MessageRow {
     pub channel: String,
     /// When it was claimed, or skipped.
     pub at: Micros,
+    /// Where it went; None: the channel knows the customer by itself, or it is not known here, and what was written before stays.
+    pub address: Option<AddressKey>,
     pub outcome: Option<Outcome>,
 }
 

@@ -15,6 +15,8 @@ pub struct Found {
     pub content: BTreeSet<String>,
     pub links: bool,
     pub unsubscribes: bool,
+    pub prefers: bool,
+    pub confirms: bool,
     pub leaves: bool,
     pub joins: BTreeSet<String>,
     /// Texts that are included, and how deep they include each other.
@@ -22,9 +24,11 @@ pub struct Found {
     pub depth: usize,
 }
 
-const FUNCTIONS: [&str; 7] = [
+const FUNCTIONS: [&str; 9] = [
     "link",
     "unsubscribe_link",
+    "preferences_link",
+    "confirm_link",
     "leave_link",
     "join_link",
     "range",
@@ -681,9 +685,9 @@ impl Walk<'_> {
     fn call(&mut self, call: &ast::Call<'_>, span: Span) {
         match call.identify_call() {
             ast::CallType::Function(name) if self.is_local(name) => {}
-            ast::CallType::Function(name @ ("link" | "unsubscribe_link" | "leave_link" | "join_link")) => {
-                self.address(name, call, span)
-            }
+            ast::CallType::Function(
+                name @ ("link" | "unsubscribe_link" | "preferences_link" | "confirm_link" | "leave_link" | "join_link"),
+            ) => self.address(name, call, span),
             ast::CallType::Function(name) if FUNCTIONS.contains(&name) => {}
             ast::CallType::Function(name) => {
                 let help = did_you_mean(name, FUNCTIONS).map_or_else(
@@ -719,8 +723,10 @@ impl Walk<'_> {
     }
 
     fn address(&mut self, name: &str, call: &ast::Call<'_>, span: Span) {
-        if name == "unsubscribe_link" || name == "leave_link" {
+        if let "unsubscribe_link" | "preferences_link" | "confirm_link" | "leave_link" = name {
             self.found.unsubscribes |= name == "unsubscribe_link";
+            self.found.prefers |= name == "preferences_link";
+            self.found.confirms |= name == "confirm_link";
             self.found.leaves |= name == "leave_link";
             if !call.args.is_empty() {
                 self.mistake(Code::LinkAddress, span, format!("{name}() takes nothing"), None);

@@ -1,6 +1,6 @@
 //! Jinja in content: parse and check once at compile time, render in bounded time and space. The one room that knows the crate. Pure.
 //!
-//! A template may read customer.NAME and with.NAME, call link(url), unsubscribe_link(), leave_link() and join_link('journey'), use filters, and include texts that its place
+//! A template may read customer.NAME and with.NAME, call link(url), unsubscribe_link(), preferences_link(), confirm_link(), leave_link() and join_link('journey'), use filters, and include texts that its place
 //! gives by name; it has no dynamic access to attributes and no computed include (so that what it reads is known before it runs), and no
 //! file system. Undefined variables do not compile.
 
@@ -118,6 +118,8 @@ pub struct Template {
     reads_content: BTreeSet<String>,
     links: bool,
     unsubscribes: bool,
+    prefers: bool,
+    confirms: bool,
     leaves: bool,
     joins: BTreeSet<String>,
     html: bool,
@@ -144,6 +146,10 @@ pub struct Values<'a> {
     pub link: &'a (dyn Fn(&str) -> String + Send + Sync),
     /// The signed unsubscribe page; None where the purpose needs none.
     pub unsubscribe: Option<&'a str>,
+    /// The signed page of the preference centre; None: there is none.
+    pub preferences: Option<&'a str>,
+    /// The signed page that confirms a consent; None where none is to be confirmed.
+    pub confirm: Option<&'a str>,
     /// The signed page on which the customer leaves the journey that sends this; None: it cannot be left.
     pub leave: Option<&'a str>,
     /// The signed page on which the customer joins a journey, by its name.
@@ -177,6 +183,8 @@ pub fn compile(source: &str, place: &Place) -> Result<Template, Vec<Mistake>> {
         reads_content: found.content,
         links: found.links,
         unsubscribes: found.unsubscribes,
+        prefers: found.prefers,
+        confirms: found.confirms,
         leaves: found.leaves,
         joins: found.joins,
         html,
@@ -195,6 +203,16 @@ impl Template {
     /// Fields of the content that a webhook's body reads.
     pub fn reads_content(&self) -> &BTreeSet<String> {
         &self.reads_content
+    }
+
+    /// Whether it calls preferences_link().
+    pub fn prefers(&self) -> bool {
+        self.prefers
+    }
+
+    /// Whether it calls confirm_link().
+    pub fn confirms(&self) -> bool {
+        self.confirms
     }
 
     /// Whether it calls unsubscribe_link().

@@ -63,6 +63,14 @@ fn round(template: &Template, values: &Values<'_>, asked: &Asked) -> Result<Stri
             "unsubscribe_link",
             page_link(values.unsubscribe.unwrap_or_default(), template.html),
         ),
+        (
+            "preferences_link",
+            page_link(values.preferences.unwrap_or_default(), template.html),
+        ),
+        (
+            "confirm_link",
+            page_link(values.confirm.unwrap_or_default(), template.html),
+        ),
         ("leave_link", page_link(values.leave.unwrap_or_default(), template.html)),
         ("join_link", join_link(template, values)),
     ];

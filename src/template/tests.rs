@@ -25,6 +25,8 @@ fn render_with(source: &str, place: &Place, customer: serde_json::Value) -> Resu
         to: None,
         link: &|url| format!("https://e.example/l/{}?s=a&b", url.len()),
         unsubscribe: Some("https://e.example/u?k=1&s=2"),
+        preferences: None,
+        confirm: None,
         leave: Some("https://e.example/c/leave"),
         join: &|journey| format!("https://e.example/c/{journey}?a&b"),
     })
@@ -186,7 +188,7 @@ fn each_mistake_says_where_it_is_and_what_to_write() {
         ),
         (
             "{{ debug() }}",
-            "1: there is no function 'debug'; functions are link, unsubscribe_link, leave_link, join_link, range, dict, namespace",
+            "1: there is no function 'debug'; functions are link, unsubscribe_link, preferences_link, confirm_link, leave_link, join_link, range, dict, namespace",
         ),
         (
             "{{ link('shop.example') }}",

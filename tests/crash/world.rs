@@ -235,10 +235,7 @@ impl World {
 
     async fn import(&self) {
         let row = |n: usize| {
-            let consent = Consent {
-                granted: true,
-                at: 1_772_445_600_000_000,
-            };
+            let consent = Consent::said(true, 1_772_445_600_000_000);
             let email = json!({"email": format!("{}@example.com", customer(n))});
             Imported {
                 key: self.keys.customer(NAMESPACE, "userId", &customer(n)),

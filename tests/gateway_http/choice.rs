@@ -188,14 +188,7 @@ async fn no_event_and_no_import_brings_back_who_has_left() {
         id: "ada".to_owned().into(),
         attributes: Default::default(),
         // Written before they left: an earlier word does not hold.
-        consents: [(
-            choice_of("tips"),
-            Consent {
-                granted: true,
-                at: now() - DAY,
-            },
-        )]
-        .into(),
+        consents: [(choice_of("tips"), Consent::said(true, now() - DAY))].into(),
         evidence: BTreeMap::new(),
     };
     shop.store.import(NAMESPACE, &[old], "file", 1).await.unwrap();

@@ -21,6 +21,7 @@ fn card(shop: &Shop, kind: &str, id: &str, until: Option<i64>) -> (MessageRow, P
         purpose: "marketing".into(),
         channel: "Web".into(),
         at: now(),
+        address: None,
         outcome: Some(journey::engine::Outcome::Sent),
     };
     let placed = Placed {
@@ -32,6 +33,7 @@ fn card(shop: &Shop, kind: &str, id: &str, until: Option<i64>) -> (MessageRow, P
         occurrence: 1,
         touchpoint: "hero".into(),
         purpose: "marketing".into(),
+        channel: "Web".into(),
         adapter: "site".into(),
         slot: Some("home".into()),
         priority: 50,

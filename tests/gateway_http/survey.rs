@@ -21,6 +21,7 @@ async fn asked() -> (Shop, String) {
         channel: "Email".into(),
         // Asked three days ago: answers are told apart by their message, not by the day.
         at: now() - 3 * DAY,
+        address: None,
         outcome: None,
     };
     shop.round("readers", vec![message]).await;

@@ -42,6 +42,7 @@ spec:
   purposes:
   - {name: marketing, basis: Consent, attributes: [email, visits, tier]}
   - {name: service, basis: Contract, attributes: [email]}
+  - {name: club, basis: Consent, confirm: {touchpoint: please-confirm}, attributes: [email]}
 ---
 apiVersion: journey.dev/v1alpha1
 kind: ChannelAdapter
@@ -85,6 +86,22 @@ spec:
       properties: {userId: {type: string}, page: {type: string, maxLength: 20}, newsletter: {type: boolean}, tier: {type: string}}
     attributes: {visits: "${customer.visits + 1}", lastSeenAt: "${event.time}", tier: "${event.tier}"}
     consent: [{purpose: marketing, granted: event.newsletter, notice: signup-2026-03}]
+---
+apiVersion: journey.dev/v1alpha1
+kind: Touchpoint
+metadata: {name: club-joined}
+spec:
+  channel: Web
+  inbound:
+    event: club.joined
+    customer: event.userId
+    schema: {type: object, required: [userId], properties: {userId: {type: string}, club: {type: boolean}}}
+    consent: [{purpose: club, granted: event.club}]
+---
+apiVersion: journey.dev/v1alpha1
+kind: Touchpoint
+metadata: {name: please-confirm}
+spec: {channel: Email, outbound: {adapter: mail, purpose: club, to: "${customer.email}", content: {text: "{{ confirm_link() }}"}}}
 ---
 apiVersion: journey.dev/v1alpha1
 kind: Touchpoint

@@ -103,10 +103,7 @@ pub fn of_round(world: &World, mut round: Round) -> Round {
         match defect {
             Defect::OrderReversed => turn.inbox.reverse(),
             Defect::ConsentInvented => {
-                let granted = Consent {
-                    granted: true,
-                    at: round.now,
-                };
+                let granted = Consent::said(true, round.now);
                 turn.customer.consents.insert("marketing".into(), granted);
             }
             Defect::ContactsForgotten => turn.contacts.clear(),

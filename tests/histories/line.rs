@@ -7,12 +7,12 @@ use super::{
 use async_trait::async_trait;
 use journey::{
     clock::{Clock, Micros},
-    keys::{CustomerKey, MessageKey},
+    keys::{AddressKey, CustomerKey, MessageKey},
     kpi::Counts,
     store::{
         After, Arrival, Backlog, Beat, Dropped, Due, Hold, Imported, InSlot, JourneyRow, Learn, MessageRow,
         NamespacePrograms, News, Next, OutboxRow, PutBack, Quarantined, Receipt, Result, Retried, Round, RoundRequest,
-        RoundResult, Store, StoreError, Work,
+        RoundResult, Store, StoreError, Suppressed, Work,
     },
 };
 use std::{
@@ -252,6 +252,20 @@ impl Store for Line {
 
     async fn dismiss(&self, namespace: &str, message: MessageKey) -> Result<()> {
         self.call("dismiss", self.world.memory.dismiss(namespace, message))
+            .await
+    }
+
+    async fn suppress(&self, namespace: &str, rows: &[Suppressed]) -> Result<()> {
+        self.call("suppress", self.world.memory.suppress(namespace, rows)).await
+    }
+
+    async fn unsuppress(&self, namespace: &str, address: AddressKey) -> Result<bool> {
+        self.call("unsuppress", self.world.memory.unsuppress(namespace, address))
+            .await
+    }
+
+    async fn suppressed(&self, namespace: &str, after: Option<AddressKey>, limit: u32) -> Result<Vec<Suppressed>> {
+        self.call("suppressed", self.world.memory.suppressed(namespace, after, limit))
             .await
     }
 

@@ -119,7 +119,7 @@ async fn while_a_condition_holds_nothing_is_sent_and_the_next_event_asks_again()
 async fn choose(world: &mut World, user: &str, joins: bool) {
     let at = world.clock_now();
     let learn = move |_: &Arrival, customer: &mut Customer| {
-        customer.hear_consent(&choice_of("cart"), Consent { granted: joins, at });
+        customer.hear_consent(&choice_of("cart"), Consent::said(joins, at));
         vec![]
     };
     let name = if joins { JOINED } else { LEFT };
@@ -280,6 +280,7 @@ async fn a_survey_asks_by_mail_and_its_answer_moves_the_customer_on() {
                 step: message.step,
                 occurrence: message.occurrence,
             }),
+            suppresses: None,
             listeners: vec!["cart".into()],
         };
         world.store.accept(NS, &[arrival], &|_, _| vec![]).await.unwrap();

@@ -9,8 +9,8 @@ use journey::{
     personal::Personal,
     policy::Consent,
     store::{
-        Arrival, EnrollmentRow, Hold, JourneyRow, OutboxRow, OutboxState, Placed, Room, Round, RoundCommit,
-        RoundRequest, RoundResult, Scope, Store, memory::Memory, postgres::Postgres,
+        AddressesOf, Arrival, EnrollmentRow, Hold, JourneyRow, OutboxRow, OutboxState, Placed, Room, Round,
+        RoundCommit, RoundRequest, RoundResult, Scope, Store, memory::Memory, postgres::Postgres,
     },
 };
 use serde_json::{Map, Value, json};
@@ -221,6 +221,7 @@ pub fn arrival(number: u64, customer: CustomerKey, time: Micros) -> Arrival {
         data: properties(json!({"number": number})),
         about: None,
         listeners: vec![WELCOME.into()],
+        suppresses: None,
     }
 }
 
@@ -229,6 +230,7 @@ pub fn request() -> RoundRequest {
         limit: 100,
         room: Room::default(),
         contacts_within: i64::MAX,
+        addresses: AddressesOf::default(),
         outcomes: vec![],
         in_flight: BTreeSet::new(),
         stuck: BTreeSet::new(),
@@ -245,7 +247,7 @@ pub fn request() -> RoundRequest {
 }
 
 pub fn consent(granted: bool, at: Micros) -> Consent {
-    Consent { granted, at }
+    Consent::said(granted, at)
 }
 
 pub fn sequences(round: &Round) -> Vec<i64> {
@@ -338,6 +340,7 @@ pub fn placed(number: u8, customer: CustomerKey, due_at: Micros) -> Placed {
         occurrence: 1,
         touchpoint: "card".into(),
         purpose: "news".into(),
+        channel: "InApp".into(),
         adapter: "site".into(),
         slot: Some(SLOT.into()),
         priority: 50,

@@ -137,7 +137,7 @@ pub async fn the_later_consent_holds_and_of_two_at_once_the_no(bench: Bench) {
         let mut granted = None;
         bench
             .round(&hold, |round| {
-                granted = Some(round.customers[0].customer.consents["news"].granted);
+                granted = Some(round.customers[0].customer.consents["news"].is_granted());
                 consume(round)
             })
             .await;

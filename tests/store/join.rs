@@ -156,7 +156,7 @@ pub async fn profiles_and_consents_become_one(bench: Bench) {
     let consents = [
         ("both".to_owned(), consent(true, 9)),
         ("news".to_owned(), consent(true, 5)),
-        ("offers".to_owned(), consent(false, 9)),
+        ("offers".to_owned(), consent(false, 9).over(None).unwrap()),
     ];
     assert_eq!(ann.consents, BTreeMap::from(consents), "of two the no wins");
     // An import by the old name is about her.

@@ -22,6 +22,7 @@ pub fn message(number: u8, customer: CustomerKey, outcome: Option<Outcome>) -> M
         purpose: "news".into(),
         channel: "Email".into(),
         at: 9,
+        address: None,
         outcome,
     }
 }

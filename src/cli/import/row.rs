@@ -6,7 +6,10 @@ use crate::{
     gateway::{of_json, of_text},
     keys::Keys,
     personal::Personal,
-    policy::Consent,
+    policy::{
+        Confirmed, Consent,
+        consent::{Subject, subject},
+    },
     store::Imported,
 };
 use serde_json::{Map, Value};
@@ -28,6 +31,8 @@ pub struct Rules {
     pub evidence: Option<String>,
     pub profile: Arc<Profile>,
     pub purposes: BTreeSet<String>,
+    /// Purposes whose consent is to be confirmed: one that was not, elsewhere, is pending.
+    pub confirms: BTreeSet<String>,
     pub now: Micros,
 }
 
@@ -65,6 +70,7 @@ pub enum Column {
     Identifier,
     Attribute(String),
     Granted(String),
+    Confirmed(String),
     GrantedAt(String),
     Evidence(String),
     Skipped,
@@ -113,9 +119,10 @@ them, or pass over them with --skip",
         }
         if let Some(consent) = name.strip_prefix("consent.") {
             let of = |purpose: &str, column: fn(String) -> Column| {
-                self.purposes.contains(purpose).then(|| column(purpose.to_owned()))
+                self.is_subject(purpose).then(|| column(purpose.to_owned()))
             };
             return of(consent, Column::Granted)
+                .or_else(|| of(consent.strip_suffix(".confirmed")?, Column::Confirmed))
                 .or_else(|| of(consent.strip_suffix(".at")?, Column::GrantedAt))
                 .or_else(|| of(consent.strip_suffix(".evidence")?, Column::Evidence));
         }
@@ -123,6 +130,21 @@ them, or pass over them with --skip",
             .attributes
             .contains_key(name)
             .then(|| Column::Attribute(name.to_owned()))
+    }
+
+    /// Whether it is a purpose, or a purpose by one channel (`marketing@Sms`).
+    fn is_subject(&self, text: &str) -> bool {
+        match subject(text) {
+            Subject::Purpose(purpose) | Subject::ByChannel { purpose, .. } => self.purposes.contains(purpose),
+            Subject::Journey(_) | Subject::Pause(_) => false,
+        }
+    }
+
+    fn asks_confirmation(&self, text: &str) -> bool {
+        match subject(text) {
+            Subject::Purpose(purpose) | Subject::ByChannel { purpose, .. } => self.confirms.contains(purpose),
+            Subject::Journey(_) | Subject::Pause(_) => false,
+        }
     }
 
     fn is_derived(&self, name: &str) -> bool {
@@ -151,6 +173,13 @@ them, or pass over them with --skip",
                     };
                     told.entry(purpose).or_default().granted = Some(granted);
                 }
+                Column::Confirmed(purpose) => {
+                    told.entry(purpose).or_default().confirmed = match field.trim().to_ascii_lowercase().as_str() {
+                        "true" => true,
+                        "false" => false,
+                        _ => return Err(format!("consent.{purpose}.confirmed must be true or false")),
+                    };
+                }
                 Column::GrantedAt(purpose) => told.entry(purpose).or_default().at = Some(field.trim()),
                 Column::Evidence(purpose) => told.entry(purpose).or_default().evidence = Some(field.trim()),
                 Column::Skipped => {}
@@ -159,7 +188,7 @@ them, or pass over them with --skip",
         self.row(id, attributes, told)
     }
 
-    /// A line of JSON: `{"userId": .., "attributes": {..}, "consents": {"PURPOSE": {"granted": .., "at": .., "evidence": ..}}}`.
+    /// A line of JSON: `{"userId": .., "attributes": {..}, "consents": {"PURPOSE": {"granted": .., "confirmed": .., "at": .., "evidence": ..}}}`.
     pub fn of_object(&self, object: &Map<String, Value>) -> Result<CustomerRow, String> {
         for name in object.keys() {
             if *name != self.identifier && name != "attributes" && name != "consents" && !self.skip.contains(name) {
@@ -182,13 +211,18 @@ them, or pass over them with --skip",
         }
         let mut told: BTreeMap<&str, Told<'_>> = BTreeMap::new();
         for (purpose, consent) in members(object, "consents")?.into_iter().flatten() {
-            if !self.purposes.contains(purpose) {
+            if !self.is_subject(purpose) {
                 return Err("consents names a purpose that no PrivacyPolicy has".into());
             }
             let text = |name: &str| match &consent[name] {
                 Value::Null => Ok(None),
                 Value::String(text) => Ok(Some(text.as_str())),
                 _ => Err(format!("consents.{purpose}.{name} must be a string")),
+            };
+            let confirmed = match &consent["confirmed"] {
+                Value::Null => false,
+                Value::Bool(confirmed) => *confirmed,
+                _ => return Err(format!("consents.{purpose}.confirmed must be true or false")),
             };
             let granted = consent["granted"].as_bool();
             if granted.is_none() {
@@ -198,6 +232,7 @@ them, or pass over them with --skip",
                 purpose,
                 Told {
                     granted,
+                    confirmed,
                     at: text("at")?,
                     evidence: text("evidence")?,
                 },
@@ -225,6 +260,7 @@ them, or pass over them with --skip",
                 granted,
                 at,
                 evidence: rests_on,
+                confirmed,
             },
         ) in told
         {
@@ -252,13 +288,14 @@ them, or pass over them with --skip",
                 }
                 None => {}
             }
-            consents.insert(
-                purpose.to_owned(),
-                Consent {
-                    granted,
-                    at: at.as_microsecond(),
-                },
-            );
+            let asks_confirmation = self.asks_confirmation(purpose);
+            let said = Consent::heard(granted, at.as_microsecond(), asks_confirmation && !confirmed);
+            let confirmed = if granted && confirmed {
+                Confirmed::Elsewhere
+            } else {
+                Confirmed::Not
+            };
+            consents.insert(purpose.to_owned(), Consent { confirmed, ..said });
         }
         Ok(CustomerRow {
             id: id.to_owned().into(),
@@ -291,6 +328,8 @@ them, or pass over them with --skip",
 #[derive(Debug, Default)]
 struct Told<'a> {
     granted: Option<bool>,
+    /// Whether it was confirmed where it comes from (double opt-in).
+    confirmed: bool,
     at: Option<&'a str>,
     evidence: Option<&'a str>,
 }

@@ -94,6 +94,7 @@ impl Desk {
             data: serde_json::Map::new().into(),
             about: None,
             listeners: vec!["spy".into()],
+            suppresses: None,
         };
         self.store.accept(NAMESPACE, &[arrival], &|_, _| vec![]).await.unwrap();
         let hold = self
@@ -150,7 +151,7 @@ async fn a_csv_file_becomes_customers_with_typed_attributes_and_consents() {
         known,
         json!({"email": "ada@example.com", "tier": "gold", "orders": 3, "since": "2026-01-02T02:04:05Z"})
     );
-    assert!(ada.consents["marketing"].granted);
+    assert!(ada.consents["marketing"].is_granted());
     assert_eq!(
         ada.consents["marketing"].at,
         "2026-02-01T00:00:00Z"
@@ -176,7 +177,7 @@ async fn json_lines_say_the_same_and_null_forgets_an_attribute() {
         serde_json::Value::Object(ada.attributes.expose().clone()),
         json!({"tier": "gold"})
     );
-    assert!(ada.consents["marketing"].granted);
+    assert!(ada.consents["marketing"].is_granted());
 }
 
 #[tokio::test]
@@ -251,7 +252,7 @@ async fn evidence_for_a_whole_file_is_a_flag() {
         .await
         .unwrap();
     assert_eq!((summary.imported, summary.rejected), (1, 0));
-    assert!(desk.customer("ada").await.unwrap().consents["marketing"].granted);
+    assert!(desk.customer("ada").await.unwrap().consents["marketing"].is_granted());
 }
 
 #[tokio::test]

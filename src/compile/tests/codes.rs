@@ -13,7 +13,7 @@ const SEVERAL_PLACES: &[&str] = &[
     "UnknownPurpose",
     // Of events, and of answers.
     "SchemaInvalid",
-    // Hours and zones of quiet and of waits.
+    // Hours and zones of quiet, of caps and of waits.
     "NotATimeOfDay",
     "UnknownZone",
 ];

@@ -138,6 +138,7 @@ fn profile() -> Arc<Profile> {
         ]),
         layout: Layout::default(),
         zone: Some(OfCustomer { layout, program: zone }),
+        age: None,
         locale: None,
     })
 }

@@ -137,19 +137,8 @@ fn zone_address_and_view_serve_the_runner() {
     );
 
     let address_of = |email: Json| {
-        let customer = Customer {
-            key: [1; 16],
-            id: "u1".to_owned().into(),
-            attributes: object(json!({"email": email})).into(),
-            opted_out: false,
-        };
-        address(
-            &program,
-            &program.outbound["mail"],
-            &world.enrollments[0],
-            &customer,
-            START,
-        )
+        let attributes = object(json!({"email": email}));
+        address(&program, &program.outbound["mail"], "u1", &attributes, START)
     };
     assert_eq!(address_of(json!("ada@example.com")).as_deref(), Some("ada@example.com"));
     assert_eq!((address_of(json!(null)), address_of(json!("  "))), (None, None));

@@ -52,10 +52,7 @@ fn any_policy() -> impl Strategy<Value = PrivacyPolicySpec> {
 }
 
 fn any_customer() -> impl Strategy<Value = Known> {
-    let consent = (prop::bool::ANY, 0..30i64).prop_map(|(granted, days)| Consent {
-        granted,
-        at: at(NOON) - days * DAY,
-    });
+    let consent = (prop::bool::ANY, 0..30i64).prop_map(|(granted, days)| Consent::said(granted, at(NOON) - days * DAY));
     let consents = prop::collection::btree_map(purpose_name().prop_map(str::to_owned), consent, 0..=3);
     let contact = (purpose_name(), prop::sample::select(vec!["Email", "Sms"]), 0..200i64);
     let zone_name = prop::option::of(prop::sample::select(vec![
@@ -123,7 +120,7 @@ proptest! {
         minutes in 0..2880i64,
     ) {
         let now = at(NOON) + minutes * MINUTE;
-        let message = Message { purpose, channel, expires_at: None };
+        let message = Message { touchpoint: "mail", purpose, channel, expires_at: None };
         let both = known.ask(&merge(&[&a, &b]), &message, now);
         if both == Verdict::Send {
             prop_assert_eq!(known.ask(&merge(&[&a]), &message, now), Verdict::Send);
@@ -141,18 +138,18 @@ proptest! {
     ) {
         let now = at(NOON) + minutes * MINUTE;
         let (one, both) = (merge(&[&a]), merge(&[&a, &b]));
-        let stays = |policy| may_stay(policy, &known.consents, purpose, now);
+        let stays = |policy| may_stay(policy, &known.consents, purpose, "Web", now);
         if let Ok(until) = stays(&both) {
             let alone = stays(&one);
             prop_assert!(alone.is_ok_and(|alone| alone.is_none_or(|alone| until.is_some_and(|until| until <= alone))));
             // Up to then, and no longer.
             if let Some(until) = until {
                 prop_assert!(until > now);
-                prop_assert!(may_stay(&both, &known.consents, purpose, until - 1).is_ok());
-                prop_assert!(may_stay(&both, &known.consents, purpose, until).is_err());
+                prop_assert!(may_stay(&both, &known.consents, purpose, "Web", until - 1).is_ok());
+                prop_assert!(may_stay(&both, &known.consents, purpose, "Web", until).is_err());
             }
         }
-        let message = Message { purpose, channel: "Web", expires_at: None };
+        let message = Message { touchpoint: "mail", purpose, channel: "Web", expires_at: None };
         if known.ask(&one, &message, now) == Verdict::Send {
             prop_assert!(stays(&one).is_ok());
         }
@@ -162,7 +159,7 @@ proptest! {
     fn a_hold_ends_later_and_then_the_window_is_over(a in any_policy(), known in any_customer(), purpose in purpose_name(), minutes in 0..525_600i64) {
         let mut now = at("2026-01-01T00:00:00Z") + minutes * MINUTE;
         let policy = merge(&[&a]);
-        let message = Message { purpose, channel: "Email", expires_at: None };
+        let message = Message { touchpoint: "mail", purpose, channel: "Email", expires_at: None };
         // Two windows may hand a message on to each other for ever; one never holds longer than a day.
         if let Verdict::Hold { until, .. } = known.ask(&policy, &message, now) {
             prop_assert!(until > now && until - now <= 26 * HOUR);
@@ -186,7 +183,7 @@ proptest! {
     ) {
         let now = at(NOON) + minutes * MINUTE;
         let policy = merge(&[&a]);
-        let message = Message { purpose, channel, expires_at: None };
+        let message = Message { touchpoint: "mail", purpose, channel, expires_at: None };
         let others = known.ask(&policy, &message, now);
         let held_out = Known { held_out: true, ..known }.ask(&policy, &message, now);
         prop_assert!(held_out == others || held_out == Verdict::Skip(SkipReason::Holdout));

@@ -38,7 +38,7 @@ struct Known {
 
 impl Known {
     fn new() -> Self {
-        let consents = BTreeMap::from([("marketing".to_owned(), Consent { granted: true, at: 0 })]);
+        let consents = BTreeMap::from([("marketing".to_owned(), Consent::said(true, 0))]);
         Self {
             consents,
             contacts: vec![],
@@ -52,7 +52,7 @@ impl Known {
 
     fn consent(granted: bool, at: Micros) -> Self {
         Self {
-            consents: BTreeMap::from([("marketing".to_owned(), Consent { granted, at })]),
+            consents: BTreeMap::from([("marketing".to_owned(), Consent::said(granted, at))]),
             ..Self::new()
         }
     }
@@ -87,6 +87,9 @@ impl Known {
                 suspended: *suspended,
                 held_out: *held_out,
                 has_address: *has_address,
+                address: None,
+                suppressed: None,
+                age: None,
             },
             message,
             now,
@@ -98,6 +101,7 @@ const NOON: &str = "2026-03-02T12:00:00Z";
 
 fn mail() -> Message<'static> {
     Message {
+        touchpoint: "mail",
         purpose: "marketing",
         channel: "Email",
         expires_at: None,
@@ -184,7 +188,7 @@ fn consent_fails_closed() {
     );
     assert_eq!(Known::consent(true, 0).ask(&policy, &mail(), at(NOON)), Verdict::Send);
     let for_another = Known {
-        consents: BTreeMap::from([("service".into(), Consent { granted: true, at: 0 })]),
+        consents: BTreeMap::from([("service".into(), Consent::said(true, 0))]),
         ..Known::new()
     };
     assert_eq!(
@@ -236,6 +240,7 @@ fn other_bases_need_no_consent_but_an_objection_counts_where_one_may_object() {
 fn a_purpose_that_no_policy_names_is_not_allowed() {
     let policy = with("Contract", json!({}));
     let other = Message {
+        touchpoint: "mail",
         purpose: "other",
         ..mail()
     };
@@ -344,6 +349,7 @@ fn quiet_hours_are_for_their_purposes() {
         "quiet": [{"purposes": ["marketing"], "hours": {"from": "21:00", "to": "08:00", "zone": "UTC"}, "then": "Drop"}]
     }))]);
     let service = Message {
+        touchpoint: "mail",
         purpose: "service",
         ..mail()
     };
@@ -543,6 +549,7 @@ fn of_several_policies_the_strictest_of_each_rule_holds() {
     let merged = merge(&[&a, &b]);
     let marketing = Purpose {
         basis: Basis::Consent,
+        confirm: BTreeSet::new(),
         expires: Some(10 * DAY),
         attributes: ["email".to_owned()].into(),
     };

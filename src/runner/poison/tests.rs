@@ -151,6 +151,7 @@ impl World {
         let request = RoundRequest {
             limit: 100,
             contacts_within: i64::MAX,
+            addresses: crate::runner::looked_for(&loaded.programs, &self.keys),
             outcomes: outcomes.clone(),
             in_flight: self.in_flight.clone(),
             current: loaded.current.clone(),
@@ -166,6 +167,7 @@ impl World {
                 open: BTreeMap::from([("mail".to_owned(), adapter)]),
             },
             in_flight: &in_flight,
+            suppressed: BTreeMap::new(),
             render: true,
             trace: false,
             nets: true,

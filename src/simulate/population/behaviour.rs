@@ -88,7 +88,7 @@ pub struct Messages {
     /// How many fail for good, by reason: {Smtp550: 2%}.
     #[serde(default)]
     pub failed: BTreeMap<String, String>,
-    /// What becomes of them: {clicked: {chance: 10%, delay: 2h}}. Of delivered, bounced, opened, replied, complained, clicked, answered, shown and dismissed (the last two while their slot shows them).
+    /// What becomes of them: {clicked: {chance: 10%, delay: 2h}}. Of delivered, bounced, opened, replied, complained, clicked, confirmed (its link is followed), answered, shown and dismissed (the last two while their slot shows them).
     #[serde(default)]
     pub becomes: BTreeMap<String, Reaction>,
     /// Of a touchpoint with `response`, what the provider answers, each property a value or a distribution; what is left out is made up from
@@ -606,6 +606,13 @@ fn messages(
     manifests: &Manifests,
 ) -> Result<BTreeMap<String, Fates>, Unfit> {
     let mut all: BTreeMap<String, Fates> = BTreeMap::new();
+    // Some confirm what they are asked to.
+    let purposes = manifests.policies.values().flat_map(|policy| &policy.purposes);
+    let confirm = purposes.filter_map(|purpose| Some(purpose.confirm.as_ref()?.touchpoint.as_str()));
+    for touchpoint in confirm.filter(|touchpoint| !behaviour.messages.contains_key(*touchpoint)) {
+        let fates = all.entry(touchpoint.to_owned()).or_default();
+        fates.reactions.push(made_up_reaction("confirmed", None));
+    }
     // Whatever somebody listens for happens to some.
     for name in programs.iter().flat_map(|program| &program.listens) {
         if let Some((touchpoint, what)) = name.split_once('/')
@@ -732,7 +739,7 @@ fn made_up_answers(survey: &Survey) -> Vec<(String, Draw)> {
 }
 
 /// What becomes of messages besides what providers say.
-const OTHERS: [&str; 4] = ["clicked", "answered", "shown", "dismissed"];
+const OTHERS: [&str; 5] = ["clicked", "confirmed", "answered", "shown", "dismissed"];
 
 /// How often something becomes of a message, how much later on the average, and with what properties.
 fn made_up_reaction(what: &str, survey: Option<&Survey>) -> Becomes {
@@ -742,6 +749,7 @@ fn made_up_reaction(what: &str, survey: Option<&Survey>) -> Becomes {
         "complained" => (0.001, 2 * HOUR),
         "opened" => (0.3, 2 * HOUR),
         "shown" => (0.6, HOUR),
+        "confirmed" => (0.6, 2 * HOUR),
         _ => (0.1, 2 * HOUR),
     };
     let data = match (what, survey) {

@@ -13,7 +13,7 @@ use crate::{
     gateway::{self, Incoming},
     keys::{ANONYMOUS, CustomerKey},
     personal::Personal,
-    policy::Consent,
+    policy::{Confirmed, Consent},
     simulate::{Answer, Handing, Provider, SimulateError, World},
     store::{Imported, MessageRow},
 };
@@ -203,6 +203,10 @@ pub fn lives(
                     if world.is_in_sight(&row) == Some(false) {
                         continue;
                     }
+                    if what == "confirmed" {
+                        let _by_nothing_to_confirm = world.confirm(&row);
+                        continue;
+                    }
                     if what == "dismissed" {
                         world.dismiss(&row);
                     }
@@ -276,8 +280,8 @@ fn be_born(world: &World, players: &mut Players<'_>, order: &Order, place: usize
             consents.insert(
                 purpose.clone(),
                 Consent {
-                    granted: true,
-                    at: order.start - 30 * DAY,
+                    confirmed: Confirmed::Elsewhere,
+                    ..Consent::said(true, order.start - 30 * DAY)
                 },
             );
         }

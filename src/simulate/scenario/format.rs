@@ -55,7 +55,7 @@ pub struct GivenCustomer {
     pub identifier: Option<String>,
     #[serde(default)]
     pub attributes: Map<String, Value>,
-    /// By purpose: granted, withdrawn, or with its age, such as `granted 400d ago`. Without an age: a day ago.
+    /// By purpose: granted, confirmed (by a double opt-in), pending, withdrawn, or with its age, such as `granted 400d ago`. Without an age: a day ago.
     #[serde(default)]
     pub consent: BTreeMap<String, String>,
 }
@@ -88,7 +88,7 @@ pub struct Moment {
     #[serde(default)]
     pub after: Option<String>,
     /// An event that comes in, by the name that producers give it (cart.updated); or what becomes of a message (cart-reminder/clicked: of the
-    /// customer's last message of that touchpoint); or consent/withdrawn, by the link in a message; or choice/join or choice/leave, by the
+    /// customer's last message of that touchpoint; please-confirm/confirmed: its link is followed); or consent/withdrawn, by the link in a message; or choice/join or choice/leave, by the
     /// customer's own hand.
     #[serde(default)]
     pub event: Option<String>,
@@ -269,7 +269,7 @@ pub struct Customer {
     /// Attributes of the customer, as journeys see them; null is missing.
     #[serde(default)]
     pub attributes: Map<String, Value>,
-    /// By purpose: granted, withdrawn, or unknown.
+    /// By purpose: granted, pending, withdrawn, or unknown.
     #[serde(default)]
     pub consent: BTreeMap<String, String>,
 }

@@ -15,6 +15,7 @@ use crate::{
     },
     keys::CustomerKey,
     kpi::{self, Count, Counts},
+    policy::ConsentState,
     simulate::{Happening, What},
     store::OutboxState,
 };
@@ -642,8 +643,11 @@ fn customer(stage: &Stage<'_>, path: &str, whose: CustomerKey, expected: &Custom
     for (purpose, expected) in consent {
         let happened = match known.as_ref().and_then(|known| known.consents.get(purpose)) {
             None => "unknown",
-            Some(consent) if consent.granted => "granted",
-            Some(_) => "withdrawn",
+            Some(consent) => match consent.state {
+                ConsentState::Granted => "granted",
+                ConsentState::Pending => "pending",
+                ConsentState::Withdrawn | ConsentState::Denied => "withdrawn",
+            },
         };
         if expected != happened {
             no.push((format!("consent.{purpose}"), differ(expected, happened)));

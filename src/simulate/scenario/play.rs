@@ -17,7 +17,7 @@ use crate::{
     keys::{ANONYMOUS, CustomerKey},
     kpi::Counts,
     personal::Personal,
-    policy::Consent,
+    policy::{Confirmed, Consent},
     simulate::{Answer, Came, Handing, Happening, Provider, Settings, SimulateError, World},
     store::{Imported, MessageRow},
 };
@@ -228,7 +228,7 @@ impl<'f> Stage<'f> {
             }
             let consent = consent(text, self.start).ok_or_else(|| {
                 Wrong::new(here(), format!("'{text}' is no consent"))
-                    .help("write granted, withdrawn, or one of them with its age: granted 400d ago")
+                    .help("write granted, confirmed (by a double opt-in), pending, withdrawn, or one of them with its age: granted 400d ago")
             })?;
             consents.insert(purpose.clone(), consent);
         }
@@ -514,7 +514,7 @@ impl<'f> Stage<'f> {
     fn about(&mut self, path: &str, moment: &Moment, touchpoint: &str, what: &str) -> Result<Came, Wrong> {
         let known = gateway::RECEIPTS
             .into_iter()
-            .chain(["clicked", "answered", "shown", "dismissed"]);
+            .chain(["clicked", "confirmed", "answered", "shown", "dismissed"]);
         if !known.clone().any(|known| known == what) {
             let wrong = Wrong::new(
                 format!("{path}.event"),
@@ -543,6 +543,13 @@ impl<'f> Stage<'f> {
         let id = moment.id.clone().unwrap_or_else(|| format!("event-{}", self.events));
         if gateway::RECEIPTS.contains(&what) {
             return self.receipt(path, moment, &row, what, id);
+        }
+        if what == "confirmed" {
+            return self.world.confirm(&row).ok_or_else(|| {
+                let message =
+                    format!("a message of touchpoint '{touchpoint}' has no link that confirms, or no address");
+                Wrong::new(format!("{path}.event"), message).help("name it in a purpose's confirm")
+            });
         }
         let is_card = matches!(what, "shown" | "dismissed");
         match self.world.is_in_sight(&row) {
@@ -746,17 +753,21 @@ fn ago(text: &str, now: Micros) -> Option<Micros> {
 /// `granted`, `withdrawn 2d ago`.
 fn consent(text: &str, start: Micros) -> Option<Consent> {
     let (word, rest) = text.trim().split_once(' ').unwrap_or((text.trim(), ""));
-    let granted = match word {
-        "granted" => true,
-        "withdrawn" => false,
-        _ => return None,
-    };
     let at = if rest.is_empty() {
-        Some(start - DAY)
+        start - DAY
     } else {
-        ago(rest, start)
+        ago(rest, start)?
     };
-    Some(Consent { granted, at: at? })
+    Some(match word {
+        "granted" => Consent::said(true, at),
+        "confirmed" => Consent {
+            confirmed: Confirmed::Elsewhere,
+            ..Consent::said(true, at)
+        },
+        "pending" => Consent::heard(true, at, true),
+        "withdrawn" => Consent::said(false, at),
+        _ => return None,
+    })
 }
 
 /// What was meant, or what there is.

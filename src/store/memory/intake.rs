@@ -30,6 +30,7 @@ pub(super) fn accept(
     let mut seen = HashSet::new();
     let (mut receipts, mut events, mut woken) = (Vec::with_capacity(batch.len()), Vec::new(), BTreeSet::new());
     let (mut followed, mut changed) = (0, 0);
+    let mut suppresses = Vec::new();
     let mut made = BTreeSet::new();
     let (mut joins, mut names) = (Joins::default(), BTreeMap::new());
 
@@ -78,6 +79,7 @@ pub(super) fn accept(
         let Some(customer) = customers.get_mut(&own) else {
             continue;
         };
+        suppresses.extend(arrival.suppresses.clone());
         let mut followers = rules::teach(learn, &arrival, customer, now);
         followers.retain(is_new);
         followed += followers.len();
@@ -108,6 +110,7 @@ pub(super) fn accept(
         *space.intake.0.entry((name, hour)).or_default() += n;
     }
     space.seen.extend(seen);
+    space.suppress(&suppresses);
     let agreed: Vec<CustomerKey> = customers
         .iter()
         .filter(|(key, customer)| consents_changed(space.customers.get(key), customer))

@@ -10,16 +10,17 @@ mod lease;
 mod placed;
 mod round;
 mod stepping;
+mod suppression;
 
 use super::{
     Admissions, After, Arrival, Backlog, Beat, Customer, Dropped, Due, EnrollmentRow, Hold, Imported, InSlot,
     JourneyRow, Learn, MessageRow, NamespacePrograms, News, Next, OutboxRow, OutboxState, PutBack, Quarantined,
-    Receipt, Result, Retried, RoundRequest, RoundResult, Sighting, Store, StoredJourney, Work,
+    Receipt, Result, Retried, RoundRequest, RoundResult, Sighting, Store, StoredJourney, Suppressed, Work,
 };
 use crate::{
     clock::{Clock, Micros},
     engine::state::Event,
-    keys::{CustomerKey, MessageKey},
+    keys::{AddressKey, CustomerKey, MessageKey},
     kpi::Counts,
     personal::Personal,
     policy::Contact,
@@ -72,6 +73,7 @@ struct Namespace {
     /// Of messages that failed, what was asked for.
     failed: HashMap<MessageKey, OutboxRow>,
     imports: HashMap<String, u64>,
+    suppressions: BTreeMap<AddressKey, Suppressed>,
 }
 
 #[derive(Default)]
@@ -444,6 +446,23 @@ impl Store for Memory {
     async fn dismiss(&self, namespace: &str, message: MessageKey) -> Result<()> {
         self.dismiss_at_once(namespace, message);
         Ok(())
+    }
+
+    async fn suppress(&self, namespace: &str, rows: &[Suppressed]) -> Result<()> {
+        self.state().space(namespace).suppress(rows);
+        Ok(())
+    }
+
+    async fn unsuppress(&self, namespace: &str, address: AddressKey) -> Result<bool> {
+        Ok(self.state().space(namespace).suppressions.remove(&address).is_some())
+    }
+
+    async fn suppressed(&self, namespace: &str, after: Option<AddressKey>, limit: u32) -> Result<Vec<Suppressed>> {
+        let state = self.state();
+        Ok(state
+            .namespaces
+            .get(namespace)
+            .map_or(vec![], |space| space.suppressed(after, limit)))
     }
 
     async fn import(&self, namespace: &str, customers: &[Imported], file: &str, rows: u64) -> Result<()> {

@@ -6,8 +6,8 @@ use crate::{
     engine::state::Event,
     keys::CustomerKey,
     store::{
-        Admissions, Current, CustomerTurn, EnrollmentRow, Handed, Hold, OutboxRow, OutboxState, Room, Round,
-        RoundCommit, RoundRequest, RoundResult, Scope, Sighting, SweepRequest, Work, rules,
+        Admissions, Current, CustomerTurn, EnrollmentRow, Handed, Hold, MessageRow, OutboxRow, OutboxState, Room,
+        Round, RoundCommit, RoundRequest, RoundResult, Scope, Sighting, SweepRequest, Work, rules,
     },
 };
 use std::{
@@ -94,9 +94,11 @@ pub(super) fn round(
     let commit = if customers.is_empty() {
         RoundCommit::default()
     } else {
+        let suppressed = space.suppressions_of(request.addresses.all(&customers, now));
         work(Round {
             now,
             customers,
+            suppressed,
             first_event,
         })
     };
@@ -570,7 +572,11 @@ fn write(
     for (customer, key, contact) in contacts {
         space.contacts.entry(customer).or_default().insert(key, contact);
     }
-    space.messages.extend(messages.into_iter().map(|row| (row.key, row)));
+    for row in messages {
+        let known = space.messages.get(&row.key).and_then(|known| known.address);
+        let address = row.address.or(known);
+        space.messages.insert(row.key, MessageRow { address, ..row });
+    }
     space.failed.extend(failed.into_iter().map(|row| (row.key, row)));
     let journey = space.journeys.entry(hold.journey.clone()).or_default();
     consumed.into_iter().for_each(|sequence| journey.consume(sequence));

@@ -196,6 +196,7 @@ impl Memory {
             messages,
             failed,
             imports,
+            suppressions,
         } = space;
         customers.clear();
         schedules.clear();
@@ -209,6 +210,7 @@ impl Memory {
         messages.clear();
         failed.clear();
         imports.clear();
+        suppressions.clear();
         for journey in journeys.values_mut() {
             let Journey {
                 stopped: _,

@@ -335,17 +335,21 @@ async fn put_messages(tx: &sql::Transaction<'_>, hold: &Hold, rows: &[MessageRow
         Some(Outcome::Failed(reason)) => (Some("Failed"), Some(seal::text(reason))),
     });
     let (outcomes, reasons): (Vec<Option<&str>>, Vec<Option<String>>) = outcomes.unzip();
+    let addresses = rows.values().map(|row| row.address.as_ref());
+    let addresses: Vec<Option<&[u8]>> = addresses.map(|address| Some(address?.0.as_slice())).collect();
     sql::run(
         tx,
-        "INSERT INTO message (namespace, key, journey, customer, enrollment, step, occurrence, touchpoint, purpose, channel, at, outcome, reason) \
+        "INSERT INTO message AS m (namespace, key, journey, customer, enrollment, step, occurrence, touchpoint, purpose, channel, at, outcome, \
+             reason, address) \
          SELECT $1, u.* FROM unnest($2::bytea[], $3::text[], $4::bytea[], $5::bigint[], $6::text[], $7::bigint[], $8::text[], $9::text[], \
-             $10::text[], $11::bigint[], $12::text[], $13::text[]) \
-             u (key, journey, customer, enrollment, step, occurrence, touchpoint, purpose, channel, at, outcome, reason) \
+             $10::text[], $11::bigint[], $12::text[], $13::text[], $14::bytea[]) \
+             u (key, journey, customer, enrollment, step, occurrence, touchpoint, purpose, channel, at, outcome, reason, address) \
          ON CONFLICT (namespace, key) DO UPDATE SET touchpoint = excluded.touchpoint, purpose = excluded.purpose, \
-             channel = excluded.channel, at = excluded.at, outcome = excluded.outcome, reason = excluded.reason",
+             channel = excluded.channel, at = excluded.at, outcome = excluded.outcome, reason = excluded.reason, \
+             address = coalesce(excluded.address, m.address)",
         &[
             &hold.namespace, &messages, &journeys, &customers, &enrollments, &steps, &occurrences, &touchpoints, &purposes, &channels,
-            &times, &outcomes, &reasons,
+            &times, &outcomes, &reasons, &addresses,
         ],
     )
     .await

@@ -11,9 +11,9 @@ use super::{
     sql,
 };
 use crate::{
-    keys::{CustomerKey, Keys},
+    keys::{AddressKey, CustomerKey, Keys},
     personal::Personal,
-    policy::Consent,
+    policy::{Confirmed, Consent, ConsentState},
     store::{Customer, Imported, Result, StoreError, rules},
 };
 use deadpool_postgres::Object;
@@ -36,7 +36,32 @@ const LOCK: &str = "SELECT c.customer, c.sealed FROM unnest($2::bytea[]) u (cust
     (SELECT customer, sealed FROM customer WHERE namespace = $1 AND customer = u.customer FOR UPDATE) c";
 
 const CONSENTS: &str = "SELECT c.* FROM unnest($2::bytea[]) u (customer) CROSS JOIN LATERAL \
-    (SELECT customer, purpose, granted, at FROM consent WHERE namespace = $1 AND customer = u.customer OFFSET 0) c";
+    (SELECT customer, purpose, granted, at, state, confirmed, until FROM consent WHERE namespace = $1 AND customer = u.customer OFFSET 0) c";
+
+/// From a row of granted, at, state, confirmed and until, which begin at this column. What the version before wrote has no state, or one that its
+/// `granted` has left behind: then this holds, without a confirmation; but nothing makes a yes of what is still to be confirmed.
+pub(super) fn consent(row: &Row, first: usize) -> Result<Consent> {
+    let (granted, at): (bool, i64) = (row.get(first), row.get(first + 1));
+    let state = row.get::<_, Option<&str>>(first + 2).and_then(ConsentState::named);
+    let said = Consent::said(granted, at);
+    let state = match state {
+        None => return Ok(said),
+        Some(ConsentState::Granted) if !granted => return Ok(said),
+        Some(ConsentState::Withdrawn | ConsentState::Denied) if granted => return Ok(said),
+        Some(state) => state,
+    };
+    let confirmed = match row.get::<_, Option<&[u8]>>(first + 3) {
+        None => Confirmed::Not,
+        Some([]) => Confirmed::Elsewhere,
+        Some(address) => Confirmed::For(AddressKey(seal::sixteen(address)?)),
+    };
+    Ok(Consent {
+        state,
+        confirmed,
+        until: row.get(first + 4),
+        ..said
+    })
+}
 
 /// Customers who are locked, and which of them were made for it.
 pub(super) struct MetCustomers {
@@ -129,13 +154,7 @@ fn read(keys: &Keys, namespace: &str, rows: &[Row], consents: &[Row]) -> Result<
     }
     for row in consents {
         if let Some(customer) = customers.get_mut(&seal::customer_key(row.get(0))?) {
-            customer.consents.insert(
-                row.get(1),
-                Consent {
-                    granted: row.get(2),
-                    at: row.get(3),
-                },
-            );
+            customer.consents.insert(row.get(1), consent(row, 2)?);
         }
     }
     Ok((customers, unreadable))
@@ -201,6 +220,7 @@ pub(super) async fn write(
     )
     .await?;
     let (mut customers, mut purposes, mut granted, mut times, mut sealed) = (vec![], vec![], vec![], vec![], vec![]);
+    let (mut states, mut confirmed, mut until) = (vec![], vec![], vec![]);
     for change in changes {
         for (purpose, consent, evidence) in &change.consents {
             let key: [&[u8]; 3] = [namespace.as_bytes(), &change.customer.key.0, purpose.as_bytes()];
@@ -210,8 +230,15 @@ pub(super) async fn write(
             };
             customers.push(change.customer.key.0.as_slice());
             purposes.push(purpose.as_str());
-            granted.push(consent.granted);
+            granted.push(consent.is_granted());
             times.push(consent.at);
+            states.push(consent.state.name());
+            confirmed.push(match &consent.confirmed {
+                Confirmed::Not => None,
+                Confirmed::Elsewhere => Some([].as_slice()),
+                Confirmed::For(address) => Some(address.0.as_slice()),
+            });
+            until.push(consent.until);
             sealed.push(
                 evidence
                     .map(|evidence| seal::seal(keys, &place, evidence))
@@ -224,11 +251,12 @@ pub(super) async fn write(
     }
     sql::run(
         tx,
-        "INSERT INTO consent (namespace, customer, purpose, granted, at, sealed) \
-         SELECT $1, u.customer, u.purpose, u.granted, u.at, u.sealed \
-         FROM unnest($2::bytea[], $3::text[], $4::boolean[], $5::bigint[], $6::bytea[]) u (customer, purpose, granted, at, sealed) \
-         ON CONFLICT (namespace, customer, purpose) DO UPDATE SET granted = excluded.granted, at = excluded.at, sealed = excluded.sealed",
-        &[&namespace, &customers, &purposes, &granted, &times, &sealed],
+        "INSERT INTO consent (namespace, customer, purpose, granted, at, sealed, state, confirmed, until) \
+         SELECT $1, u.* FROM unnest($2::bytea[], $3::text[], $4::boolean[], $5::bigint[], $6::bytea[], $7::text[], $8::bytea[], $9::bigint[]) \
+             u (customer, purpose, granted, at, sealed, state, confirmed, until) \
+         ON CONFLICT (namespace, customer, purpose) DO UPDATE SET granted = excluded.granted, at = excluded.at, sealed = excluded.sealed, \
+             state = excluded.state, confirmed = excluded.confirmed, until = excluded.until",
+        &[&namespace, &customers, &purposes, &granted, &times, &sealed, &states, &confirmed, &until],
     )
     .await
     .map(drop)

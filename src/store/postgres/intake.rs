@@ -6,12 +6,12 @@ use super::{
     customers::{self, Change, Whom},
     look, placed, program,
     seal::{self, Place},
-    sql,
+    sql, suppression,
 };
 use crate::{
     clock::Micros,
     engine::state::{Event, Outcome, Properties},
-    keys::{CustomerKey, Keys, MessageKey},
+    keys::{AddressKey, CustomerKey, Keys, MessageKey},
     kpi::{Counts, IntakeCount},
     personal::Personal,
     store::{
@@ -183,6 +183,8 @@ async fn try_accept(
         .filter_map(|new| Change::between(&before[&new.key], new))
         .collect();
     customers::write(&tx, keys, namespace, &changed).await?;
+    let suppresses = taken.iter().filter_map(|taken| taken.arrival.suppresses.as_ref());
+    suppression::put(&tx, namespace, suppresses).await?;
     let names = taken.iter().filter_map(|taken| taken.changed.as_ref());
     let names = names.flat_map(|(names, _)| names.iter().cloned()).collect();
     let watchers = look::watchers(&tx, namespace, &names).await?;
@@ -527,7 +529,7 @@ pub(super) async fn message(client: &mut Object, namespace: &str, key: MessageKe
 }
 
 pub(super) const MESSAGE: &str =
-    "journey, customer, enrollment, step, occurrence, touchpoint, purpose, channel, at, outcome, reason, key";
+    "journey, customer, enrollment, step, occurrence, touchpoint, purpose, channel, at, outcome, reason, key, address";
 
 /// From a row of these columns.
 pub(super) fn message_row(row: &tokio_postgres::Row) -> Result<MessageRow> {
@@ -554,6 +556,10 @@ pub(super) fn message_row(row: &tokio_postgres::Row) -> Result<MessageRow> {
         purpose: row.get(6),
         channel: row.get(7),
         at: row.get(8),
+        address: row
+            .get::<_, Option<&[u8]>>(12)
+            .map(|address| seal::sixteen(address).map(AddressKey))
+            .transpose()?,
         outcome,
     })
 }

@@ -39,16 +39,17 @@ mod seal;
 mod settings;
 mod sql;
 mod standby;
+mod suppression;
 mod wake;
 
 use super::{
     After, Arrival, Backlog, Beat, Dropped, Due, Finding, Forgotten, Hold, Imported, InSlot, JourneyRow, Keep, Learn,
     MessageRow, NamespacePrograms, News, Next, OutboxRow, PutBack, Quarantined, Receipt, Result, Retried, RoundRequest,
-    RoundResult, Store, StoreError, Work,
+    RoundResult, Store, StoreError, Suppressed, Work,
 };
 use crate::{
     clock::Micros,
-    keys::{CustomerKey, Keys, MessageKey},
+    keys::{AddressKey, CustomerKey, Keys, MessageKey},
     kpi::Counts,
 };
 use async_trait::async_trait;
@@ -296,6 +297,18 @@ impl Store for Postgres {
 
     async fn dismiss(&self, namespace: &str, message: MessageKey) -> Result<()> {
         on!(self, PATIENCE, client => placed::dismiss(client, namespace, message))
+    }
+
+    async fn suppress(&self, namespace: &str, rows: &[Suppressed]) -> Result<()> {
+        on!(self, PATIENCE, client => suppression::suppress(client, namespace, rows))
+    }
+
+    async fn unsuppress(&self, namespace: &str, address: AddressKey) -> Result<bool> {
+        on!(self, PATIENCE, client => suppression::release(client, namespace, address))
+    }
+
+    async fn suppressed(&self, namespace: &str, after: Option<AddressKey>, limit: u32) -> Result<Vec<Suppressed>> {
+        on!(self, PATIENCE, client => suppression::list(client, namespace, after, limit))
     }
 
     async fn import(&self, namespace: &str, customers: &[Imported], file: &str, rows: u64) -> Result<()> {

@@ -1,14 +1,13 @@
 //! What stays: in slots, and with webhooks.
 
 use super::{
-    alias,
+    alias, customers,
     seal::{self, Place},
     sql,
 };
 use crate::{
     clock::Micros,
     keys::{CustomerKey, Keys, MessageKey},
-    policy::Consent,
     store::{Hold, InSlot, Placed, Result},
 };
 use deadpool_postgres::Object;
@@ -150,12 +149,9 @@ pub(super) async fn slot(
     if sql::maybe(&tx, there, &[&namespace, &which]).await?.is_none() {
         return Ok(None);
     }
-    let consents = "SELECT purpose, granted, at FROM consent WHERE namespace = $1 AND customer = $2";
+    let consents =
+        "SELECT purpose, granted, at, state, confirmed, until FROM consent WHERE namespace = $1 AND customer = $2";
     let consents = sql::rows(&tx, consents, &[&namespace, &which]).await?;
-    let consent = |row: &Row| {
-        let (granted, at) = (row.get(1), row.get(2));
-        (row.get(0), Consent { granted, at })
-    };
     let rows = sql::rows(
         &tx,
         "SELECT customer, key, due_at, sealed, journey FROM placed \
@@ -165,7 +161,10 @@ pub(super) async fn slot(
     .await?;
     let placed = rows.iter().map(|row| Ok((row.get(4), read(keys, namespace, row)?)));
     Ok(Some(InSlot {
-        consents: consents.iter().map(consent).collect(),
+        consents: consents
+            .iter()
+            .map(|row| Ok((row.get(0), customers::consent(row, 1)?)))
+            .collect::<Result<_>>()?,
         placed: placed.collect::<Result<_>>()?,
     }))
 }

@@ -27,13 +27,14 @@ const OF_A_JOURNEY: [&str; 14] = [
     "program",
     "journey",
 ];
-const OF_A_NAMESPACE: [&str; 9] = [
+const OF_A_NAMESPACE: [&str; 10] = [
     "alias",
     "contact",
     "consent",
     "customer",
     "event",
     "quarantine",
+    "suppression",
     "import",
     "schedule",
     "namespace",

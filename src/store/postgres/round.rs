@@ -11,7 +11,7 @@ use super::{
     look::{self, Progress},
     news, placed, program,
     seal::{self, Place},
-    sql,
+    sql, suppression,
 };
 use crate::{
     clock::Micros,
@@ -90,13 +90,14 @@ async fn try_round(
     let look = Look::new(&tx, keys, hold);
     // What is read of the journey must not overtake the lock that keeps it so.
     sql::prepare(&tx, &[program::SHARED, FENCE, STANDING]).await?;
-    let ((), ours, standing, sources, stays, now) = tokio::try_join!(
+    let ((), ours, standing, sources, stays, suppresses, now) = tokio::try_join!(
         biased;
         program::shared(&tx, &hold.namespace),
         fence(&tx, hold),
         look.standing(),
         look.sources(request),
         look.anything_stays(),
+        suppression::any(&tx, &hold.namespace),
         sql::now(&tx),
     )?;
     let Some(standing) = standing.filter(|_| ours) else {
@@ -144,12 +145,16 @@ async fn try_round(
         .iter()
         .map(|turn| (turn.customer.key, turn.customer.clone()))
         .collect();
+    // As of now, after whoever was to be waited for: what was suppressed before this is known.
+    let addresses = request.addresses.all(&turns, now);
+    let suppressed = suppression::of(&tx, &hold.namespace, addresses, suppresses).await?;
     let commit = if turns.is_empty() {
         RoundCommit::default()
     } else {
         work(Round {
             now,
             customers: turns,
+            suppressed,
             first_event,
         })
     };
