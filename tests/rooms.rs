@@ -12,7 +12,16 @@ struct Rule {
     why: &'static str,
 }
 
-const PURE: &[&str] = &["expression", "template", "engine", "policy", "kpi", "graph", "survey"];
+const PURE: &[&str] = &[
+    "expression",
+    "template",
+    "consent",
+    "engine",
+    "policy",
+    "kpi",
+    "graph",
+    "survey",
+];
 
 const RULES: &[Rule] = &[
     Rule {
@@ -34,7 +43,16 @@ const RULES: &[Rule] = &[
         why: "pure rooms have no I/O, no cluster, no database and no randomness",
     },
     Rule {
-        rooms: &["expression", "template", "engine", "policy", "kpi", "compile", "graph"],
+        rooms: &[
+            "expression",
+            "template",
+            "consent",
+            "engine",
+            "policy",
+            "kpi",
+            "compile",
+            "graph",
+        ],
         never: &[
             "crate::store",
             "crate::channel",
@@ -118,6 +136,7 @@ const RULES: &[Rule] = &[
             "api",
             "expression",
             "template",
+            "consent",
             "engine",
             "policy",
             "kpi",
@@ -139,6 +158,7 @@ const RULES: &[Rule] = &[
             "api",
             "expression",
             "template",
+            "consent",
             "engine",
             "policy",
             "kpi",
