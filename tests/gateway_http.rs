@@ -3,6 +3,8 @@
 #[path = "gateway_http/choice.rs"]
 mod choice;
 mod gateway_support;
+#[path = "gateway_http/signals.rs"]
+mod signals;
 #[path = "gateway_http/slots.rs"]
 mod slots;
 #[path = "gateway_http/survey.rs"]

@@ -2,10 +2,11 @@
 //! of its own, which the store commits together with the one it follows from. Pure, and called inside the store's transaction with the
 //! customer's row locked; it may be called again when the transaction is tried again.
 
-use super::{attribute, incoming::instant_text, view::View};
+use super::{attribute, hear, incoming::instant_text, view::View};
 use crate::{
     clock::Micros,
     compile::Inbound,
+    consent::Unreadable,
     engine::{Known, state::Properties},
     expression::{self, Fault, Record, Val, Value},
     keys::Keys,
@@ -34,6 +35,8 @@ pub struct Lesson {
     pub followers: u64,
     /// Values that did not fit their attribute, and expressions that failed: the attribute was left as it was.
     pub left: u64,
+    /// Signals of consent that could not be read.
+    pub unreadable: Unreadable,
 }
 
 impl<'a> Learning<'a> {
@@ -46,12 +49,17 @@ impl<'a> Learning<'a> {
         }
     }
 
-    /// Changes the customer as the event's touchpoint says, and gives the events that follow. Events of no inbound touchpoint teach nothing.
+    /// Changes the customer as the event's touchpoint says, and gives the events that follow. Of events of no inbound touchpoint
+    /// only the signals that came with them are heard.
     pub fn learn(&self, arrival: &Arrival, customer: &mut Customer) -> Vec<Arrival> {
-        let Some(inbound) = self.view.touchpoints.get(&arrival.name) else {
+        let inbound = self.view.touchpoints.get(&arrival.name);
+        if inbound.is_none() && arrival.said.is_empty() {
             return vec![];
+        }
+        let mut lesson = Lesson {
+            unreadable: arrival.unreadable,
+            ..Lesson::default()
         };
-        let mut lesson = Lesson::default();
         let (id, attributes) = (customer.id.clone(), customer.attributes.clone());
         let before = Known {
             profile: &self.view.intake.profile,
@@ -59,8 +67,16 @@ impl<'a> Learning<'a> {
             attributes: attributes.expose(),
             now: self.now,
         };
-        self.teach_attributes(inbound, arrival, &before, customer, &mut lesson);
-        let heard = self.teach_consent(inbound, arrival, &before, customer, &mut lesson);
+        let mut changes = Changes::default();
+        if let Some(inbound) = inbound {
+            self.teach_attributes(inbound, arrival, &before, customer, &mut lesson);
+            self.teach_consent(inbound, arrival, &before, customer, &mut changes, &mut lesson);
+        }
+        for said in &arrival.said {
+            changes.watch(customer, &hear::subject(said), &said.purpose);
+            hear::hear(customer, said, arrival.time);
+        }
+        let heard = changes.made(customer);
         let followers: Vec<Arrival> = heard.iter().filter_map(|heard| self.follower(arrival, heard)).collect();
         lesson.followers = followers.len() as u64;
         self.lessons
@@ -76,6 +92,7 @@ impl<'a> Learning<'a> {
         lessons.values().fold(Lesson::default(), |sum, lesson| Lesson {
             followers: sum.followers + lesson.followers,
             left: sum.left + lesson.left,
+            unreadable: sum.unreadable.plus(lesson.unreadable),
         })
     }
 
@@ -137,9 +154,9 @@ impl<'a> Learning<'a> {
         arrival: &Arrival,
         before: &Known<'_>,
         customer: &mut Customer,
+        changes: &mut Changes,
         lesson: &mut Lesson,
-    ) -> Vec<Heard> {
-        let mut heard = vec![];
+    ) {
         for rule in &inbound.consent {
             if !self.view.intake.purposes.contains(&rule.purpose) {
                 lesson.left += 1;
@@ -154,26 +171,49 @@ impl<'a> Learning<'a> {
                     continue;
                 }
             };
-            let known = customer
-                .consents
-                .get(&rule.purpose)
-                .is_some_and(|consent| consent.granted);
-            let holds = customer.hear_consent(
+            changes.watch(customer, &rule.purpose, &rule.purpose);
+            customer.hear_consent(
                 &rule.purpose,
                 Consent {
                     granted,
                     at: arrival.time,
                 },
             );
-            if holds && known != granted {
-                heard.push(Heard {
-                    purpose: rule.purpose.clone(),
-                    granted,
-                });
-            }
         }
-        heard
     }
+}
+
+/// How consents that an event speaks of stood before it: several rules and signals may speak of one, and what comes of all of them is told once.
+#[derive(Default)]
+struct Changes(BTreeMap<String, Before>);
+
+struct Before {
+    purpose: String,
+    granted: bool,
+}
+
+impl Changes {
+    fn watch(&mut self, customer: &Customer, subject: &str, purpose: &str) {
+        self.0.entry(subject.to_owned()).or_insert_with(|| Before {
+            purpose: purpose.to_owned(),
+            granted: is_granted(customer, subject),
+        });
+    }
+
+    fn made(self, customer: &Customer) -> Vec<Heard> {
+        let changed = self.0.into_iter().filter_map(|(subject, before)| {
+            let granted = is_granted(customer, &subject);
+            (granted != before.granted).then_some(Heard {
+                purpose: before.purpose,
+                granted,
+            })
+        });
+        changed.collect()
+    }
+}
+
+fn is_granted(customer: &Customer, subject: &str) -> bool {
+    customer.consents.get(subject).is_some_and(|consent| consent.granted)
 }
 
 /// A change of consent that an event made.

@@ -3,12 +3,13 @@
 
 use super::{
     incoming::{Broken, Incoming, Offered},
-    learn, receipt,
+    learn, receipt, signals,
     view::View,
 };
 use crate::{
     clock::Micros,
     compile::Inbound,
+    consent,
     expression::{self, Val},
     keys::{ANONYMOUS, Keys},
     personal::Personal,
@@ -165,6 +166,12 @@ fn judge(view: &View, keys: &Keys, adapter: &str, incoming: &Incoming, now: Micr
             anonymous: kind == ANONYMOUS,
         });
     }
+    let (mut said, unreadable) = consent::says(&intake.signals, &incoming.signals);
+    let mut data = incoming.data.clone();
+    if let Some(reply) = &inbound.reply {
+        let record = learn::record_of_event(inbound, &reply.text, incoming.id.expose(), time, data.expose(), now);
+        said.extend(signals::of_reply(reply, &record, data.expose_mut()));
+    }
     Ok(Offer::Arrival(Box::new(Arrival {
         key,
         id: incoming.id.clone(),
@@ -174,7 +181,9 @@ fn judge(view: &View, keys: &Keys, adapter: &str, incoming: &Incoming, now: Micr
         anonymous: inbound.identifier == ANONYMOUS,
         known_as,
         time,
-        data: incoming.data.clone(),
+        data,
+        said,
+        unreadable,
         about: None,
         listeners: view.listening(&inbound.touchpoint),
     })))

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     clock::Micros,
+    consent::{Said, Unreadable},
     engine::{
         program::Pace,
         state::{About, Ending, Enrollment, Event, Outcome, Properties, Sighting, blank},
@@ -75,6 +76,11 @@ pub fn journey_of(subject: &str) -> Option<&str> {
     subject.strip_prefix("journey/")
 }
 
+/// Under which subject it is kept whether the no of a purpose is that of a consent platform, which the platform may take back.
+pub fn platform_of(purpose: &str) -> String {
+    format!("platform/{purpose}")
+}
+
 impl Customer {
     /// Whether they left the journey by their own hand and have not joined it since.
     pub fn has_left(&self, journey: &str) -> bool {
@@ -114,6 +120,10 @@ pub struct Arrival {
     /// By its own word; the store caps it at its acceptance.
     pub time: Micros,
     pub data: Personal<Properties>,
+    /// What signals that came with it say of consent.
+    pub said: Vec<Said>,
+    /// Signals that could not be read.
+    pub unreadable: Unreadable,
     pub about: Option<About>,
     /// Journeys that listen for it.
     pub listeners: Vec<String>,
@@ -132,6 +142,8 @@ impl Arrival {
             known_as: vec![],
             time,
             data: Properties::new().into(),
+            said: vec![],
+            unreadable: Unreadable::default(),
             about: None,
             listeners: vec![],
         }

@@ -42,6 +42,9 @@ spec:
   purposes:
   - {name: marketing, basis: Consent, attributes: [email, visits, tier]}
   - {name: service, basis: Contract, attributes: [email]}
+  - name: advertising
+    basis: Consent
+    signals: {categories: [Advertising, DataSharing], tcf: {purposes: [1, 3, 4], vendor: 755}, gpp: [Sale, Sharing], gpc: true}
 ---
 apiVersion: journey.dev/v1alpha1
 kind: ChannelAdapter
@@ -133,6 +136,18 @@ spec:
 ---
 apiVersion: journey.dev/v1alpha1
 kind: Touchpoint
+metadata: {name: sms-received}
+spec:
+  channel: Sms
+  inbound:
+    event: sms.received
+    from: [core]
+    customer: event.userId
+    schema: {type: object, required: [userId], properties: {userId: {type: string}, body: {type: string}}}
+    reply: {text: event.body}
+---
+apiVersion: journey.dev/v1alpha1
+kind: Touchpoint
 metadata: {name: newsletter}
 spec:
   channel: Email
@@ -170,7 +185,7 @@ kind: Journey
 metadata: {name: readers}
 spec:
   description: Send the newsletter to those who look around.
-  entry: {triggers: [{event: page-viewed}, {event: browsed}, {event: signed-up}]}
+  entry: {triggers: [{event: page-viewed}, {event: browsed}, {event: signed-up}, {event: sms-received, when: event.keyword != 'Help'}]}
   steps:
   - {name: mail, send: {touchpoint: newsletter}}
   - {name: show, send: {touchpoint: hero}}

@@ -11,6 +11,7 @@ use crate::{
     channel::Reply,
     clock::{DAY, Micros, SECOND},
     compile::{Inbound, Manifests},
+    consent::Signals,
     engine::state::Properties,
     expression::time::{duration, instant, show_instant, zone},
     gateway::{self, Incoming},
@@ -447,6 +448,7 @@ impl<'f> Stage<'f> {
             name: name.to_owned(),
             time,
             data: Personal::new(data),
+            signals: Signals::default(),
         };
         self.bring(path, moment, &adapter, event)
     }
@@ -584,6 +586,7 @@ impl<'f> Stage<'f> {
             name: gateway::RECEIPT.to_owned(),
             time: self.own_time(path, moment)?,
             data: Personal::new(data),
+            signals: Signals::default(),
         };
         self.bring(path, moment, &adapter, event)
     }
