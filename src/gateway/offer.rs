@@ -148,7 +148,6 @@ fn judge(view: &View, keys: &Keys, adapter: &str, incoming: &Incoming, now: Micr
     };
     let value = |of: &expression::Program| identifier(inbound, of, incoming, time, now);
     let identifier = value(customer).ok_or_else(no_customer)?;
-    let public = intake.sources.get(adapter).is_some_and(|source| source.public);
     let mut known_as = vec![];
     for (of, kind) in &inbound.also_known_as {
         let Some(other) = value(of) else { continue };
@@ -170,7 +169,7 @@ fn judge(view: &View, keys: &Keys, adapter: &str, incoming: &Incoming, now: Micr
     let mut data = incoming.data.clone();
     if let Some(reply) = &inbound.reply {
         let record = learn::record_of_event(inbound, &reply.text, incoming.id.expose(), time, data.expose(), now);
-        said.extend(signals::of_reply(reply, &record, data.expose_mut()));
+        said.extend(signals::of_reply(reply, &record, data.expose_mut(), public));
     }
     Ok(Offer::Arrival(Box::new(Arrival {
         key,

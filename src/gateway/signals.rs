@@ -112,8 +112,9 @@ pub fn of_browser(view: &View, adapter: &str, headers: &HeaderMap, events: &mut 
     }
 }
 
-/// What a customer says by an answer; which word it is becomes a property of the event, and nothing else can.
-pub fn of_reply(reply: &Reply, record: &Record, data: &mut Properties) -> Vec<Said> {
+/// What a customer says by an answer; which word it is becomes a property of the event, and nothing else can. With a public key anybody could
+/// take somebody's no back: it may only say no.
+pub fn of_reply(reply: &Reply, record: &Record, data: &mut Properties, is_public: bool) -> Vec<Said> {
     let keyword = match reply.text.eval(record) {
         Ok(Val::Text(text)) => Keyword::of(&text),
         Ok(_) | Err(_) => None,
@@ -122,7 +123,8 @@ pub fn of_reply(reply: &Reply, record: &Record, data: &mut Properties) -> Vec<Sa
     if let Some(keyword) = keyword {
         data.insert(KEYWORD.to_owned(), keyword.name().into());
     }
-    of_keyword(keyword, &reply.purposes, &reply.channel)
+    let believed = keyword.filter(|keyword| !is_public || *keyword != Keyword::Start);
+    of_keyword(believed, &reply.purposes, &reply.channel)
 }
 
 /// What a word says of purposes on the channel where it was written.

@@ -407,6 +407,14 @@ async fn stop_withdraws_start_takes_it_back_and_help_is_told() {
         let withdrawn = arrived.iter().filter(|(event, _)| event.name == "consent/withdrawn");
         assert_eq!(withdrawn.count(), usize::from(stopped), "{body}");
     }
+    // A key that everyone knows may say no, and takes none back.
+    for (n, body) in ["STOP", "START"].into_iter().enumerate() {
+        let event = sms(&format!("public-{n}"), at + (n as i64 + 9) * SECOND, body);
+        assert_eq!(shop.event("web-write-key", event).await.0, 202);
+        assert!(!shop.kept("marketing").await.unwrap().granted, "{body}");
+    }
+    shop.event("core-write-key", sms("again", at + 20 * SECOND, "START"))
+        .await;
     // A word that comes late does not undo a later one.
     shop.event("core-write-key", sms("late", at + 2 * SECOND, "STOP")).await;
     assert!(shop.kept("marketing").await.unwrap().granted);

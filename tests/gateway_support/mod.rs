@@ -141,7 +141,6 @@ spec:
   channel: Sms
   inbound:
     event: sms.received
-    from: [core]
     customer: event.userId
     schema: {type: object, required: [userId], properties: {userId: {type: string}, body: {type: string}}}
     reply: {text: event.body}
