@@ -2,7 +2,7 @@
 
 use super::{
     flexible::Many,
-    format::{self, Given, GivenCustomer, Moment},
+    format::{self, Given, GivenCustomer, Moment, Signalled},
     judge::{self, Judged},
     read::Found,
     tale::{self, Names},
@@ -378,6 +378,12 @@ impl<'f> Stage<'f> {
 
     fn event(&mut self, path: &str, moment: &Moment, name: &str) -> Result<Came, Wrong> {
         let inbound = self.world.view().intake.inbound.get(name).cloned();
+        if inbound.is_none() && moment.signals.is_some() {
+            return Err(Wrong::new(
+                format!("{path}.signals"),
+                "signals come with an event that an inbound Touchpoint takes",
+            ));
+        }
         match (inbound, name.split_once('/')) {
             (Some(inbound), _) => self.inbound(path, moment, name, Some(&inbound)),
             (None, Some(("consent", "withdrawn"))) => {
@@ -448,7 +454,7 @@ impl<'f> Stage<'f> {
             name: name.to_owned(),
             time,
             data: Personal::new(data),
-            signals: Signals::default(),
+            signals: moment.signals.as_ref().map(signals).unwrap_or_default(),
         };
         self.bring(path, moment, &adapter, event)
     }
@@ -781,4 +787,22 @@ pub(super) fn instead<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
 /// A value as a person writes it.
 pub(super) fn shown(value: Option<&Value>) -> String {
     value.map_or_else(|| "missing".into(), super::read::written)
+}
+
+/// As they come with an event.
+fn signals(said: &Signalled) -> Signals {
+    let Signalled {
+        consentcategories,
+        tcstring,
+        gppstring,
+        gpc,
+    } = said;
+    let categories =
+        (!consentcategories.is_empty()).then(|| serde_json::json!({"categoryPreferences": consentcategories}).into());
+    Signals {
+        categories,
+        tcf: tcstring.clone().map(Into::into),
+        gpp: gppstring.clone().map(Into::into),
+        gpc: *gpc,
+    }
 }
