@@ -10,6 +10,7 @@ pub mod channel;
 pub mod cli;
 pub mod clock;
 pub mod compile;
+pub mod consent;
 pub mod engine;
 pub mod expression;
 pub mod gateway;

@@ -399,6 +399,8 @@ impl World {
                     known_as: vec![],
                     time: self.clock.now(),
                     data: Personal::new(data.as_object().unwrap().clone()),
+                    said: vec![],
+                    unreadable: Default::default(),
                     about: None,
                     listeners: vec![JOURNEY.into()],
                     suppresses: None,

@@ -239,6 +239,8 @@ impl World {
             known_as: vec![],
             time: self.clock_now(),
             data: Personal::new(data.as_object().unwrap().clone()),
+            said: vec![],
+            unreadable: Default::default(),
             about: None,
             listeners: vec!["cart".into()],
             suppresses: None,

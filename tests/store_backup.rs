@@ -77,6 +77,8 @@ async fn accept(store: &Postgres, keys: &Keys, see: &(dyn Fn(&Customer) + Send +
         known_as: vec![],
         time: 2,
         data: Personal::default(),
+        said: vec![],
+        unreadable: Default::default(),
         about: None,
         listeners: vec![],
         suppresses: None,

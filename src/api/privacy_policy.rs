@@ -83,6 +83,8 @@ pub struct Preferences {
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
 #[x_kube(validation = Rule::new("self.basis == 'Consent' || !has(self.expires)").message("expires belongs to basis: Consent").field_path(".expires"))]
 #[x_kube(validation = Rule::new("self.basis == 'Consent' || !has(self.confirm)").message("confirm belongs to basis: Consent").field_path(".confirm"))]
+#[x_kube(validation = Rule::new("!has(self.signals) || self.basis in ['Consent', 'LegitimateInterest', 'PublicTask']")
+    .message("signals belong to basis: Consent, LegitimateInterest or PublicTask: to the others nobody can say no").field_path(".signals"))]
 pub struct Purpose {
     /// What touchpoints and consent call it; unique in the policy.
     pub name: Name,
@@ -97,6 +99,58 @@ pub struct Purpose {
     #[schemars(length(max = 256))]
     #[x_kube(merge_strategy = ListMerge::Set)]
     pub attributes: Vec<Word>,
+    /// What it hears of signals that others send: consent platforms, IAB strings, Global Privacy Control. A no of any is a no; a yes
+    /// is one of what is named here, and of every policy that names the purpose. Left out: it hears none.
+    pub signals: Option<Signals>,
+}
+
+/// What a purpose hears of signals that others send.
+#[skip_serializing_none]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+#[x_kube(validation = Rule::new("has(self.categories) || has(self.tcf) || has(self.gpp) || (has(self.gpc) && self.gpc)").message("signals has one of categories, tcf, gpp, gpc: true"))]
+pub struct Signals {
+    /// Categories of the consent platform, as Segment's context.consent and RudderStack's context.consentManagement name them: all
+    /// allowed is a yes, one denied a no.
+    #[schemars(length(min = 1, max = 16), inner(length(min = 1, max = 128)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub categories: Option<Vec<String>>,
+    /// What a TC string of IAB Europe's TCF must have: all of it is a yes, else it is a no.
+    pub tcf: Option<Tcf>,
+    /// Opt-outs of a GPP string of the IAB, each of which is a no. Not to have opted out says nothing.
+    #[schemars(length(min = 1, max = 3))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub gpp: Option<Vec<OptOut>>,
+    /// true: Global Privacy Control (the header Sec-GPC of browsers, and what GPP strings say of it) is a no. Its absence says nothing.
+    pub gpc: Option<bool>,
+}
+
+/// What a TC string must have.
+#[skip_serializing_none]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct Tcf {
+    /// Purposes of the TCF, 1 to 11, that the user must consent to. Where the basis is not Consent, a legitimate interest that the user has not objected
+    /// to will do.
+    #[schemars(length(min = 1, max = 11), inner(range(min = 1, max = 11)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub purposes: Vec<i32>,
+    /// Special features of the TCF that the user must opt in to: 1 precise location, 2 scanning the device.
+    #[schemars(length(min = 1, max = 2), inner(range(min = 1, max = 2)))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub special_features: Option<Vec<i32>>,
+    /// Your id on the Global Vendor List, to which the purposes must apply, and which must have been disclosed. Left out: vendors are not
+    /// looked at.
+    #[schemars(range(min = 1, max = 65535))]
+    pub vendor: Option<i32>,
+}
+
+/// What residents of the United States may opt out of.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum OptOut {
+    Sale,
+    Sharing,
+    TargetedAdvertising,
 }
 
 /// By whose link a yes is confirmed.

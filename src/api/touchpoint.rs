@@ -50,7 +50,7 @@ pub struct TouchpointSpec {
     .message("a schedule comes from no adapter, concerns no one customer and has no data: leave out from, customer, schema"))]
 #[x_kube(validation = Rule::new("has(self.schedule) || !has(self.timeZone)").message("timeZone belongs to schedule").field_path(".timeZone"))]
 #[x_kube(validation = Rule::new("!has(self.timeZone) || self.timeZone != 'Customer'").message("a schedule comes at one instant for everybody: name an IANA zone").field_path(".timeZone"))]
-#[x_kube(validation = Rule::new("has(self.customer) || !(has(self.attributes) || has(self.consent) || has(self.alsoKnownAs))").message("attributes, consent and alsoKnownAs need customer"))]
+#[x_kube(validation = Rule::new("has(self.customer) || !(has(self.attributes) || has(self.consent) || has(self.reply) || has(self.alsoKnownAs))").message("attributes, consent, reply and alsoKnownAs need customer"))]
 pub struct Inbound {
     /// The CloudEvents type, or the name of a track call.
     #[schemars(length(min = 1, max = 256))]
@@ -85,6 +85,9 @@ pub struct Inbound {
     #[schemars(length(min = 1, max = 16))]
     #[x_kube(merge_strategy = ListMerge::Atomic)]
     pub consent: Option<Vec<Consent>>,
+    /// It is an answer to our messages on this channel, by SMS for instance: STOP, START and HELP in it are understood, and
+    /// event.keyword says which it was.
+    pub reply: Option<Reply>,
     /// Examples of the data, checked against the schema.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "objects")]
@@ -105,6 +108,19 @@ pub struct Consent {
     pub granted: Expr,
     /// Which wording the customer saw; kept as evidence.
     pub notice: Option<Line>,
+}
+
+/// An answer to our messages. STOP and its like (STOPALL, UNSUBSCRIBE, CANCEL, END, QUIT, REVOKE, OPTOUT, STOPP, ABMELDEN) withdraws on the
+/// touchpoint's channel, START and UNSTOP take that back; HELP, INFO and HILFE change nothing.
+#[skip_serializing_none]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, PartialEq)]
+pub struct Reply {
+    /// CEL over event: what the customer wrote. A word counts when the text is it alone, whatever its case, spaces and punctuation.
+    pub text: Expr,
+    /// Purposes of the PrivacyPolicies that it speaks of; left out: all whose basis is Consent, LegitimateInterest or PublicTask.
+    #[schemars(length(min = 1, max = 32))]
+    #[x_kube(merge_strategy = ListMerge::Set)]
+    pub purposes: Option<Vec<Name>>,
 }
 
 /// Something we say.

@@ -540,7 +540,7 @@ codes! {
         bad "- {name: listen, wait: {until: [{event: offer/clicked, next: thank}], for: 1d}}\n- {name: say, send: {touchpoint: offer}}"
         good "- {name: say, send: {touchpoint: offer}}\n- {name: listen, wait: {until: [{event: offer/clicked, next: thank}], for: 1d}}";
     JNY154 NoUnsubscribe Flow Warning "a message by consent that tells no way out"
-        "Withdrawing consent must be as easy as giving it (GDPR article 7(3)). A mail carries an unsubscribe header by itself; what goes out by a webhook must carry unsubscribe_link() in its content or in the adapter's body."
+        "Withdrawing consent must be as easy as giving it (GDPR article 7(3)). A mail carries an unsubscribe header by itself; what goes out by a webhook must carry unsubscribe_link() in its content or in the adapter's body, or go out on a channel where an inbound touchpoint understands STOP (reply)."
         bad "content: {text: \"New shoes!\"}  # purpose of basis Consent, by a webhook"
         good "content: {text: \"New shoes! {{ unsubscribe_link() }}\"}";
     JNY155 QuietOutlives Flow Warning "a message that does not outlive the quiet hours"

@@ -4,7 +4,7 @@ use super::{
     Code, Diagnostic, Manifests,
     report::Report,
     schedule::{self, Schedule},
-    touchpoint,
+    signals, touchpoint,
     world::World,
 };
 use crate::{
@@ -12,6 +12,7 @@ use crate::{
         channel_adapter::{HTTP_KEY, Limits},
         journey::Choice,
     },
+    consent,
     engine::program::Profile,
     expression::{self, Layout},
     survey::Survey,
@@ -35,6 +36,10 @@ pub struct Intake {
     pub purposes: BTreeSet<String>,
     /// Purposes to which consent is to be confirmed, by the link of one of these touchpoints.
     pub confirms: BTreeMap<String, BTreeSet<String>>,
+    /// Those to which a customer can say no: whose basis is Consent, LegitimateInterest or PublicTask in some policy.
+    pub refusable: BTreeSet<String>,
+    /// What purposes hear of signals that others send.
+    pub signals: consent::Rules,
     /// What customers may do with journeys by their own hand.
     pub choices: BTreeMap<String, Choice>,
     /// Surveys by touchpoint.
@@ -61,6 +66,17 @@ pub struct Inbound {
     /// Attribute to what the event teaches; sees the profile before the event. Values fit the attribute's type.
     pub attributes: Vec<(String, expression::Program)>,
     pub consent: Vec<ConsentRule>,
+    pub reply: Option<Reply>,
+}
+
+/// What the answers of customers say.
+#[derive(Debug)]
+pub struct Reply {
+    /// CEL that gives the text.
+    pub text: expression::Program,
+    /// Where it is said.
+    pub channel: String,
+    pub purposes: BTreeSet<String>,
 }
 
 #[derive(Debug)]
@@ -97,6 +113,8 @@ pub fn intake(manifests: &Manifests) -> (Intake, Vec<Diagnostic>) {
         confirms: super::confirm::confirms(manifests),
         choices: super::revision::choices(manifests),
         purposes: touchpoint::purposes(&world).into_iter().map(Into::into).collect(),
+        refusable: signals::refusable(manifests),
+        signals: signals::rules(manifests),
         ..Intake::default()
     };
     for (name, spec) in &manifests.touchpoints {

@@ -31,6 +31,7 @@ mod revision;
 mod schedule;
 mod schema;
 mod selector;
+mod signals;
 mod stay;
 mod survey;
 mod touchpoint;
@@ -44,7 +45,7 @@ pub use chain::chained;
 pub use code::{Class, Code};
 pub use diagnostic::{Diagnostic, Object, Severity};
 pub use explain::{document, explain, list};
-pub use intake::{ConsentRule, Inbound, Intake, Source, intake};
+pub use intake::{ConsentRule, Inbound, Intake, Reply, Source, intake};
 pub use journey::compile as journey;
 pub use lines::{Lines, Spot};
 pub use manifests::{JourneyManifest, Manifests, ParseError};
@@ -53,6 +54,7 @@ pub use object::object;
 pub use policy::policy;
 pub use read::{Document, documents, given_twice, is_scenario, objects, yaml_options};
 pub use revision::{pinned, revision, settings};
+pub use world::KEYWORD;
 
 use crate::engine::Program;
 

@@ -1,10 +1,10 @@
 //! Touchpoints: what comes in becomes rules for the gateway, what goes out becomes templates for the dispatcher.
 
 use super::{
-    Code, ConsentRule, Inbound, adapter,
+    Code, ConsentRule, Inbound, Reply, adapter,
     content::{Content, content},
     report::{Report, instead},
-    schema,
+    schema, signals,
     value::{cel, is_rewritten_key, scalar, span, text_with_cel},
     world::{World, field, yaml_keys},
 };
@@ -114,20 +114,12 @@ pub fn inbound(
 
     let mut consent = vec![];
     for (n, rule) in spec.consent.iter().flatten().enumerate() {
-        let purposes = purposes(world);
-        if !purposes.contains(rule.purpose.as_str()) {
-            let help = instead(
-                rule.purpose.as_str(),
-                purposes.iter().copied(),
-                "name it in the purposes of a PrivacyPolicy",
-            );
-            report.error(
-                Code::UnknownPurpose,
-                format!("spec.inbound.consent[{n}].purpose"),
-                format!("no PrivacyPolicy has a purpose '{}'", rule.purpose),
-                help,
-            );
-        }
+        known_purpose(
+            report,
+            world,
+            format!("spec.inbound.consent[{n}].purpose"),
+            rule.purpose.as_str(),
+        );
         let place = Place {
             scope: &alone,
             wants: Some(Type::Bool),
@@ -147,6 +139,7 @@ pub fn inbound(
             notice: rule.notice.as_ref().map(ToString::to_string),
         }));
     }
+    let reply = reply(report, world, name, spec, &alone, &mut layout);
     (!report.failed()).then_some(())?;
     let (customer, identifier) = customer.unzip();
     Some(Inbound {
@@ -163,7 +156,60 @@ pub fn inbound(
         schema: validator,
         attributes,
         consent,
+        reply,
     })
+}
+
+/// What customers answer by this touchpoint.
+fn reply(
+    report: &mut Report,
+    world: &World<'_>,
+    name: &str,
+    spec: &InboundSpec,
+    scope: &Scope,
+    layout: &mut Layout,
+) -> Option<Reply> {
+    let reply = spec.reply.as_ref()?;
+    for (n, purpose) in reply.purposes.iter().flatten().enumerate() {
+        known_purpose(
+            report,
+            world,
+            format!("spec.inbound.reply.purposes[{n}]"),
+            purpose.as_str(),
+        );
+    }
+    let place = Place {
+        scope,
+        wants: Some(Type::TEXT),
+        missing: OnMissing::Missing,
+    };
+    let text = cel(report, "spec.inbound.reply.text", reply.text.as_str(), &place, layout)?;
+    let named = reply.purposes.as_ref();
+    let purposes = named.map(|purposes| purposes.iter().map(ToString::to_string).collect());
+    let touchpoint = world.manifests.touchpoints.get(name);
+    Some(Reply {
+        text,
+        channel: touchpoint.map_or_else(String::new, |touchpoint| touchpoint.channel.to_string()),
+        purposes: purposes.unwrap_or_else(|| signals::refusable(world.manifests)),
+    })
+}
+
+/// Reports a purpose that no policy has.
+fn known_purpose(report: &mut Report, world: &World<'_>, path: String, purpose: &str) {
+    let purposes = purposes(world);
+    if !purposes.contains(purpose) {
+        let help = instead(
+            purpose,
+            purposes.iter().copied(),
+            "name it in the purposes of a PrivacyPolicy",
+        );
+        report.error(
+            Code::UnknownPurpose,
+            path,
+            format!("no PrivacyPolicy has a purpose '{purpose}'"),
+            help,
+        );
+    }
 }
 
 /// News is about nobody, so it teaches nothing of anybody.
@@ -171,6 +217,7 @@ fn news(report: &mut Report, spec: &InboundSpec) {
     for (field, is_there) in [
         ("attributes", spec.attributes.is_some()),
         ("consent", spec.consent.is_some()),
+        ("reply", spec.reply.is_some()),
         ("alsoKnownAs", spec.also_known_as.is_some()),
     ] {
         if is_there {
@@ -367,7 +414,8 @@ pub fn outbound(
         adapter::fits(report, &spec.adapter.0, adapter, spec);
         let consent = around.purpose.is_some_and(|purpose| purpose.basis == Basis::Consent);
         if consent {
-            super::lint::unsubscribe(report, adapter, spec.purpose.as_str(), unsubscribes);
+            let answers = signals::hears_answers(world.manifests, channel, spec.purpose.as_str());
+            super::lint::unsubscribe(report, adapter, spec.purpose.as_str(), unsubscribes || answers);
         }
         if super::public_url(world.manifests).is_none() {
             let why = if adapter.smtp.is_some() && consent {

@@ -9,6 +9,7 @@ use crate::{
         journey::Choice,
         touchpoint::{Inbound, Outbound},
     },
+    consent::Keyword,
     engine::{program::Profile, state::Ending},
     expression::{Field, Type},
 };
@@ -33,6 +34,9 @@ pub const BECAME: [&str; 12] = [
     "ended",
 ];
 const CONSENT: [&str; 4] = ["granted", "pending", "paused", "withdrawn"];
+
+/// The property of a reply that says which word it is.
+pub const KEYWORD: &str = "keyword";
 
 #[derive(Debug)]
 pub struct World<'m> {
@@ -128,8 +132,11 @@ impl<'m> World<'m> {
         let mut fields = vec![field("id", Type::TEXT, false), field("time", Type::Instant, false)];
         match name.split_once('/') {
             None => {
-                let own = match self
-                    .inbound(name)?
+                let inbound = self.inbound(name)?;
+                if inbound.reply.is_some() {
+                    fields.push(field(KEYWORD, values(Keyword::ALL.map(Keyword::name)), true));
+                }
+                let own = match inbound
                     .schema
                     .as_ref()
                     .map(|schema| Type::of_schema(schema, SCHEMA_DEPTH).0)
@@ -137,14 +144,15 @@ impl<'m> World<'m> {
                     Some(Type::Object(own)) => own.to_vec(),
                     _ => vec![],
                 };
-                // The envelope says id and time; a property so named does not replace them.
+                // The envelope says id and time, and the gateway the keyword; a property so named does not replace them.
+                let ours: Vec<String> = fields.iter().map(|of| of.name.clone()).collect();
                 let identifiers = ["userId", "anonymousId"].map(|name| field(name, Type::TEXT, true));
                 fields.extend(
                     identifiers
                         .into_iter()
                         .filter(|of| own.iter().all(|own| own.name != of.name)),
                 );
-                fields.extend(own.into_iter().filter(|of| of.name != "id" && of.name != "time"));
+                fields.extend(own.into_iter().filter(|of| !ours.contains(&of.name)));
             }
             Some(("consent", what)) if CONSENT.contains(&what) => {
                 let purposes: Vec<&str> = self
@@ -154,6 +162,8 @@ impl<'m> World<'m> {
                     .flat_map(|policy| &policy.purposes)
                     .map(|purpose| purpose.name.as_str())
                     .collect();
+                // The channel that it is about; missing: all of them.
+                fields.push(field("channel", Type::TEXT, true));
                 fields.push(field(
                     "purpose",
                     if purposes.is_empty() {

@@ -4,6 +4,7 @@
 use super::{
     incoming::{Broken, Incoming, Offered, is_json},
     refusal::Refusal,
+    signals,
 };
 use axum::http::{HeaderMap, header::CONTENT_TYPE};
 use serde_json::Value;
@@ -108,7 +109,17 @@ fn binary(headers: &HeaderMap, content_type: &str, body: &[u8]) -> Result<Brough
             .find(|(known, _)| *known == name)
             .and_then(|(_, value)| value.as_deref()))
     };
-    one(Incoming::of_attributes(&attribute, data))
+    // An extension that is not percent-encoded UTF-8 is a signal that cannot be read.
+    let extension = |name: &str| {
+        let value = headers.get(format!("ce-{name}"))?;
+        let text = value.to_str().ok().and_then(decode);
+        Some(signals::of_header(text.map(Cow::into_owned)))
+    };
+    one(Incoming::of_attributes(
+        &attribute,
+        data,
+        signals::of_extensions(extension),
+    ))
 }
 
 /// Section 3.1.3.2 of the binding: a double-quoted string is unquoted, then %XX is decoded as UTF-8.

@@ -208,6 +208,7 @@ async fn accept(gateway: &Gateway, view: &View, group: &[Ticket]) -> Result<Vec<
         .await?;
     let outcome = learning.outcome();
     gateway.metrics.left(outcome.left);
+    gateway.metrics.unreadable(outcome.unreadable);
     gateway.metrics.followed(outcome.followers);
     Ok(receipts)
 }

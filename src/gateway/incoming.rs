@@ -1,6 +1,7 @@
 //! An event as it came in, whatever protocol brought it. What is put aside is kept in the same form: a CloudEvent in JSON.
 
-use crate::{clock::Micros, engine::state::Properties, personal::Personal};
+use super::signals;
+use crate::{clock::Micros, consent::Signals, engine::state::Properties, personal::Personal};
 use serde_json::{Map, Value, json};
 
 /// Bytes of an id, of a source and of a type: they become keys and counts.
@@ -17,6 +18,8 @@ pub struct Incoming {
     pub name: String,
     pub time: Option<Micros>,
     pub data: Personal<Properties>,
+    /// What others say of the customer's consent.
+    pub signals: Signals,
 }
 
 /// Something in a batch that is no event; the rest of the batch goes on without it.
@@ -40,13 +43,15 @@ impl Incoming {
             Some(_) => Err(format!("the attribute {name} must be a string")),
         };
         let data = data(event, text("datacontenttype")?, text("data_base64")?)?;
-        Self::of_attributes(&text, data)
+        let signals = signals::of_extensions(|name| event.get(name).cloned());
+        Self::of_attributes(&text, data, signals)
     }
 
     /// Judges the context attributes, whatever binding brought them.
     pub fn of_attributes<'a>(
         attribute: &impl Fn(&str) -> Result<Option<&'a str>, String>,
         data: Properties,
+        signals: Signals,
     ) -> Result<Self, String> {
         let required = |name: &str| match attribute(name)? {
             None | Some("") => Err(format!(
@@ -69,12 +74,13 @@ impl Incoming {
                 Some(text) => Some(instant(text).ok_or("the attribute time must be an RFC 3339 timestamp")?),
             },
             data: data.into(),
+            signals,
         })
     }
 
     /// The event as a CloudEvent, with the time at which it counts: a later reading gives the same event.
     pub fn cloud_event(&self, now: Micros) -> Value {
-        json!({
+        let mut event = json!({
             "specversion": "1.0",
             "id": self.id.expose(),
             "source": self.source.expose(),
@@ -82,7 +88,11 @@ impl Incoming {
             "time": instant_text(self.time.unwrap_or(now)),
             "datacontenttype": "application/json",
             "data": self.data.expose(),
-        })
+        });
+        for (name, value) in signals::extensions(&self.signals) {
+            event[name] = value;
+        }
+        event
     }
 }
 
@@ -147,8 +157,12 @@ mod tests {
     #[test]
     fn an_event_reads_the_same_after_it_was_put_aside() {
         let event = json!({"specversion": "1.0", "id": "1", "source": "/web", "type": "cart.updated", "time": "2026-11-24T10:00:00+02:00",
+            "tcstring": "CO", "gppstring": "DB", "gpc": "1", "consentcategories": "{\"categoryPreferences\":{\"Ads\":true}}",
             "data": {"userId": "u1", "deep": {"list": [1, 2.5, null]}}});
         let read_once = read(event).unwrap();
+        assert!(read_once.signals.gpc && read_once.signals.tcf.is_some() && read_once.signals.gpp.is_some());
+        let categories = read_once.signals.categories.clone().unwrap();
+        assert_eq!(categories.expose()["categoryPreferences"]["Ads"], true);
         assert_eq!(read_once.time, Some(1_795_507_200_000_000));
         assert_eq!(read(read_once.cloud_event(0)).unwrap(), read_once);
     }

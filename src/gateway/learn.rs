@@ -2,14 +2,18 @@
 //! of its own, which the store commits together with the one it follows from. Pure, and called inside the store's transaction with the
 //! customer's row locked; it may be called again when the transaction is tried again.
 
-use super::{attribute, incoming::instant_text, view::View};
+use super::{attribute, hear, incoming::instant_text, view::View};
 use crate::{
     clock::Micros,
     compile::Inbound,
+    consent::Unreadable,
     engine::{Known, state::Properties},
     expression::{self, Fault, Record, Val, Value},
     keys::Keys,
-    policy::{Consent, ConsentState, consent::by_channel},
+    policy::{
+        Consent, ConsentState,
+        consent::{self, Subject, by_channel},
+    },
     store::{Arrival, Customer},
 };
 use jiff::tz::TimeZone;
@@ -34,6 +38,8 @@ pub struct Lesson {
     pub followers: u64,
     /// Values that did not fit their attribute, and expressions that failed: the attribute was left as it was.
     pub left: u64,
+    /// Signals of consent that could not be read.
+    pub unreadable: Unreadable,
 }
 
 impl<'a> Learning<'a> {
@@ -46,12 +52,17 @@ impl<'a> Learning<'a> {
         }
     }
 
-    /// Changes the customer as the event's touchpoint says, and gives the events that follow. Events of no inbound touchpoint teach nothing.
+    /// Changes the customer as the event's touchpoint says, and gives the events that follow. Of events of no inbound touchpoint
+    /// only the signals that came with them are heard.
     pub fn learn(&self, arrival: &Arrival, customer: &mut Customer) -> Vec<Arrival> {
-        let Some(inbound) = self.view.touchpoints.get(&arrival.name) else {
+        let inbound = self.view.touchpoints.get(&arrival.name);
+        if inbound.is_none() && arrival.said.is_empty() {
             return vec![];
+        }
+        let mut lesson = Lesson {
+            unreadable: arrival.unreadable,
+            ..Lesson::default()
         };
-        let mut lesson = Lesson::default();
         let (id, attributes) = (customer.id.clone(), customer.attributes.clone());
         let before = Known {
             profile: &self.view.intake.profile,
@@ -59,8 +70,16 @@ impl<'a> Learning<'a> {
             attributes: attributes.expose(),
             now: self.now,
         };
-        self.teach_attributes(inbound, arrival, &before, customer, &mut lesson);
-        let heard = self.teach_consent(inbound, arrival, &before, customer, &mut lesson);
+        let mut changes = Changes::default();
+        if let Some(inbound) = inbound {
+            self.teach_attributes(inbound, arrival, &before, customer, &mut lesson);
+            self.teach_consent(inbound, arrival, &before, customer, &mut changes, &mut lesson);
+        }
+        for said in &arrival.said {
+            changes.watch(customer, &hear::subject(said), &said.purpose);
+            hear::hear(customer, said, arrival.time, self.asks_confirmation(&said.purpose));
+        }
+        let heard = changes.made(customer);
         let followers: Vec<Arrival> = heard.iter().filter_map(|heard| self.follower(arrival, heard)).collect();
         lesson.followers = followers.len() as u64;
         self.lessons
@@ -70,12 +89,18 @@ impl<'a> Learning<'a> {
         followers
     }
 
+    /// Whether a yes to the purpose is to be confirmed.
+    fn asks_confirmation(&self, purpose: &str) -> bool {
+        self.view.intake.confirms.contains_key(purpose)
+    }
+
     /// What came of all events together, once they are committed.
     pub fn outcome(self) -> Lesson {
         let lessons = self.lessons.into_inner().unwrap_or_else(PoisonError::into_inner);
         lessons.values().fold(Lesson::default(), |sum, lesson| Lesson {
             followers: sum.followers + lesson.followers,
             left: sum.left + lesson.left,
+            unreadable: sum.unreadable.plus(lesson.unreadable),
         })
     }
 
@@ -93,9 +118,12 @@ impl<'a> Learning<'a> {
         let key: String = arrival.key.iter().map(|byte| format!("{byte:02x}")).collect();
         let id = format!("{key}/{}", heard.subject);
         let event = self.keys.event(&self.view.intake.namespace, "consent", &id);
-        let purpose = ("purpose".to_owned(), Json::from(heard.purpose.as_str()));
+        let mut data = Properties::from_iter([("purpose".to_owned(), Json::from(heard.purpose.as_str()))]);
+        if let Subject::ByChannel { channel, .. } = consent::subject(&heard.subject) {
+            data.insert("channel".to_owned(), channel.into());
+        }
         Some(Arrival {
-            data: Properties::from_iter([purpose]).into(),
+            data: data.into(),
             listeners,
             ..Arrival::of_known(event, id, name.to_owned(), arrival.customer, arrival.time)
         })
@@ -137,9 +165,9 @@ impl<'a> Learning<'a> {
         arrival: &Arrival,
         before: &Known<'_>,
         customer: &mut Customer,
+        changes: &mut Changes,
         lesson: &mut Lesson,
-    ) -> Vec<Heard> {
-        let mut heard = vec![];
+    ) {
         for rule in &inbound.consent {
             if !self.view.intake.purposes.contains(&rule.purpose) {
                 lesson.left += 1;
@@ -158,19 +186,58 @@ impl<'a> Learning<'a> {
                 Some(channel) => by_channel(&rule.purpose, channel),
                 None => rule.purpose.clone(),
             };
-            let asks_confirmation = self.view.intake.confirms.contains_key(&rule.purpose);
-            let said = Consent::heard(granted, arrival.time, asks_confirmation);
-            if let Some(state) = hear(customer, &subject, said) {
-                let purpose = rule.purpose.clone();
-                heard.push(Heard {
-                    subject,
-                    purpose,
-                    state,
-                });
-            }
+            changes.watch(customer, &subject, &rule.purpose);
+            let said = Consent::heard(granted, arrival.time, self.asks_confirmation(&rule.purpose));
+            customer.hear_consent(&subject, said);
         }
-        heard
     }
+}
+
+/// How consents that an event speaks of stood before it: several rules and signals may speak of one, and what comes of all of them is told once.
+#[derive(Default)]
+struct Changes(BTreeMap<String, Before>);
+
+struct Before {
+    purpose: String,
+    state: Option<ConsentState>,
+}
+
+impl Changes {
+    fn watch(&mut self, customer: &Customer, subject: &str, purpose: &str) {
+        self.0.entry(subject.to_owned()).or_insert_with(|| Before {
+            purpose: purpose.to_owned(),
+            state: state(customer, subject),
+        });
+    }
+
+    fn made(self, customer: &Customer) -> Vec<Heard> {
+        let changed = self.0.into_iter().filter_map(|(subject, before)| {
+            let after = state(customer, &subject)?;
+            let is_news = before.state != Some(after) && !(is_no(before.state) && is_no(Some(after)));
+            is_news.then_some(Heard {
+                subject,
+                purpose: before.purpose,
+                state: after,
+            })
+        });
+        changed.collect()
+    }
+}
+
+/// As it holds: by one channel the purpose as a whole speaks, too.
+fn state(customer: &Customer, subject: &str) -> Option<ConsentState> {
+    let known = match consent::subject(subject) {
+        Subject::ByChannel { purpose, channel } => consent::known_of(&customer.consents, purpose, channel),
+        Subject::Purpose(_) | Subject::Journey(_) | Subject::Pause(_) | Subject::Platform(_) => {
+            customer.consents.get(subject).copied()
+        }
+    };
+    known.map(|known| known.state)
+}
+
+/// A no is news after a yes, or after one that was to be confirmed.
+fn is_no(state: Option<ConsentState>) -> bool {
+    matches!(state, None | Some(ConsentState::Denied | ConsentState::Withdrawn))
 }
 
 /// A change of consent that an event made.
@@ -178,17 +245,6 @@ struct Heard {
     subject: String,
     purpose: String,
     state: ConsentState,
-}
-
-/// Hears a consent, and gives what it is from now on where that is news: a no is, after a yes or one that was to be confirmed.
-fn hear(customer: &mut Customer, subject: &str, said: Consent) -> Option<ConsentState> {
-    let state = |customer: &Customer| customer.consents.get(subject).map(|consent| consent.state);
-    let before = state(customer);
-    customer.hear_consent(subject, said);
-    let is_no =
-        |state: Option<ConsentState>| matches!(state, None | Some(ConsentState::Denied | ConsentState::Withdrawn));
-    let after = state(customer)?;
-    (before != Some(after) && !(is_no(before) && is_no(Some(after)))).then_some(after)
 }
 
 /// What an expression of the event's touchpoint sees: the event, and the customer before it.

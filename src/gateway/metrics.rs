@@ -1,6 +1,7 @@
 //! What the gateway counts for Prometheus. Labels are bounded: adapters, documented results and reasons, routes.
 
 use super::Gateway;
+use crate::consent::Unreadable;
 use axum::{
     extract::{MatchedPath, Request, State},
     middleware::Next,
@@ -24,6 +25,12 @@ struct Received {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Unread {
+    /// categories, tcf, gpp.
+    kind: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Answered {
     route: String,
     status: u16,
@@ -39,6 +46,7 @@ pub struct Metrics {
     programs: Gauge,
     followed: Counter,
     left: Counter,
+    unreadable: Family<Unread, Counter>,
     clicks_lost: Counter,
 }
 
@@ -59,6 +67,7 @@ impl Metrics {
             programs: Gauge::default(),
             followed: Counter::default(),
             left: Counter::default(),
+            unreadable: Family::default(),
             clicks_lost: Counter::default(),
         };
         registry.register(
@@ -95,6 +104,11 @@ impl Metrics {
             "journey_attributes_left_unchanged",
             "Values from events that did not fit their attribute or could not be computed",
             metrics.left.clone(),
+        );
+        registry.register(
+            "journey_signals_unreadable",
+            "Consent signals of others that could not be read, by kind; nothing was learned from them",
+            metrics.unreadable.clone(),
         );
         registry.register(
             "journey_clicks_lost",
@@ -138,6 +152,14 @@ impl Metrics {
 
     pub fn left(&self, values: u64) {
         self.left.inc_by(values);
+    }
+
+    pub fn unreadable(&self, signals: Unreadable) {
+        for (kind, many) in signals.kinds() {
+            if many > 0 {
+                self.unreadable.get_or_create(&Unread { kind }).inc_by(many);
+            }
+        }
     }
 
     pub fn click_lost(&self) {

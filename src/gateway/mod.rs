@@ -1,8 +1,8 @@
 //! The way in: events over HTTP, clicks on tracked links, withdrawals of consent.
 //!
 //! An event's way, a file a step: `receive` (who calls, how much) → `cloudevents` or `segment` (what the bytes say) → `offer` (which
-//! touchpoint, is it allowed, whose is it: an arrival or a reason to put it aside) → `commit` (many requests, one transaction; `learn` is
-//! its pure part) → the answer, only now. `schedule` brings what happens by the clock. `click`, `unsubscribe`, `confirm`, `choice` and `survey` serve the links in messages, `slots` what site and app show. `view` keeps what all of it runs by: the
+//! touchpoint, is it allowed, whose is it: an arrival or a reason to put it aside) → `commit` (many requests, one transaction; `learn` and
+//! `hear` are its pure part) → the answer, only now. `schedule` brings what happens by the clock. `click`, `unsubscribe`, `confirm`, `choice` and `survey` serve the links in messages, `slots` what site and app show. `view` keeps what all of it runs by: the
 //! namespace's compiled programs, refreshed from the store every second.
 //!
 //! Knows no Kubernetes, no journey's inside and no channel. Journeys learn of events through inbox rows in the store, nothing else.
@@ -15,6 +15,7 @@ mod cloudevents;
 mod commit;
 mod confirm;
 mod cors;
+mod hear;
 mod incoming;
 mod learn;
 mod limit;
@@ -29,6 +30,7 @@ mod replay;
 mod schedule;
 mod segment;
 mod server;
+mod signals;
 mod slots;
 mod survey;
 mod unsubscribe;

@@ -3,12 +3,13 @@
 
 use super::{
     incoming::{Broken, Incoming, Offered},
-    learn, receipt,
+    learn, receipt, signals,
     view::View,
 };
 use crate::{
     clock::Micros,
     compile::Inbound,
+    consent,
     expression::{self, Val},
     keys::{ANONYMOUS, Keys},
     personal::Personal,
@@ -147,7 +148,6 @@ fn judge(view: &View, keys: &Keys, adapter: &str, incoming: &Incoming, now: Micr
     };
     let value = |of: &expression::Program| identifier(inbound, of, incoming, time, now);
     let identifier = value(customer).ok_or_else(no_customer)?;
-    let public = intake.sources.get(adapter).is_some_and(|source| source.public);
     let mut known_as = vec![];
     for (of, kind) in &inbound.also_known_as {
         let Some(other) = value(of) else { continue };
@@ -165,6 +165,12 @@ fn judge(view: &View, keys: &Keys, adapter: &str, incoming: &Incoming, now: Micr
             anonymous: kind == ANONYMOUS,
         });
     }
+    let (mut said, unreadable) = consent::says(&intake.signals, &incoming.signals);
+    let mut data = incoming.data.clone();
+    if let Some(reply) = &inbound.reply {
+        let record = learn::record_of_event(inbound, &reply.text, incoming.id.expose(), time, data.expose(), now);
+        said.extend(signals::of_reply(reply, &record, data.expose_mut(), public));
+    }
     Ok(Offer::Arrival(Box::new(Arrival {
         key,
         id: incoming.id.clone(),
@@ -174,7 +180,9 @@ fn judge(view: &View, keys: &Keys, adapter: &str, incoming: &Incoming, now: Micr
         anonymous: inbound.identifier == ANONYMOUS,
         known_as,
         time,
-        data: incoming.data.clone(),
+        data,
+        said,
+        unreadable,
         about: None,
         listeners: view.listening(&inbound.touchpoint),
         suppresses: None,

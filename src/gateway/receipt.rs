@@ -5,10 +5,12 @@
 use super::{
     incoming::{Incoming, Offered},
     offer::{Offer, Reason, aside},
+    signals,
     view::View,
 };
 use crate::{
     clock::Micros,
+    consent::{Keyword, Said, Word},
     engine::state::{About, Outcome, Properties},
     keys::{Keys, MessageKey},
     policy::Suppression,
@@ -109,6 +111,7 @@ fn judge(
             at: now,
         });
     Ok(Arrival {
+        said: said(view, message, became, &kept),
         data: kept.into(),
         about: Some(about),
         listeners,
@@ -124,6 +127,24 @@ fn suppression(became: &str, kept: &Properties) -> Option<Suppression> {
         "complained" => Some(Suppression::Objected),
         "bounced" if is_hard() => Some(Suppression::Undeliverable),
         _ => None,
+    }
+}
+
+/// What the customer says by it: a complaint withdraws from the message's purpose where it came, a reply that is a word such as STOP from
+/// all that can be refused there.
+fn said(view: &View, message: &MessageRow, became: &str, kept: &Properties) -> Vec<Said> {
+    match became {
+        "complained" => vec![Said {
+            purpose: message.purpose.clone(),
+            channel: Some(message.channel.clone()),
+            word: Word::Withdrawn,
+        }],
+        "replied" => {
+            let text = kept.get("text").and_then(serde_json::Value::as_str);
+            let keyword = text.and_then(Keyword::of);
+            signals::of_keyword(keyword, &view.intake.refusable, &message.channel)
+        }
+        _ => vec![],
     }
 }
 

@@ -7,7 +7,7 @@ use super::{
     receipt,
     refusal::Refusal,
     segment::{self, Call},
-    write_key,
+    signals, write_key,
 };
 use crate::store::{Arrival, News, Quarantined, Receipt, StoreError};
 use axum::{
@@ -47,7 +47,8 @@ pub async fn cloud_events(State(gateway): State<Arc<Gateway>>, headers: HeaderMa
         let adapter = gateway.write_keys().adapter(&gateway.keys, &key)?.to_owned();
         let read = async {
             let bytes = body::read(&headers, body, &gateway.limits).await?;
-            let brought = cloudevents::read(&headers, &bytes)?;
+            let mut brought = cloudevents::read(&headers, &bytes)?;
+            signals::of_browser(&gateway.view(), &adapter, &headers, &mut brought.events);
             take(&gateway, &adapter, brought.events).await
         };
         read.await.map_err(|refusal| Refused::from((adapter, refusal)))
@@ -110,7 +111,11 @@ async fn segment(
             (None, Some(key)) => write_keys.adapter(&gateway.keys, key)?,
             (None, None) => return Err(Refusal::NoKey.into()),
         };
-        let read = async { take(gateway, adapter, read(&members)?).await };
+        let read = async {
+            let mut events = read(&members)?;
+            signals::of_browser(&gateway.view(), adapter, headers, &mut events);
+            take(gateway, adapter, events).await
+        };
         read.await.map_err(|refusal| Refused::from((adapter, refusal)))
     };
     match taken.await {

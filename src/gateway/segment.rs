@@ -5,6 +5,7 @@
 use super::{
     incoming::{Broken, Incoming, Offered, instant},
     refusal::Refusal,
+    signals,
 };
 use crate::{clock::Micros, engine::state::Properties};
 use ring::digest;
@@ -107,6 +108,7 @@ pub fn read(call: Call, body: &Map<String, Value>, now: Micros) -> Result<Incomi
         name,
         time: time.map(|time| skewless(time, body, now)),
         data: data.into(),
+        signals: signals::of_context(body.get("context")),
     })
 }
 
@@ -116,6 +118,8 @@ pub fn read_batch(body: &Map<String, Value>, now: Micros) -> Result<Vec<Offered>
         return Err(Refusal::Malformed("batch must be an array of calls".into()));
     };
     let sent_at = body.get("sentAt");
+    // The context of a batch is that of each of its calls, where a call says nothing else.
+    let around = signals::of_context(body.get("context"));
     let read_one = |call: &Value| {
         let broken = |detail: String| Broken {
             detail,
@@ -134,6 +138,10 @@ pub fn read_batch(body: &Map<String, Value>, now: Micros) -> Result<Vec<Offered>
             }
             Some(_) | None => read(named, members, now),
         }
+        .map(|mut incoming| {
+            incoming.signals = signals::within(incoming.signals, &around);
+            incoming
+        })
         .map_err(broken)
     };
     Ok(calls.iter().map(read_one).collect())
@@ -228,6 +236,23 @@ mod tests {
         let body = json!({"event": "a", "userId": "u"});
         let id = |now| read(Call::Track, body.as_object().unwrap(), now).unwrap().id;
         assert_ne!(id(NOW), id(NOW + 1));
+    }
+
+    #[test]
+    fn the_context_of_a_batch_is_that_of_calls_which_say_nothing_else() {
+        let call = |context: Value| json!({"type": "track", "event": "a", "userId": "u", "context": context});
+        let body = json!({"context": {"consent": {"categoryPreferences": {"Ads": true}}, "tcf": "CO"},
+            "batch": [call(json!({})), call(json!({"consent": {"categoryPreferences": {"Ads": false}}}))]});
+        let read = read_batch(body.as_object().unwrap(), NOW).unwrap();
+        let told: Vec<_> = read
+            .iter()
+            .map(|one| {
+                let signals = &one.as_ref().unwrap().signals;
+                let categories = signals.categories.as_ref().unwrap().expose();
+                (categories["categoryPreferences"]["Ads"].clone(), signals.tcf.is_some())
+            })
+            .collect();
+        assert_eq!(told, [(json!(true), true), (json!(false), true)]);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! What is known of a customer's consent, and what a new word makes of it.
 //!
 //! A consent is to a subject: a purpose as a whole (`marketing`), a purpose by one channel (`marketing@Email`), a journey by the customer's own
-//! hand (`journey/NAME`), or a pause of a purpose (`pause/marketing`). None of the later three can be the name of a purpose.
+//! hand (`journey/NAME`), or a pause of a purpose (`pause/marketing`). It is kept, too, whether a
+//! no is a consent platform's (`platform/marketing`). None but the first can be the name of a purpose.
 
 use crate::{address::AddressKey, clock::Micros};
 use serde::{Deserialize, Serialize};
@@ -165,15 +166,26 @@ pub fn pause_of(purpose: &str) -> String {
     format!("{PAUSE}{purpose}")
 }
 
+/// Under which subject it is kept whether the no to a purpose is that of a consent platform, which the platform may take back.
+pub fn platform_of(purpose: &str) -> String {
+    format!("{PLATFORM}{purpose}")
+}
+
 const PAUSE: &str = "pause/";
+const PLATFORM: &str = "platform/";
 
 /// What a subject is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Subject<'a> {
     Purpose(&'a str),
-    ByChannel { purpose: &'a str, channel: &'a str },
+    ByChannel {
+        purpose: &'a str,
+        channel: &'a str,
+    },
     Journey(&'a str),
     Pause(&'a str),
+    /// Whether the no to a purpose is a consent platform's, which it may take back.
+    Platform(&'a str),
 }
 
 /// Reads a subject.
@@ -183,6 +195,9 @@ pub fn subject(text: &str) -> Subject<'_> {
     }
     if let Some(purpose) = text.strip_prefix(PAUSE) {
         return Subject::Pause(purpose);
+    }
+    if let Some(purpose) = text.strip_prefix(PLATFORM) {
+        return Subject::Platform(purpose);
     }
     match text.split_once('@') {
         Some((purpose, channel)) => Subject::ByChannel { purpose, channel },
@@ -355,6 +370,7 @@ mod tests {
         );
         assert_eq!(subject(&pause_of("marketing")), Subject::Pause("marketing"));
         assert_eq!(subject("journey/welcome"), Subject::Journey("welcome"));
+        assert_eq!(subject(&platform_of("marketing")), Subject::Platform("marketing"));
     }
 
     fn any_consent() -> impl Strategy<Value = Consent> {

@@ -81,6 +81,8 @@ fn alone(policy: &PrivacyPolicySpec) -> EffectivePolicy {
             expires,
             confirm,
             attributes,
+            // Heard where consent comes in; what it became is what policies ask.
+            signals: _,
         } = purpose;
         let this = Purpose {
             basis: basis_of(*basis),

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::{
     clock::Micros,
+    consent::{Said, Unreadable},
     engine::{
         program::Pace,
         state::{About, Ending, Enrollment, Event, Outcome, Properties, Sighting, blank},
@@ -115,6 +116,10 @@ pub struct Arrival {
     /// By its own word; the store caps it at its acceptance.
     pub time: Micros,
     pub data: Personal<Properties>,
+    /// What signals that came with it say of consent.
+    pub said: Vec<Said>,
+    /// Signals that could not be read.
+    pub unreadable: Unreadable,
     pub about: Option<About>,
     /// Journeys that listen for it.
     pub listeners: Vec<String>,
@@ -145,6 +150,8 @@ impl Arrival {
             known_as: vec![],
             time,
             data: Properties::new().into(),
+            said: vec![],
+            unreadable: Unreadable::default(),
             about: None,
             listeners: vec![],
             suppresses: None,

@@ -43,6 +43,9 @@ spec:
   - {name: marketing, basis: Consent, attributes: [email, visits, tier]}
   - {name: service, basis: Contract, attributes: [email]}
   - {name: club, basis: Consent, confirm: {touchpoint: please-confirm}, attributes: [email]}
+  - name: advertising
+    basis: Consent
+    signals: {categories: [Advertising, DataSharing], tcf: {purposes: [1, 3, 4], vendor: 755}, gpp: [Sale, Sharing], gpc: true}
 ---
 apiVersion: journey.dev/v1alpha1
 kind: ChannelAdapter
@@ -150,6 +153,17 @@ spec:
 ---
 apiVersion: journey.dev/v1alpha1
 kind: Touchpoint
+metadata: {name: sms-received}
+spec:
+  channel: Sms
+  inbound:
+    event: sms.received
+    customer: event.userId
+    schema: {type: object, required: [userId], properties: {userId: {type: string}, body: {type: string}}}
+    reply: {text: event.body}
+---
+apiVersion: journey.dev/v1alpha1
+kind: Touchpoint
 metadata: {name: newsletter}
 spec:
   channel: Email
@@ -187,7 +201,7 @@ kind: Journey
 metadata: {name: readers}
 spec:
   description: Send the newsletter to those who look around.
-  entry: {triggers: [{event: page-viewed}, {event: browsed}, {event: signed-up}]}
+  entry: {triggers: [{event: page-viewed}, {event: browsed}, {event: signed-up}, {event: sms-received, when: event.keyword != 'Help'}]}
   steps:
   - {name: mail, send: {touchpoint: newsletter}}
   - {name: show, send: {touchpoint: hero}}

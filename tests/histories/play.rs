@@ -12,6 +12,7 @@ use super::{
 };
 use journey::{
     clock::{Clock as _, SECOND},
+    consent::Signals,
     engine::state::{Outcome, Properties},
     gateway::{self, Incoming, Learning, Offer},
     keys::CustomerKey,
@@ -279,6 +280,7 @@ impl History {
             name: name.into(),
             time: late.map(|late| self.world.clock.now() - late),
             data: data.as_object().cloned().unwrap_or_else(Properties::new).into(),
+            signals: Signals::default(),
         };
         self.sent.push(event.clone());
         event

@@ -11,6 +11,7 @@ use super::{
 use journey::{
     channel::OpenError,
     clock::{Clock as _, SECOND},
+    consent::Signals,
     engine::state::Outcome,
     gateway::Incoming,
     runner::{self, Metrics, Options},
@@ -79,6 +80,7 @@ async fn customer_comes(world: &Arc<World>, user: &str) {
         name: "cart.updated".into(),
         time: None,
         data: data.as_object().unwrap().clone().into(),
+        signals: Signals::default(),
     };
     assert!(bring(&line, &[event]).await);
 }

@@ -274,6 +274,8 @@ async fn a_survey_asks_by_mail_and_its_answer_moves_the_customer_on() {
             known_as: vec![],
             time: world.clock_now(),
             data: Personal::new(answer.as_object().unwrap().clone()),
+            said: vec![],
+            unreadable: Default::default(),
             about: Some(About {
                 journey: message.journey,
                 enrollment: message.enrollment,

@@ -219,6 +219,8 @@ pub fn arrival(number: u64, customer: CustomerKey, time: Micros) -> Arrival {
         known_as: vec![],
         time,
         data: properties(json!({"number": number})),
+        said: vec![],
+        unreadable: Default::default(),
         about: None,
         listeners: vec![WELCOME.into()],
         suppresses: None,

@@ -136,14 +136,14 @@ them, or pass over them with --skip",
     fn is_subject(&self, text: &str) -> bool {
         match subject(text) {
             Subject::Purpose(purpose) | Subject::ByChannel { purpose, .. } => self.purposes.contains(purpose),
-            Subject::Journey(_) | Subject::Pause(_) => false,
+            Subject::Journey(_) | Subject::Pause(_) | Subject::Platform(_) => false,
         }
     }
 
     fn asks_confirmation(&self, text: &str) -> bool {
         match subject(text) {
             Subject::Purpose(purpose) | Subject::ByChannel { purpose, .. } => self.confirms.contains(purpose),
-            Subject::Journey(_) | Subject::Pause(_) => false,
+            Subject::Journey(_) | Subject::Pause(_) | Subject::Platform(_) => false,
         }
     }
 

@@ -92,6 +92,8 @@ impl Desk {
             known_as: vec![],
             time: clock::now(),
             data: serde_json::Map::new().into(),
+            said: vec![],
+            unreadable: Default::default(),
             about: None,
             listeners: vec!["spy".into()],
             suppresses: None,

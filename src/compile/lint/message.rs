@@ -9,8 +9,9 @@ use crate::{
     template,
 };
 
-/// Who may say yes may say no again: what rests on consent tells how (GDPR article 7(3)). A mail carries the link in its header.
-pub fn unsubscribe(report: &mut Report, adapter: &ChannelAdapterSpec, purpose: &str, content_has_it: bool) {
+/// Who may say yes may say no again: what rests on consent tells how (GDPR article 7(3)). A mail carries the link in its header; content may have it,
+/// or an answer on the channel is understood.
+pub fn unsubscribe(report: &mut Report, adapter: &ChannelAdapterSpec, purpose: &str, has_another_way: bool) {
     let Some(webhook) = &adapter.webhook else { return };
     let body = webhook.body.as_ref().is_some_and(|body| {
         let place = template::Place {
@@ -21,9 +22,9 @@ pub fn unsubscribe(report: &mut Report, adapter: &ChannelAdapterSpec, purpose: &
         };
         template::compile(body.as_str(), &place).is_ok_and(|body| body.unsubscribes())
     });
-    if !content_has_it && !body {
+    if !has_another_way && !body {
         let message = format!("purpose '{purpose}' rests on consent, and this message tells no way to withdraw it");
-        let help = "write {{ unsubscribe_link() }} in the content, or in the adapter's body".to_owned();
+        let help = "write {{ unsubscribe_link() }} in the content, or in the adapter's body; where people can answer, take answers in by a touchpoint with reply".to_owned();
         report.warning(Code::NoUnsubscribe, "spec.outbound.content", message, help);
     }
 }

@@ -469,6 +469,18 @@ fn a_touchpoint_is_judged_by_itself() {
             "Expression Error spec.inbound.consent[0].granted: a boolean is needed here, this is an integer",
         ),
         (
+            "cart-updated",
+            "    consent:\n",
+            "    reply: {text: event.cartId, purposes: [marktng]}\n    consent:\n",
+            "Policy Error spec.inbound.reply.purposes[0]: no PrivacyPolicy has a purpose 'marktng'; did you mean marketing?",
+        ),
+        (
+            "cart-updated",
+            "    consent:\n",
+            "    reply: {text: event.items}\n    consent:\n",
+            "Expression Error spec.inbound.reply.text: a text is needed here, this is an integer in `event.items`; make it a text with string(...)",
+        ),
+        (
             "order-placed",
             "event: order.placed",
             "event: cart.updated",

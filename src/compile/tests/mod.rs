@@ -8,6 +8,7 @@ mod lints;
 mod mistakes;
 mod reading;
 mod sends;
+mod signals;
 
 use super::*;
 use crate::{

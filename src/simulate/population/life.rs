@@ -9,6 +9,7 @@ use super::{
 use crate::{
     channel::Reply,
     clock::{DAY, Micros},
+    consent::Signals,
     engine::state::Properties,
     gateway::{self, Incoming},
     keys::{ANONYMOUS, CustomerKey},
@@ -375,5 +376,6 @@ fn incoming(
         name: of.event.clone(),
         time: None,
         data: Personal::new(data),
+        signals: Signals::default(),
     }
 }

@@ -101,6 +101,9 @@ pub struct Moment {
     /// The properties of the event.
     #[serde(default)]
     pub data: Map<String, Value>,
+    /// What others say of the customer's consent, and comes with the event.
+    #[serde(default)]
+    pub signals: Option<Signalled>,
     /// The producer's id; the same id again is a duplicate. Left out: a new one.
     #[serde(default)]
     pub id: Option<String>,
@@ -122,6 +125,24 @@ pub struct Moment {
     /// What is expected then, after everything that is due at this instant has been done.
     #[serde(default)]
     pub expect: Option<Expect>,
+}
+
+/// What others say of the customer's consent, as CloudEvents have it in extension attributes.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Signalled {
+    /// By category whether the consent platform has it allowed.
+    #[serde(default)]
+    pub consentcategories: BTreeMap<String, bool>,
+    /// A TC string.
+    #[serde(default)]
+    pub tcstring: Option<String>,
+    /// A GPP string.
+    #[serde(default)]
+    pub gppstring: Option<String>,
+    /// Whether Global Privacy Control is on.
+    #[serde(default)]
+    pub gpc: bool,
 }
 
 /// What is expected at a point of time. What is left out is not looked at.

@@ -2,7 +2,7 @@
 
 use super::{
     flexible::Many,
-    format::{self, Given, GivenCustomer, Moment},
+    format::{self, Given, GivenCustomer, Moment, Signalled},
     judge::{self, Judged},
     read::Found,
     tale::{self, Names},
@@ -11,6 +11,7 @@ use crate::{
     channel::Reply,
     clock::{DAY, Micros, SECOND},
     compile::{Inbound, Manifests},
+    consent::Signals,
     engine::state::Properties,
     expression::time::{duration, instant, show_instant, zone},
     gateway::{self, Incoming},
@@ -377,6 +378,12 @@ impl<'f> Stage<'f> {
 
     fn event(&mut self, path: &str, moment: &Moment, name: &str) -> Result<Came, Wrong> {
         let inbound = self.world.view().intake.inbound.get(name).cloned();
+        if inbound.is_none() && moment.signals.is_some() {
+            return Err(Wrong::new(
+                format!("{path}.signals"),
+                "signals come with an event that an inbound Touchpoint takes",
+            ));
+        }
         match (inbound, name.split_once('/')) {
             (Some(inbound), _) => self.inbound(path, moment, name, Some(&inbound)),
             (None, Some(("consent", "withdrawn"))) => {
@@ -447,6 +454,7 @@ impl<'f> Stage<'f> {
             name: name.to_owned(),
             time,
             data: Personal::new(data),
+            signals: moment.signals.as_ref().map(signals).unwrap_or_default(),
         };
         self.bring(path, moment, &adapter, event)
     }
@@ -591,6 +599,7 @@ impl<'f> Stage<'f> {
             name: gateway::RECEIPT.to_owned(),
             time: self.own_time(path, moment)?,
             data: Personal::new(data),
+            signals: Signals::default(),
         };
         self.bring(path, moment, &adapter, event)
     }
@@ -789,4 +798,22 @@ pub(super) fn instead<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
 /// A value as a person writes it.
 pub(super) fn shown(value: Option<&Value>) -> String {
     value.map_or_else(|| "missing".into(), super::read::written)
+}
+
+/// As they come with an event.
+fn signals(said: &Signalled) -> Signals {
+    let Signalled {
+        consentcategories,
+        tcstring,
+        gppstring,
+        gpc,
+    } = said;
+    let categories =
+        (!consentcategories.is_empty()).then(|| serde_json::json!({"categoryPreferences": consentcategories}).into());
+    Signals {
+        categories,
+        tcf: tcstring.clone().map(Into::into),
+        gpp: gppstring.clone().map(Into::into),
+        gpc: *gpc,
+    }
 }
