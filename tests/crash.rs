@@ -32,6 +32,8 @@ mod process;
 mod traffic;
 #[path = "support/webhook_sink.rs"]
 mod webhook_sink;
+#[path = "crash/withdrawal.rs"]
+mod withdrawal;
 #[path = "crash/world.rs"]
 mod world;
 

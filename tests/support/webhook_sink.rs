@@ -46,6 +46,8 @@ struct Taken {
     messages: Mutex<BTreeMap<String, (String, usize)>>,
     /// When each message came for the first time, and for whom.
     arrivals: Mutex<Vec<(Instant, String)>>,
+    /// When each request came, be it taken or refused, and for whom.
+    calls: Mutex<Vec<(Instant, String)>>,
 }
 
 impl WebhookSink {
@@ -80,6 +82,11 @@ impl WebhookSink {
             .clone()
     }
 
+    /// When each request came, be it taken or refused, and for whom.
+    pub fn calls(&self) -> Vec<(Instant, String)> {
+        self.taken.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// From the next request on.
     pub fn behave(&self, manners: Manners) {
         *self.taken.manners.lock().unwrap_or_else(PoisonError::into_inner) = manners;
@@ -107,12 +114,14 @@ async fn take(State(taken): State<Arc<Taken>>, headers: HeaderMap, body: Bytes) 
         breaks_after,
         refuses,
     } = taken.manners.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    let event: serde_json::Value = serde_json::from_slice(&body).unwrap();
+    let customer = event["data"]["customer"].as_str().unwrap().to_owned();
+    let called = (Instant::now(), customer.clone());
+    taken.calls.lock().unwrap_or_else(PoisonError::into_inner).push(called);
     if chance % 100 < refuses {
         return StatusCode::SERVICE_UNAVAILABLE;
     }
     let key = headers["idempotency-key"].to_str().unwrap().to_owned();
-    let event: serde_json::Value = serde_json::from_slice(&body).unwrap();
-    let customer = event["data"]["customer"].as_str().unwrap().to_owned();
     note(&taken, key, customer);
     let width = answers_within.end.saturating_sub(answers_within.start).max(1);
     tokio::time::sleep(Duration::from_millis(answers_within.start + (chance >> 16) % width)).await;
