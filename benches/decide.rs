@@ -5,8 +5,8 @@ use jiff::tz::TimeZone;
 use journey::{
     clock::{DAY, HOUR, MINUTE, Micros},
     policy::{
-        Basis, Cap, Consent, Contact, EffectivePolicy, Facts, Message, Purpose, Quiet, QuietThen, QuietWhile,
-        QuietZone, Verdict, decide,
+        Basis, Bounds, Cap, Consent, Contact, EffectivePolicy, Facts, Message, Purpose, Quiet, QuietThen, QuietWhile,
+        QuietZone, Residency, Verdict, decide,
     },
 };
 use std::{
@@ -125,6 +125,14 @@ fn every_rule() -> EffectivePolicy {
             cap(names(&["marketing"]), names(&["Email"]), 1_000, 30 * DAY),
             cap(names(&["marketing", "news"]), None, 1_000, 365 * DAY),
         ],
+        bounds: Bounds {
+            residency: Residency {
+                regions: Some(["eu-central-1".to_owned()].into()),
+                broken: false,
+            },
+            minimum_group: 10,
+            ..Bounds::default()
+        },
     }
 }
 

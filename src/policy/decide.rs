@@ -13,7 +13,7 @@ pub const RECHECK: Micros = 15 * MINUTE;
 /// Whether `message` may be sent to the customer of `facts` at `now` (microseconds). The first of these rules that objects gives the verdict:
 ///
 /// 1. suspended: hold, and ask again within a minute. Nothing moves while a journey is suspended, not even by a skip.
-/// 2. the purpose is not in the policy: skip NoPolicy.
+/// 2. the purpose is not in the policy: skip NoPolicy; the regions of the policy are not kept to: skip Residency.
 /// 3. consent, by the basis: none or a no is skip NoConsent, one that is too old skip ConsentExpired.
 /// 4. held out, and the basis is Consent or LegitimateInterest: skip Holdout.
 /// 5. no address: skip NoAddress.
@@ -34,6 +34,9 @@ pub fn decide(policy: &EffectivePolicy, facts: &Facts<'_>, message: &Message<'_>
     let Some(purpose) = policy.purposes.get(message.purpose) else {
         return Verdict::Skip(SkipReason::NoPolicy);
     };
+    if !policy.bounds.residency.holds() {
+        return Verdict::Skip(SkipReason::Residency);
+    }
     if let Err(no) = consent(purpose, facts.consents.get(message.purpose), now) {
         return Verdict::Skip(no);
     }
@@ -67,7 +70,7 @@ fn may_be_held_out(basis: Basis) -> bool {
 /// as things are; None: until they change.
 ///
 /// # Errors
-/// The purpose is not in the policy, or consent has ended.
+/// The purpose is not in the policy, its regions are not kept to, or consent has ended.
 pub fn may_stay(
     policy: &EffectivePolicy,
     consents: &BTreeMap<String, Consent>,
@@ -75,6 +78,9 @@ pub fn may_stay(
     now: Micros,
 ) -> Result<Option<Micros>, SkipReason> {
     let known = policy.purposes.get(purpose).ok_or(SkipReason::NoPolicy)?;
+    if !policy.bounds.residency.holds() {
+        return Err(SkipReason::Residency);
+    }
     consent(known, consents.get(purpose), now)
 }
 

@@ -1,6 +1,6 @@
 //! Several policies, one answer: of each rule the strictest.
 
-use super::{Basis, Cap, EffectivePolicy, Purpose, Quiet, QuietThen, QuietWhile, QuietZone};
+use super::{Basis, Bounds, Cap, EffectivePolicy, Purpose, Quiet, QuietThen, QuietWhile, QuietZone};
 use crate::{
     api::{
         privacy_policy::{self, PrivacyPolicySpec},
@@ -18,6 +18,7 @@ use std::cmp::Reverse;
 /// - Its basis is the strictest named: Consent, then what can be objected to (LegitimateInterest, PublicTask), then the others. Its consent
 ///   expires by the shortest time; only attributes that all allow may be read.
 /// - Quiet and caps add up.
+/// - What bounds the data: the shortest retention, the regions that all name, the greatest group.
 pub fn merge(policies: &[&PrivacyPolicySpec]) -> EffectivePolicy {
     policies
         .iter()
@@ -37,6 +38,7 @@ fn both(a: EffectivePolicy, mut b: EffectivePolicy) -> EffectivePolicy {
         quiet: quiet(a.quiet.into_iter().chain(b.quiet)),
         quiet_while: sorted(a.quiet_while.into_iter().chain(b.quiet_while)),
         caps: caps(a.caps.into_iter().chain(b.caps)),
+        bounds: a.bounds.with(b.bounds),
     }
 }
 
@@ -66,6 +68,10 @@ fn alone(policy: &PrivacyPolicySpec) -> EffectivePolicy {
         purposes,
         quiet: windows,
         caps: limits,
+        // Read by `Bounds::of`.
+        retention: _,
+        residency: _,
+        reporting: _,
     } = policy;
     let mut all: Vec<(String, Purpose)> = Vec::new();
     for purpose in purposes {
@@ -94,6 +100,7 @@ fn alone(policy: &PrivacyPolicySpec) -> EffectivePolicy {
         quiet: quiet(windows.iter().filter_map(window)),
         quiet_while: sorted(windows.iter().filter_map(quiet_while)),
         caps: caps(limits.iter().map(cap)),
+        bounds: Bounds::of(policy),
     }
 }
 

@@ -2,12 +2,14 @@
 //!
 //! Knows no store, no channel, no clock. The runner asks in the transaction that claims the message, and again before every retry.
 
+mod bound;
 mod decide;
 mod merge;
 mod quiet;
 #[cfg(test)]
 mod tests;
 
+pub use bound::{Bounds, Residency, Retention};
 pub use decide::{decide, may_stay};
 pub use merge::merge;
 
@@ -23,6 +25,8 @@ pub struct EffectivePolicy {
     pub quiet: Vec<Quiet>,
     pub quiet_while: Vec<QuietWhile>,
     pub caps: Vec<Cap>,
+    /// How long data is kept, where it is processed, and from how many customers on it is told.
+    pub bounds: Bounds,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -174,6 +178,8 @@ impl HoldReason {
 pub enum SkipReason {
     /// No policy selects the journey, or one that does leaves the purpose out.
     NoPolicy,
+    /// Somebody who would process the message is not known to be in the regions of the policies, or those have none in common.
+    Residency,
     /// The basis is Consent, and there is none, or it is withdrawn; or the customer objected to LegitimateInterest or PublicTask.
     NoConsent,
     /// Consent was given longer ago than the purpose lets it hold.
@@ -199,6 +205,7 @@ impl SkipReason {
     pub fn name(self) -> &'static str {
         match self {
             Self::NoPolicy => "NoPolicy",
+            Self::Residency => "Residency",
             Self::NoConsent => "NoConsent",
             Self::ConsentExpired => "ConsentExpired",
             Self::Holdout => "Holdout",
