@@ -182,6 +182,7 @@ fn what_is_due_and_cannot_be_worked_on_makes_no_runner_spin() {
             ready: Flag::lowered("rounds"),
             metrics: Metrics::register(&mut Registry::default()),
             open: Box::new(|_, _| Err(OpenError::Client("it is not there".into()))),
+            regions: None,
             compiler: compiled,
         };
         let runs = tokio::spawn(runner::run(options, Arc::new(line), stop.clone()));

@@ -196,6 +196,7 @@ impl Memory {
             messages,
             failed,
             imports,
+            gateways: _,
         } = space;
         customers.clear();
         schedules.clear();
@@ -230,6 +231,7 @@ impl Memory {
                 placed,
                 leases: _,
                 members: _,
+                policies: _,
                 counts,
             } = journey;
             enrollments.clear();

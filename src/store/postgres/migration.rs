@@ -71,6 +71,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "order",
         sql: include_str!("../migrations/0012_order.sql"),
     },
+    Migration {
+        version: 13,
+        name: "ack",
+        sql: include_str!("../migrations/0013_ack.sql"),
+    },
 ];
 
 /// The role of gateways and runners: it reads and writes rows, and cannot change the schema.

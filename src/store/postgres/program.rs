@@ -27,7 +27,7 @@ const OF_A_JOURNEY: [&str; 14] = [
     "program",
     "journey",
 ];
-const OF_A_NAMESPACE: [&str; 9] = [
+const OF_A_NAMESPACE: [&str; 11] = [
     "alias",
     "contact",
     "consent",
@@ -36,6 +36,8 @@ const OF_A_NAMESPACE: [&str; 9] = [
     "quarantine",
     "import",
     "schedule",
+    "forgotten",
+    "member",
     "namespace",
 ];
 
