@@ -15,6 +15,7 @@ mod poison;
 pub mod programs;
 mod pulse;
 mod pump;
+pub mod region;
 pub mod turn;
 
 pub use claim::Pages;
