@@ -6,8 +6,8 @@ use journey::{
     address::AddressKey,
     clock::{DAY, HOUR, MINUTE, Micros},
     policy::{
-        Basis, Cap, Confirmed, Consent, Contact, EffectivePolicy, Facts, Message, Period, Purpose, Quiet, QuietThen,
-        QuietWhile, QuietZone, Verdict, decide,
+        Basis, Bounds, Cap, Confirmed, Consent, Contact, EffectivePolicy, Facts, Message, Period, Purpose, Quiet,
+        QuietThen, QuietWhile, QuietZone, Residency, Verdict, decide,
     },
 };
 use std::{
@@ -136,6 +136,14 @@ fn every_rule() -> EffectivePolicy {
             cap(names(&["marketing", "news"]), None, 1_000, Period::Sliding(365 * DAY)),
         ],
         minimum_age: Some(16),
+        bounds: Bounds {
+            residency: Residency {
+                regions: Some(["eu-central-1".to_owned()].into()),
+                broken: false,
+            },
+            minimum_group: 10,
+            ..Bounds::default()
+        },
     }
 }
 

@@ -6,6 +6,8 @@ mod bench;
 #[path = "support/postgres.rs"]
 mod postgres;
 
+#[path = "store/acks.rs"]
+mod acks;
 #[path = "store/by_hand.rs"]
 mod by_hand;
 #[path = "store/consent.rs"]
@@ -48,6 +50,11 @@ macro_rules! contract {
 }
 
 contract! {
+    acks:
+        nobody_runs_where_nobody_is_registered
+        a_runner_says_what_it_runs_by_until_it_leaves
+        a_gateway_is_there_for_as_long_as_it_says_so
+        a_removed_namespace_is_run_by_nobody;
     programs:
         a_namespace_never_written_has_version_0
         putting_the_same_again_changes_no_version

@@ -10,7 +10,7 @@ use bench::*;
 use journey::{
     clock::{DAY, HOUR, Micros},
     keys::Keys,
-    store::{Forgotten, Keep, Receipt, Store, postgres::Postgres},
+    store::{Forgotten, Keep, Keeps, Receipt, Shorter, Store, postgres::Postgres},
 };
 use postgres::{Server, connect};
 use std::{collections::BTreeSet, fs};
@@ -83,13 +83,13 @@ async fn what_was_there_before_stays_and_the_version_before_goes_on() {
 async fn days_are_made_ahead_and_dropped_whole() {
     let (store, client, _) = store().await;
     assert_eq!(
-        store.forget(&Keep::default()).await.unwrap(),
+        store.forget(&Keep::default(), &Shorter::new()).await.unwrap(),
         Some(Forgotten::default())
     );
     let made = days(&client).await;
     assert_eq!(made.len(), 2 + 7, "before, other, and a week ahead: {made:?}");
     assert_eq!(
-        store.forget(&Keep::default()).await.unwrap(),
+        store.forget(&Keep::default(), &Shorter::new()).await.unwrap(),
         Some(Forgotten::default())
     );
     assert_eq!(days(&client).await, made, "nothing is made twice");
@@ -115,7 +115,7 @@ async fn days_are_made_ahead_and_dropped_whole() {
     let batch = [event(1, 95), event(2, 10), event(3, 50)];
     let accept = || store.accept(SHOP, &batch, &|_, _| vec![]);
     assert_eq!(accept().await.unwrap(), [Receipt::Accepted; 3]);
-    let gone = store.forget(&Keep::default()).await.unwrap().unwrap();
+    let gone = store.forget(&Keep::default(), &Shorter::new()).await.unwrap().unwrap();
     assert_eq!((gone.days, gone.events), (1, 0));
     assert!(!days(&client).await.contains("journey.event_before"));
     // The repetition of one whose day is gone is new, once, and then found by when it came.
@@ -130,7 +130,7 @@ async fn days_are_made_ahead_and_dropped_whole() {
         )
         .await
         .unwrap();
-    let gone = store.forget(&Keep::default()).await.unwrap().unwrap();
+    let gone = store.forget(&Keep::default(), &Shorter::new()).await.unwrap().unwrap();
     assert_eq!((gone.days, gone.events), (0, 2));
 }
 
@@ -155,7 +155,7 @@ async fn what_is_old_goes_and_nothing_else() {
         let row = format!("INSERT INTO journey.kpi VALUES ('shop', 'welcome', {part}, 'entered', {bucket}, 5)");
         client.execute(&row, &[]).await.unwrap();
     }
-    let gone = store.forget(&Keep::default()).await.unwrap().unwrap();
+    let gone = store.forget(&Keep::default(), &Shorter::new()).await.unwrap().unwrap();
     let expected = Forgotten {
         messages: 1,
         contacts: 1,
@@ -166,7 +166,7 @@ async fn what_is_old_goes_and_nothing_else() {
     };
     assert_eq!(gone, expected);
     assert_eq!(
-        store.forget(&Keep::default()).await.unwrap(),
+        store.forget(&Keep::default(), &Shorter::new()).await.unwrap(),
         Some(Forgotten::default())
     );
     assert_eq!(
@@ -194,7 +194,94 @@ async fn one_process_forgets_at_a_time_and_a_batch_after_the_other() {
         .batch_execute("BEGIN; SELECT pg_advisory_xact_lock(5, 0)")
         .await
         .unwrap();
-    assert_eq!(store.forget(&Keep::default()).await.unwrap(), None);
+    assert_eq!(store.forget(&Keep::default(), &Shorter::new()).await.unwrap(), None);
     other.batch_execute("ROLLBACK").await.unwrap();
-    assert_eq!(store.forget(&Keep::default()).await.unwrap().unwrap().messages, 12_000);
+    assert_eq!(
+        store
+            .forget(&Keep::default(), &Shorter::new())
+            .await
+            .unwrap()
+            .unwrap()
+            .messages,
+        12_000
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_policy_shortens_what_is_kept_of_its_namespace_and_what_went_is_written_down() {
+    let (store, client, _) = store().await;
+    assert_eq!(store.retained(SHOP).await.unwrap(), None);
+    for namespace in ["shop", "bank"] {
+        store
+            .put_settings(namespace, &serde_json::json!({"of": namespace}))
+            .await
+            .unwrap();
+    }
+    assert_eq!(store.all_settings().await.unwrap()["bank"]["of"], "bank");
+    let now: Micros = store.now().await.unwrap();
+    let today = now.div_euclid(DAY);
+    store.forget(&Keep::default(), &Shorter::new()).await.unwrap();
+    let ran = store.retained(SHOP).await.unwrap().unwrap();
+    assert!(ran.at >= now && ran.removed == 0, "{ran:?}");
+
+    for namespace in ["shop", "bank"] {
+        for (number, ago) in [(1, 20 * DAY), (2, 5 * DAY)] {
+            let at = now - ago;
+            let row = format!(
+                "INSERT INTO journey.message SELECT '{namespace}', decode(repeat('0{number}', 16), 'hex'), 'welcome', '', 1, 's', 1, 't', 'p', 'c', {at}, 'Sent'; \
+                 INSERT INTO journey.contact SELECT '{namespace}', '', decode(repeat('0{number}', 16), 'hex'), 'p', 'c', {at}; \
+                 INSERT INTO journey.enrollment SELECT '{namespace}', 'welcome', '', {number}, 0, 'r', false, NULL, {at}, ''"
+            );
+            client.batch_execute(&row).await.unwrap();
+        }
+        // Of 20 days ago and of 5; and one that came today and names a day long ago.
+        for (number, day, accepted) in [
+            (1, today - 20, now - 20 * DAY),
+            (2, today - 5, now - 5 * DAY),
+            (3, today - 20, now),
+        ] {
+            let row = format!(
+                "INSERT INTO journey.event (namespace, day, key, customer, name, at, accepted_at, sealed) \
+                 VALUES ('{namespace}', {day}, decode(repeat('0{number}', 16), 'hex'), '', 'order', 0, {accepted}, '')"
+            );
+            client.execute(&row, &[]).await.unwrap();
+        }
+    }
+    let ten = Some(10 * DAY);
+    let keeps = Keeps {
+        events: ten,
+        messages: ten,
+        contacts: None,
+        // Longer than what holds for all: without effect.
+        enrollments: Some(4_000 * DAY),
+    };
+    let shorter = Shorter::from([("shop".to_owned(), keeps)]);
+    let gone = store.forget(&Keep::default(), &shorter).await.unwrap().unwrap();
+    assert_eq!(
+        (gone.events, gone.messages, gone.contacts, gone.enrollments),
+        (1, 1, 0, 0)
+    );
+    let left = async |table: &str, namespace: &str| {
+        let count = format!("SELECT count(*) FROM journey.{table} WHERE namespace = '{namespace}'");
+        one(&client, &count).await
+    };
+    assert_eq!((left("event", "shop").await, left("event", "bank").await), (2, 3));
+    assert_eq!((left("message", "shop").await, left("message", "bank").await), (1, 2));
+    let ran = store.retained(SHOP).await.unwrap().unwrap();
+    assert!(ran.at > now && ran.removed == 2, "{ran:?}");
+    assert_eq!(store.retained("bank").await.unwrap().unwrap().removed, 0);
+
+    let all = Keep {
+        enrollments: 10 * DAY,
+        ..Keep::default()
+    };
+    let gone = store.forget(&all, &Shorter::new()).await.unwrap().unwrap();
+    assert_eq!(gone.enrollments, 2);
+    assert_eq!(
+        store.retained("bank").await.unwrap().unwrap().removed,
+        1,
+        "what holds for all is written down for each"
+    );
+    store.remove_namespace("bank").await.unwrap();
+    assert_eq!(store.retained("bank").await.unwrap(), None);
 }

@@ -1,6 +1,7 @@
 //! ChannelAdapter: how messages leave, or how events come in. Credentials are never inline: it names Secrets.
 
 use super::{
+    residency::Processor,
     status::Status,
     text::{Line, SecretKey, SecretName, Span, Template, Url},
 };
@@ -30,6 +31,8 @@ use std::collections::BTreeMap;
     .message("timeout, retry and unknownOutcome belong to adapters that send"))]
 #[x_kube(validation = Rule::new("!has(self.inApp) || !has(self.limits)")
     .message("inApp has no limits: the gateway shows its messages, nothing is handed over").field_path(".limits"))]
+#[x_kube(validation = Rule::new("!has(self.processor) || has(self.smtp) || has(self.webhook)")
+    .message("processor belongs to smtp and webhook: by other adapters nothing is handed over").field_path(".processor"))]
 pub struct ChannelAdapterSpec {
     /// Out: email by SMTP.
     pub smtp: Option<Smtp>,
@@ -52,6 +55,9 @@ pub struct ChannelAdapterSpec {
     /// out: Drop for smtp, Retry for webhook, whose receivers know a message by its idempotency key.
     // Not a default of the server: it would appear on http, where it is refused.
     pub unknown_outcome: Option<UnknownOutcome>,
+    /// Who processes what this adapter hands over, and where. Journeys under a policy with residency send by adapters only whose processor
+    /// is named and in its regions.
+    pub processor: Option<Processor>,
 }
 
 /// Messages that the gateway shows in slots.

@@ -6,7 +6,7 @@
 //!
 //! Reading order: [`text`] strings with a shape · [`opaque`] what the server stores as it is · [`signal`] the one way to
 //! notice something · [`journey`] with its [`step`]s and [`measure`]s · [`touchpoint`] · [`channel_adapter`] ·
-//! [`customer_profile`] · [`privacy_policy`] · [`status`] · [`definitions`] the CRDs made of all that ·
+//! [`customer_profile`] · [`privacy_policy`] with [`residency`] and [`retention`] · [`status`] · [`definitions`] the CRDs made of all that ·
 //! [`shape`] what they refuse, told without a server.
 #![allow(
     clippy::duplicated_attributes,
@@ -21,6 +21,8 @@ pub mod journey;
 pub mod measure;
 pub mod opaque;
 pub mod privacy_policy;
+pub mod residency;
+pub mod retention;
 pub mod shape;
 pub mod signal;
 pub mod status;

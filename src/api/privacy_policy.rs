@@ -1,7 +1,9 @@
 //! PrivacyPolicy: what may be sent to whom, why, when and how often.
 
 use super::{
-    status::Status,
+    residency::Residency,
+    retention::{Reporting, Retention},
+    status::PolicyStatus,
     text::{Clock, Expr, Name, Span, Word, Zone},
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
@@ -18,12 +20,18 @@ use serde_with::skip_serializing_none;
     kind = "PrivacyPolicy",
     plural = "privacypolicies",
     namespaced,
-    status = "Status",
+    status = "PolicyStatus",
     shortname = "pp",
     category = "journey-all",
     derive = "PartialEq",
     cel,
     doc = "What may be sent to whom, why, when and how often. Of several policies the strictest of each rule wins.",
+    printcolumn(name = "Journeys", type_ = "integer", json_path = ".status.journeys"),
+    printcolumn(
+        name = "Programmed",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Programmed")].status"#
+    ),
     printcolumn(
         name = "Ready",
         type_ = "string",
@@ -66,6 +74,12 @@ pub struct PrivacyPolicySpec {
     pub minimum_age: Option<i32>,
     /// What the preference centre offers.
     pub preferences: Option<Preferences>,
+    /// How long data is kept at most; left out: as long as the operator's flags say.
+    pub retention: Option<Retention>,
+    /// Where data may be processed; left out: anywhere.
+    pub residency: Option<Residency>,
+    /// From how many customers on figures are told; left out: all are.
+    pub reporting: Option<Reporting>,
 }
 
 /// What the preference centre offers besides yes and no.

@@ -1,12 +1,12 @@
 //! What the operator says of an object. Conditions at once; numbers rounded, and at most once a minute.
 
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use kube::KubeSchema;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_with::skip_serializing_none;
 
-/// Status of Touchpoint, ChannelAdapter, CustomerProfile and PrivacyPolicy.
+/// Status of Touchpoint, ChannelAdapter and CustomerProfile.
 #[skip_serializing_none]
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
@@ -17,6 +17,39 @@ pub struct Status {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
     pub conditions: Vec<Condition>,
+}
+
+/// Status of a PrivacyPolicy.
+#[skip_serializing_none]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct PolicyStatus {
+    /// The generation these conditions speak of; -1: not seen yet.
+    pub observed_generation: Option<i64>,
+    /// Accepted (its shape and meaning), ResolvedRefs, Conflicted (True: what it says together with other policies is not what either says alone),
+    /// Programmed (every runner and gateway runs by it), Ready; Reconciling and Stalled while they hold.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[x_kube(merge_strategy = ListMerge::Map(vec!["type".into()]))]
+    pub conditions: Vec<Condition>,
+    /// How many journeys it governs.
+    #[serde(default)]
+    pub journeys: i64,
+    /// Hash of what all policies together say of the journeys that it governs: another one, another policy in effect. Absent without journeys.
+    pub hash: Option<String>,
+    /// Of the namespace's retention, where this policy has one: that it ran.
+    pub retention: Option<RetentionStatus>,
+}
+
+/// That retention ran.
+#[skip_serializing_none]
+#[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
+#[serde(rename_all = "camelCase")]
+pub struct RetentionStatus {
+    /// When it last ran through, to the hour.
+    pub last_run: Option<Time>,
+    /// Rows that it has removed in this namespace so far, events of dropped days not among them; to two significant digits.
+    #[serde(default)]
+    pub removed: i64,
 }
 
 /// Status of a Journey.
@@ -67,37 +100,30 @@ pub struct RunnerStatus {
     pub backlog: Option<i64>,
 }
 
-/// Enrollments since the journey was made.
+/// Enrollments since the journey was made. With reporting.minimumGroup in a policy a count of fewer customers is left out, and greater ones are
+/// rounded down to its multiples.
+#[skip_serializing_none]
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
 #[serde(rename_all = "camelCase")]
 pub struct Population {
     /// Enrollments ever begun.
-    #[serde(default)]
-    pub entered: i64,
+    pub entered: Option<i64>,
     /// Enrollments on their way now.
-    #[serde(default)]
-    pub active: i64,
+    pub active: Option<i64>,
     /// Customers who wait at the door for their turn by entry.pace.
-    #[serde(default)]
-    pub paced: i64,
+    pub paced: Option<i64>,
     /// Ended as Completed.
-    #[serde(default)]
-    pub completed: i64,
+    pub completed: Option<i64>,
     /// Ended as Converted.
-    #[serde(default)]
-    pub converted: i64,
+    pub converted: Option<i64>,
     /// Ended as Disqualified.
-    #[serde(default)]
-    pub disqualified: i64,
+    pub disqualified: Option<i64>,
     /// Ended as OptedOut: the customer left by their own hand.
-    #[serde(default)]
-    pub opted_out: i64,
+    pub opted_out: Option<i64>,
     /// Ended as Merged: two customers became one, and the other's enrollment was the older.
-    #[serde(default)]
-    pub merged: i64,
+    pub merged: Option<i64>,
     /// Ended as Failed.
-    #[serde(default)]
-    pub failed: i64,
+    pub failed: Option<i64>,
 }
 
 #[skip_serializing_none]
@@ -118,6 +144,8 @@ pub struct KpiStatus {
     pub target: Option<String>,
     /// Met or Missed once the interval allows to say so; Unknown before, and without a target.
     pub state: KpiState,
+    /// Why nothing is told of it.
+    pub reason: Option<KpiReason>,
     /// What the messages are worth by this KPI, where the journey has a holdout and there are customers on both sides.
     pub lift: Option<Lift>,
 }
@@ -142,4 +170,11 @@ pub enum KpiState {
     Met,
     Missed,
     Unknown,
+}
+
+/// Why nothing is told of a KPI.
+#[derive(Serialize, Deserialize, JsonSchema, Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KpiReason {
+    /// Fewer customers were observed than reporting.minimumGroup of the policies asks for.
+    BelowMinimumGroup,
 }

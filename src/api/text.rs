@@ -88,6 +88,8 @@ text! {
     Name { max: 63, pattern: r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?$" }
     /// A word the owner chooses: team, channel, attribute.
     Word { max: 63, pattern: r"^[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?$" }
+    /// A region, such as eu-central-1: the value of a node's label topology.kubernetes.io/region.
+    Region { max: 63, pattern: r"^[A-Za-z0-9]([-_.A-Za-z0-9]*[A-Za-z0-9])?$" }
     /// What a signal listens to: an inbound touchpoint, what became of a message, the end of a
     /// journey, or consent.
     EventRef {

@@ -245,6 +245,7 @@ impl Dev {
             metrics: runner::Metrics::register(&mut Registry::default()),
             ready: Flag::lowered("rounds"),
             open: Box::new(move |spec, reads| open(spec, &secrets, reads, &folder, smtp.as_deref())),
+            regions: None,
             compiler: runner::programs::compile_all,
         };
         let store = self.store.clone();

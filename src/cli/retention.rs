@@ -2,8 +2,10 @@
 
 use crate::{
     clock::DAY,
+    compile::{self, Manifests},
     expression::time::duration,
-    store::{Forgotten, Keep, postgres::Postgres},
+    policy::Retention,
+    store::{self, Forgotten, Keep, Keeps, Shorter, postgres::Postgres},
 };
 use prometheus_client::{
     metrics::{counter::Counter, family::Family},
@@ -59,7 +61,11 @@ const SOON: Duration = Duration::from_secs(60);
 /// Runs for good.
 pub async fn look_after(store: Arc<Postgres>, keep: Keep, forgotten: Rows) {
     loop {
-        let pause = match store.forget(&keep).await {
+        let forgotten_now = match shorter(&store).await {
+            Ok(shorter) => store.forget(&keep, &shorter).await,
+            Err(error) => Err(error),
+        };
+        let pause = match forgotten_now {
             Ok(Some(gone)) => {
                 forgotten.add(&gone);
                 if gone.more { SOON } else { EVERY }
@@ -72,6 +78,43 @@ pub async fn look_after(store: Arc<Postgres>, keep: Keep, forgotten: Rows) {
             }
         };
         tokio::time::sleep(pause).await;
+    }
+}
+
+/// How much shorter the policies of each namespace let its data be kept. Settings that this version cannot read shorten nothing now: the operator
+/// of the version that wrote them does.
+async fn shorter(store: &Postgres) -> store::Result<Shorter> {
+    let mut all = Shorter::new();
+    for (namespace, settings) in store.all_settings().await? {
+        match serde_json::from_value::<Manifests>(settings) {
+            Ok(manifests) => {
+                all.insert(namespace, keeps(&compile::retention(&manifests)));
+            }
+            Err(error) => tracing::warn!(
+                namespace,
+                line = error.line(),
+                "the settings cannot be read: its policies shorten no retention"
+            ),
+        }
+    }
+    all.retain(|_, keeps| *keeps != Keeps::default());
+    Ok(all)
+}
+
+fn keeps(retention: &Retention) -> Keeps {
+    let Retention {
+        events,
+        enrollments,
+        messages,
+        contacts,
+        // The audit log is kept by its own rules.
+        audit: _,
+    } = *retention;
+    Keeps {
+        events,
+        messages,
+        contacts,
+        enrollments,
     }
 }
 

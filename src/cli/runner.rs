@@ -31,6 +31,10 @@ pub struct Args {
         value_name = "ADDRESS"
     )]
     status_address: String,
+    /// Regions that its pod was placed in and cannot leave; left out: it may be anywhere. Under a policy with residency it runs only where the
+    /// policy's regions hold all of them
+    #[arg(long, env = "JOURNEY_REGIONS", value_delimiter = ',')]
+    regions: Vec<String>,
     #[command(flatten)]
     store: StoreArgs,
 }
@@ -54,8 +58,10 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> 
         journey,
         secrets,
         status_address,
+        regions,
         store,
     } = args;
+    let regions = regions.into_iter().filter(|region| !region.is_empty()).collect();
     huge_pages(false);
     let keys = store.keys()?;
     let store = store.open(keys.clone(), CONNECTIONS)?;
@@ -81,6 +87,7 @@ pub async fn run(args: Args, shutdown: CancellationToken) -> anyhow::Result<()> 
         metrics,
         ready,
         open: Box::new(move |spec, reads| channel::open(spec, &secrets, reads)),
+        regions: Some(regions),
         compiler: runner::programs::compile_all,
     };
     runner::run(options, store, shutdown).await?;

@@ -815,6 +815,36 @@ codes! {
         "minimumAge is compared with the age that the CustomerProfile gives. Who has none counts as too young, so without the rule nothing is sent that rests on consent or may be objected to."
         bad "minimumAge: 16  # and a CustomerProfile without age"
         good "age: customer.age  # in the CustomerProfile";
+
+    // 460 to 469: where data is processed, and how long it is kept.
+    JNY460 ProcessorUnknown Policy Warning "nobody says who processes what is sent"
+        "A policy with residency lets data be processed in its regions only. An adapter that hands messages over names who processes them and where; until it does nothing is sent by the journey, and each message is skipped: Residency."
+        bad "smtp: {host: smtp.example, from: Shop <hello@shop.example>}"
+        good "processor: {name: Example Mail GmbH, regions: [eu-central-1]}  # beside smtp";
+    JNY461 ProcessorElsewhere Policy Warning "a processor works outside of the policy's regions"
+        "The processor of the adapter may process data in a region that the policies do not name. All of its regions must be among theirs; until they are nothing is sent by the journey, and each message is skipped: Residency."
+        bad "processor: {name: Example Mail Inc., regions: [eu-central-1, us-east-1]}"
+        good "processor: {name: Example Mail GmbH, regions: [eu-central-1]}";
+    JNY462 NoCommonRegion Policy Warning "policies have no region in common"
+        "Of several policies the regions that all name hold. The gateway takes in the data of all journeys of the namespace, so the policies of a namespace need a region in common, also where they select different journeys. Until they have one, journeys under residency send nothing."
+        bad "residency: {regions: [us-east-1]}  # and another policy of the namespace: [eu-central-1]"
+        good "residency: {regions: [eu-central-1, eu-west-1]}  # and another: [eu-central-1]";
+    JNY463 RetentionNotDays Value Error "data is kept for whole days"
+        "What is old is looked for by the day, so retention is a number of whole days, from 1d to 36500d."
+        bad "retention: {events: 36h}"
+        good "retention: {events: 2d}";
+    JNY464 ContactsForgotten Value Error "contacts are forgotten before caps have counted them"
+        "A cap counts the contacts of its period. If they were deleted earlier, it would let more messages through than it says."
+        bad "retention: {contacts: 7d}  # and caps: [{atMost: 4, per: 30d}]"
+        good "retention: {contacts: 30d}";
+    JNY465 ContactsKeptForCaps Value Warning "another policy's cap keeps contacts longer"
+        "Contacts are shared by all journeys of the namespace, and kept as long as any of its caps looks back."
+        bad "retention: {contacts: 7d}  # and another policy has caps: [{atMost: 4, per: 30d}]"
+        good "retention: {contacts: 30d}";
+    JNY466 RepetitionsForgotten Value Warning "repetitions are known for a few days only"
+        "An event that is sent again is known for a repetition as long as the first is kept. Brokers and webhooks repeat for days; what comes later enters journeys again."
+        bad "retention: {events: 1d}"
+        good "retention: {events: 30d}";
 }
 
 impl Code {

@@ -176,6 +176,7 @@ fn policy(report: &mut Report, world: &World<'_>, spec: &PrivacyPolicySpec) {
         .enumerate()
         .for_each(|(n, cap)| known(format!("spec.caps[{n}]"), &cap.purposes));
     super::quiet::check(report, world, spec);
+    super::retention::check(report, world.manifests, spec);
     for (n, cap) in spec.caps.iter().enumerate() {
         period(report, n, cap);
     }

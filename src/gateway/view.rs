@@ -14,8 +14,13 @@ use std::{
     sync::{Arc, PoisonError},
     time::Duration,
 };
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
+/// How long a gateway is believed to be there after it said so, and how often it says so while nothing changes.
+const ATTENDS: Duration = Duration::from_secs(60);
+const AGAIN: Duration = Duration::from_secs(20);
 /// How long a new program or write key may take to be seen.
 const REFRESH: Duration = Duration::from_secs(1);
 
@@ -30,6 +35,8 @@ pub struct View {
     pub touchpoints: BTreeMap<String, Arc<Inbound>>,
     /// What may be shown of each journey that runs; one that is not here shows nothing.
     pub shows: BTreeMap<String, EffectivePolicy>,
+    /// Hash of the policies that it is shown by.
+    pub policies: String,
 }
 
 impl View {
@@ -62,6 +69,7 @@ impl View {
             listeners,
             touchpoints,
             shows: BTreeMap::new(),
+            policies: String::new(),
         }
     }
 
@@ -80,18 +88,15 @@ impl View {
             );
         }
         let mut view = Self::new(programs.version, intake, &programs.journeys);
+        view.policies = compile::policies_hash(&manifests);
         for stored in programs.journeys.iter().filter(|one| one.current && !one.stopped) {
             // Without its labels nobody knows which policies select it: then it shows nothing.
             let Ok(pinned) = serde_json::from_value::<Manifests>(stored.row.body.clone()) else {
                 continue;
             };
-            if let Some(journey) = pinned
-                .journeys
-                .get(&stored.row.journey)
-                .filter(|_| !stored.row.suspended)
-            {
-                let policy = compile::policy(&manifests, journey);
-                view.shows.insert(stored.row.journey.clone(), policy);
+            let name = &stored.row.journey;
+            if let Some(policy) = compile::policy(&manifests, &pinned, name).filter(|_| !stored.row.suspended) {
+                view.shows.insert(name.clone(), policy);
             }
         }
         Ok(view)
@@ -121,9 +126,13 @@ pub async fn refresh(
     let mut tick = tokio::time::interval(REFRESH);
     tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     let mut told = Told::default();
+    let mut attendance = Attendance::new(Uuid::new_v4());
     loop {
         tokio::select! {
-            () = shutdown.cancelled() => return,
+            () = shutdown.cancelled() => {
+                attendance.end(&gateway).await;
+                return;
+            }
             _ = tick.tick() => {}
         }
         refresh_programs(&gateway, &reachable, &mut told).await;
@@ -135,6 +144,42 @@ pub async fn refresh(
         let keys = WriteKeys::read(&secrets, &view.intake.sources, &gateway.keys, &known).await;
         *gateway.write_keys.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(keys);
         programs.up();
+        attendance.say(&gateway, &view).await;
+    }
+}
+
+/// By which policies this gateway answers, as the store was told.
+struct Attendance {
+    owner: Uuid,
+    said: Option<(String, Instant)>,
+}
+
+impl Attendance {
+    fn new(owner: Uuid) -> Self {
+        Self { owner, said: None }
+    }
+
+    /// Tells the store when it is another policy than before, and now and then that it is still here. What does not arrive is said again.
+    async fn say(&mut self, gateway: &Gateway, view: &View) {
+        let policy = &view.policies;
+        let fresh = |(said, at): &(String, Instant)| said == policy && at.elapsed() < AGAIN;
+        if self.said.as_ref().is_some_and(fresh) {
+            return;
+        }
+        let said = gateway.store.attend(&gateway.namespace, self.owner, policy, ATTENDS);
+        match said.await {
+            Ok(()) => self.said = Some((policy.clone(), Instant::now())),
+            Err(error) => tracing::debug!("the store was not told by which policies this gateway answers: {error}"),
+        }
+    }
+
+    /// It goes. Where that does not arrive, its registration ends by itself.
+    async fn end(&self, gateway: &Gateway) {
+        if self.said.is_some()
+            && let Err(error) = gateway.store.depart(&gateway.namespace, self.owner).await
+        {
+            tracing::debug!("the store was not told that this gateway ends: {error}");
+        }
     }
 }
 

@@ -205,6 +205,14 @@ impl Cache {
             .collect()
     }
 
+    /// The policies of the namespace.
+    pub fn policy_units(&self, namespace: &str) -> Vec<Unit> {
+        let policies = self.policies.within(namespace);
+        let unit =
+            |policy: &Arc<Guarded<PrivacyPolicy>>| Unit::object(Kind::PrivacyPolicy, namespace, &policy.name_any());
+        policies.iter().map(unit).collect()
+    }
+
     /// Every object of ours, and every namespace with any of them or with something that was made for them.
     pub fn all_units(&self) -> Vec<Unit> {
         let mut units = self.each_unit(&|_| true);

@@ -27,6 +27,7 @@ pub struct Context {
     pub written: Written,
     pub secrets: Secrets,
     pub numbers: super::journey::Numbers,
+    pub stored: super::policy::Stored,
     pub grounds: super::namespace::Grounds,
     pub queue: super::queue::Queue<Unit>,
     store: Arc<dyn Store>,
@@ -82,6 +83,7 @@ impl Context {
             written: Written::default(),
             secrets: Secrets::default(),
             numbers: super::journey::Numbers::default(),
+            stored: super::policy::Stored::default(),
             grounds: super::namespace::Grounds::default(),
             locks: Mutex::default(),
         }

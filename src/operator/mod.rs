@@ -3,7 +3,7 @@
 //!
 //! A change seen by a [`watch`] fills the [`cache`] and puts a [`mod@unit`] on the [`queue`]. A pass over a unit is five steps, a file each:
 //! dereference (reads) → validate (pure) → build (pure: the whole desired objects) → apply → status. Every pass does all of them and nobody asks
-//! why it was called, so drift is repaired by doing the same again. Units: [`journey`], the four other kinds ([`definition`]), and what the
+//! why it was called, so drift is repaired by doing the same again. Units: [`journey`], [`policy`], the three other kinds ([`definition`]), and what the
 //! objects of a [`namespace`] share. Mistakes in manifests become [`condition`]s; only what may pass by itself is an [`error`] and is tried again.
 
 pub mod apply;
@@ -18,6 +18,7 @@ pub mod master;
 pub mod metrics;
 pub mod namespace;
 pub mod pod;
+pub mod policy;
 pub mod queue;
 pub mod rbac;
 pub mod reason;
@@ -250,7 +251,7 @@ async fn settle(context: &Arc<Context>, unit: &Unit) -> Result<Next, Error> {
             Kind::Journey => journey::settle(context, namespace, name).await,
             Kind::Touchpoint => definition::settle::<Touchpoint>(context, namespace, name).await,
             Kind::ChannelAdapter => definition::settle::<ChannelAdapter>(context, namespace, name).await,
-            Kind::PrivacyPolicy => definition::settle::<PrivacyPolicy>(context, namespace, name).await,
+            Kind::PrivacyPolicy => policy::settle(context, namespace, name).await,
             Kind::CustomerProfile => definition::settle::<CustomerProfile>(context, namespace, name).await,
         },
     }
@@ -277,11 +278,13 @@ fn watch_all(watches: &mut Watches, context: &Arc<OnceLock<Arc<Context>>>) -> Ca
                 {
                     context.cache.units(namespace)
                 }
-                Kind::Journey => meta
-                    .name
-                    .as_deref()
-                    .map(|name| context.cache.listening(namespace, name))
-                    .unwrap_or_default(),
+                Kind::Journey => {
+                    let listening = |name| context.cache.listening(namespace, name);
+                    let mut others = meta.name.as_deref().map(listening).unwrap_or_default();
+                    // They tell how many journeys they govern.
+                    others.extend(context.cache.policy_units(namespace));
+                    others
+                }
                 Kind::CustomerProfile | Kind::PrivacyPolicy | Kind::ChannelAdapter | Kind::Touchpoint => {
                     context.cache.units(namespace)
                 }

@@ -2,10 +2,11 @@
 
 use k8s_openapi::{
     api::core::v1::{
-        Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource, HTTPGetAction, Lifecycle,
-        LifecycleHandler, ObjectFieldSelector, PodSecurityContext, PodSpec, PodTemplateSpec, Probe,
-        ResourceRequirements, SeccompProfile, SecretKeySelector, SecretVolumeSource, SecurityContext, SleepAction,
-        TopologySpreadConstraint, Volume, VolumeMount,
+        Affinity, Capabilities, Container, ContainerPort, EmptyDirVolumeSource, EnvVar, EnvVarSource, HTTPGetAction,
+        Lifecycle, LifecycleHandler, NodeAffinity, NodeSelector, NodeSelectorRequirement, NodeSelectorTerm,
+        ObjectFieldSelector, PodSecurityContext, PodSpec, PodTemplateSpec, Probe, ResourceRequirements, SeccompProfile,
+        SecretKeySelector, SecretVolumeSource, SecurityContext, SleepAction, TopologySpreadConstraint, Volume,
+        VolumeMount,
     },
     apimachinery::pkg::{
         api::resource::Quantity,
@@ -19,6 +20,8 @@ use std::collections::{BTreeMap, BTreeSet};
 pub const STORE_SECRET: &str = "journey-store";
 /// Written on pods: it changes when they must be made anew because a Secret changed.
 pub const CHECKSUM: &str = "journey.dev/secrets";
+/// What nodes are labelled with by whoever provides them.
+const REGION: &str = "topology.kubernetes.io/region";
 /// The user of the image.
 const USER: i64 = 65_532;
 const STORE_FOLDER: &str = "/etc/journey/store";
@@ -38,6 +41,8 @@ pub struct Role<'a> {
     /// Whether journey-store has a ca.crt.
     pub has_ca: bool,
     pub checksum: String,
+    /// Regions that it may run in, and no others; None: anywhere.
+    pub regions: Option<BTreeSet<String>>,
     /// The port that customers' events come in by.
     pub door: Option<i32>,
 }
@@ -53,6 +58,7 @@ pub fn template(role: Role<'_>) -> PodTemplateSpec {
         secrets,
         has_ca,
         checksum,
+        regions,
         door,
     } = role;
     let mut mounts = vec![mount("tmp", "/tmp", false), mount("store", STORE_FOLDER, true)];
@@ -96,13 +102,14 @@ pub fn template(role: Role<'_>) -> PodTemplateSpec {
                 ..Default::default()
             }),
             termination_grace_period_seconds: Some(30),
+            affinity: regions.as_ref().map(within),
             topology_spread_constraints: Some(spread(&selector)),
             containers: vec![Container {
                 name: name.to_owned(),
                 image: Some(image.to_owned()),
                 image_pull_policy: Some("IfNotPresent".into()),
                 args: Some(vec![name.to_owned()]),
-                env: Some(environment_of(environment, has_ca)),
+                env: Some(environment_of(environment, regions.as_ref(), has_ca)),
                 ports: Some(ports),
                 liveness_probe: Some(probe("/livez", 10, 6)),
                 readiness_probe: Some(probe("/readyz", 2, 3)),
@@ -137,7 +144,34 @@ pub fn template(role: Role<'_>) -> PodTemplateSpec {
     }
 }
 
-fn environment_of(own: Vec<(&str, String)>, has_ca: bool) -> Vec<EnvVar> {
+/// Nodes of these regions and no others; of none where there are none.
+fn within(regions: &BTreeSet<String>) -> Affinity {
+    let says = |operator: &str, values: Option<Vec<String>>| NodeSelectorRequirement {
+        key: REGION.into(),
+        operator: operator.into(),
+        values,
+    };
+    let rules = if regions.is_empty() {
+        // The API server refuses an empty list; that no node both has the label and lacks it says the same.
+        vec![says("Exists", None), says("DoesNotExist", None)]
+    } else {
+        vec![says("In", Some(regions.iter().cloned().collect()))]
+    };
+    Affinity {
+        node_affinity: Some(NodeAffinity {
+            required_during_scheduling_ignored_during_execution: Some(NodeSelector {
+                node_selector_terms: vec![NodeSelectorTerm {
+                    match_expressions: Some(rules),
+                    ..Default::default()
+                }],
+            }),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+fn environment_of(own: Vec<(&str, String)>, regions: Option<&BTreeSet<String>>, has_ca: bool) -> Vec<EnvVar> {
     let plain = |name: &str, value: &str| EnvVar {
         name: name.into(),
         value: Some(value.into()),
@@ -158,6 +192,10 @@ fn environment_of(own: Vec<(&str, String)>, has_ca: bool) -> Vec<EnvVar> {
         ..Default::default()
     };
     let mut variables: Vec<EnvVar> = own.iter().map(|(name, value)| plain(name, value)).collect();
+    if let Some(regions) = regions {
+        let regions: Vec<&str> = regions.iter().map(String::as_str).collect();
+        variables.push(plain("JOURNEY_REGIONS", &regions.join(",")));
+    }
     variables.push(from(
         "POD_NAME",
         EnvVarSource {
@@ -263,9 +301,11 @@ mod tests {
             secrets: ["mail-login".to_owned()].into(),
             has_ca: true,
             checksum: "x".into(),
+            regions: None,
             door: None,
         });
         let spec = pod.spec.unwrap();
+        assert_eq!(spec.affinity, None);
         assert_eq!(spec.automount_service_account_token, Some(false));
         let container = &spec.containers[0];
         let writable: Vec<_> = container
@@ -295,5 +335,30 @@ mod tests {
                 .flatten()
                 .all(|e| e.name != "JOURNEY_DATABASE_URL" || e.value.is_none())
         );
+    }
+
+    #[test]
+    fn a_pod_is_placed_in_its_regions_and_is_told_so() {
+        let rules = |regions: &[&str]| {
+            let regions: BTreeSet<String> = regions.iter().map(|name| (*name).to_owned()).collect();
+            let required = within(&regions).node_affinity.unwrap();
+            let required = required.required_during_scheduling_ignored_during_execution.unwrap();
+            let rules = required.node_selector_terms[0].match_expressions.clone().unwrap();
+            rules
+                .into_iter()
+                .map(|rule| (rule.operator, rule.values))
+                .collect::<Vec<_>>()
+        };
+        let both = vec!["eu-1".to_owned(), "eu-2".to_owned()];
+        assert_eq!(rules(&["eu-2", "eu-1"]), [("In".to_owned(), Some(both))]);
+        assert_eq!(
+            rules(&[]),
+            [("Exists".to_owned(), None), ("DoesNotExist".to_owned(), None)],
+            "nowhere"
+        );
+        let regions = BTreeSet::from(["eu-1".to_owned(), "eu-2".to_owned()]);
+        let told = environment_of(vec![], Some(&regions), false);
+        let told = told.iter().find(|variable| variable.name == "JOURNEY_REGIONS").unwrap();
+        assert_eq!(told.value.as_deref(), Some("eu-1,eu-2"));
     }
 }

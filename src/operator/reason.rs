@@ -37,8 +37,12 @@ words! {
         ResolvedRefs,
         /// The policies that select the journey name the purposes of all that it sends, and allow what it reads.
         PolicyCompliant,
-        /// The present spec is in the store, where runners and the gateway read it.
+        /// Of a PrivacyPolicy: it says something that another policy of its journeys takes back. A warning: of several the strictest of each rule holds.
+        Conflicted,
+        /// Of a journey: the present spec is in the store, where runners and the gateway read it. Of a PrivacyPolicy: every runner and gateway of its journeys has said that it runs by the present policies.
         Programmed,
+        /// All who process what the journey sends are in the regions of its policies, or these name none. False: nothing is sent.
+        ResidencySatisfied,
         /// At least one runner is ready.
         RunnerAvailable,
         /// All of the above.
@@ -93,6 +97,26 @@ words! {
         NotProgrammed,
         /// Programmed: PostgreSQL cannot be reached, or did not commit; tried again.
         StoreUnavailable,
+        /// Programmed, of a PrivacyPolicy: a runner or a gateway has not said yet that it runs by the present policies.
+        NotAcknowledged,
+        /// Programmed, of a PrivacyPolicy: it selects no journey.
+        NoJourneys,
+        /// Conflicted: no other policy takes from what it says.
+        NoConflict,
+        /// Conflicted: a purpose is cancelled for journeys that another policy selects too, which does not name it.
+        PurposeCancelled,
+        /// Conflicted: a purpose has another basis in another policy; the stricter holds.
+        BasesDiffer,
+        /// Conflicted, ResidencySatisfied: policies have no region in common.
+        NoCommonRegion,
+        /// ResidencySatisfied: no policy of the journey names regions.
+        NotRestricted,
+        /// ResidencySatisfied: all who process what it sends are in the regions, and its runner is placed there.
+        RegionsKept,
+        /// ResidencySatisfied: an adapter that the journey sends by does not say who processes what it hands over.
+        ProcessorUnknown,
+        /// ResidencySatisfied: the processor of an adapter that the journey sends by works in other regions, too.
+        ProcessorElsewhere,
         /// RunnerAvailable: at least one runner is ready.
         RunnerReady,
         /// RunnerAvailable, Reconciling: the runner is starting.
@@ -130,6 +154,7 @@ impl Reason {
             | Self::RunnerStarting
             | Self::GatewayStarting
             | Self::Deleting
+            | Self::NotAcknowledged
             | Self::NotEnoughData => true,
             Self::Accepted
             | Self::InvalidShape
@@ -149,6 +174,15 @@ impl Reason {
             | Self::Programmed
             | Self::LastGoodRevision
             | Self::NotProgrammed
+            | Self::NoJourneys
+            | Self::NoConflict
+            | Self::PurposeCancelled
+            | Self::BasesDiffer
+            | Self::NoCommonRegion
+            | Self::NotRestricted
+            | Self::RegionsKept
+            | Self::ProcessorUnknown
+            | Self::ProcessorElsewhere
             | Self::RunnerReady
             | Self::RunnerFailing
             | Self::ScaledToZero

@@ -129,7 +129,12 @@ fn ours(status: &Value) -> Value {
 /// An Event for each condition that turned.
 async fn tell<K: Declared>(context: &Context, meta: &ObjectMeta, before: &[Condition], after: &[Condition]) {
     for condition in turned(before, after) {
-        let warning = condition.status == "False" || condition.type_ == Subject::Stalled.name();
+        let bad = if condition.type_ == Subject::Conflicted.name() {
+            "True"
+        } else {
+            "False"
+        };
+        let warning = condition.status == bad || condition.type_ == Subject::Stalled.name();
         let event = Event {
             type_: if warning { EventType::Warning } else { EventType::Normal },
             reason: condition.reason.clone(),
@@ -172,6 +177,7 @@ fn turned<'a>(before: &'a [Condition], after: &'a [Condition]) -> impl Iterator<
         }
         match before.iter().find(|known| known.type_ == now.type_) {
             Some(known) => known.status != now.status,
+            None if now.type_ == Subject::Conflicted.name() => now.status == "True",
             None => now.status == "False" && mistakes.contains(&now.type_.as_str()),
         }
     })

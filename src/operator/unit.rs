@@ -3,7 +3,7 @@
 use crate::{
     api::{
         ChannelAdapter, CustomerProfile, Journey, PrivacyPolicy, Touchpoint,
-        status::{JourneyStatus, Status},
+        status::{JourneyStatus, PolicyStatus, Status},
     },
     compile::Object,
 };
@@ -124,4 +124,4 @@ macro_rules! declared {
     )*};
 }
 
-declared!(Journey: JourneyStatus, Touchpoint: Status, ChannelAdapter: Status, PrivacyPolicy: Status, CustomerProfile: Status);
+declared!(Journey: JourneyStatus, Touchpoint: Status, ChannelAdapter: Status, PrivacyPolicy: PolicyStatus, CustomerProfile: Status);

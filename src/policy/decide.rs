@@ -19,7 +19,7 @@ pub const RECHECK: Micros = 15 * MINUTE;
 /// Whether `message` may be sent to the customer of `facts` at `now` (microseconds). The first of these rules that objects gives the verdict:
 ///
 /// 1. suspended: hold, and ask again within a minute. Nothing moves while a journey is suspended, not even by a skip.
-/// 2. the purpose is not in the policy: skip NoPolicy.
+/// 2. the purpose is not in the policy: skip NoPolicy; the regions of the policy are not kept to: skip Residency.
 /// 3. minimum age, where the customer's word decides ([`Basis::is_asked_for`]): younger or unknown is skip MinimumAge.
 /// 4. consent, by the basis, to the purpose and by the channel: none or a no is skip NoConsent, one that is to be confirmed skip Unconfirmed, one
 ///    that is too old skip ConsentExpired, a pause skip Paused. The touchpoint that asks for the confirmation passes while it is pending.
@@ -42,6 +42,9 @@ pub fn decide(policy: &EffectivePolicy, facts: &Facts<'_>, message: &Message<'_>
     let Some(purpose) = policy.purposes.get(message.purpose) else {
         return Verdict::Skip(SkipReason::NoPolicy);
     };
+    if !policy.bounds.residency.holds() {
+        return Verdict::Skip(SkipReason::Residency);
+    }
     if let Err(no) = agreed(policy, purpose, facts, message, now) {
         return Verdict::Skip(no);
     }
@@ -124,7 +127,7 @@ fn may_be_held_out(basis: Basis) -> bool {
 /// as things are; None: until they change.
 ///
 /// # Errors
-/// The purpose is not in the policy, or consent has ended.
+/// The purpose is not in the policy, its regions are not kept to, or consent has ended.
 pub fn may_stay(
     policy: &EffectivePolicy,
     consents: &BTreeMap<String, Consent>,
@@ -133,6 +136,9 @@ pub fn may_stay(
     now: Micros,
 ) -> Result<Option<Micros>, SkipReason> {
     let known = policy.purposes.get(purpose).ok_or(SkipReason::NoPolicy)?;
+    if !policy.bounds.residency.holds() {
+        return Err(SkipReason::Residency);
+    }
     let until = consent(known, known_of(consents, purpose, channel).as_ref(), now)?;
     match paused_until(consents, purpose, now) {
         Some(_) if known.basis.is_asked_for() => Err(SkipReason::Paused),

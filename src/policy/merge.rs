@@ -1,6 +1,6 @@
 //! Several policies, one answer: of each rule the strictest.
 
-use super::{Basis, Cap, EffectivePolicy, Period, Purpose, Quiet, QuietThen, QuietWhile, QuietZone};
+use super::{Basis, Bounds, Cap, EffectivePolicy, Period, Purpose, Quiet, QuietThen, QuietWhile, QuietZone};
 use crate::{
     api::{
         privacy_policy::{self, PrivacyPolicySpec},
@@ -18,6 +18,7 @@ use std::cmp::Reverse;
 /// - Its basis is the strictest named: Consent, then what can be objected to (LegitimateInterest, PublicTask), then the others. Its consent
 ///   expires by the shortest time, and is to be confirmed when one says so; only attributes that all allow may be read.
 /// - Quiet and caps add up. Of minimum ages the highest holds.
+/// - What bounds the data: the shortest retention, the regions that all name, the greatest group.
 pub fn merge(policies: &[&PrivacyPolicySpec]) -> EffectivePolicy {
     policies
         .iter()
@@ -38,6 +39,7 @@ fn both(a: EffectivePolicy, mut b: EffectivePolicy) -> EffectivePolicy {
         quiet_while: sorted(a.quiet_while.into_iter().chain(b.quiet_while)),
         caps: caps(a.caps.into_iter().chain(b.caps)),
         minimum_age: a.minimum_age.max(b.minimum_age),
+        bounds: a.bounds.with(b.bounds),
     }
 }
 
@@ -72,6 +74,10 @@ fn alone(policy: &PrivacyPolicySpec) -> EffectivePolicy {
         minimum_age,
         // What the preference centre offers: it sends nothing.
         preferences: _,
+        // Read by `Bounds::of`.
+        retention: _,
+        residency: _,
+        reporting: _,
     } = policy;
     let mut all: Vec<(String, Purpose)> = Vec::new();
     for purpose in purposes {
@@ -105,6 +111,7 @@ fn alone(policy: &PrivacyPolicySpec) -> EffectivePolicy {
         quiet_while: sorted(windows.iter().filter_map(quiet_while)),
         caps: caps(limits.iter().map(cap)),
         minimum_age: minimum_age.map(|age| u32::try_from(age).unwrap_or(u32::MAX)),
+        bounds: Bounds::of(policy),
     }
 }
 

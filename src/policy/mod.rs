@@ -2,6 +2,7 @@
 //!
 //! Knows no store, no channel, no clock. The runner asks in the transaction that claims the message, and again before every retry.
 
+mod bound;
 pub mod consent;
 mod decide;
 mod merge;
@@ -9,6 +10,7 @@ mod quiet;
 #[cfg(test)]
 mod tests;
 
+pub use bound::{Bounds, Residency, Retention};
 pub use consent::{Confirmed, Consent, ConsentState};
 pub use decide::{decide, may_stay};
 pub use merge::merge;
@@ -27,6 +29,8 @@ pub struct EffectivePolicy {
     pub caps: Vec<Cap>,
     /// Who is younger, or of unknown age, gets nothing that [`Basis::is_asked_for`]. None: age is not asked.
     pub minimum_age: Option<u32>,
+    /// How long data is kept, where it is processed, and from how many customers on it is told.
+    pub bounds: Bounds,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -232,6 +236,8 @@ impl HoldReason {
 pub enum SkipReason {
     /// No policy selects the journey, or one that does leaves the purpose out.
     NoPolicy,
+    /// Somebody who would process the message is not known to be in the regions of the policies, or those have none in common.
+    Residency,
     /// The basis is Consent, and there is none, or it is withdrawn; or the customer objected to LegitimateInterest or PublicTask.
     NoConsent,
     /// Consent is pending, or was confirmed for another address: the purpose asks for a double opt-in.
@@ -265,6 +271,7 @@ impl SkipReason {
     pub fn name(self) -> &'static str {
         match self {
             Self::NoPolicy => "NoPolicy",
+            Self::Residency => "Residency",
             Self::NoConsent => "NoConsent",
             Self::Unconfirmed => "Unconfirmed",
             Self::ConsentExpired => "ConsentExpired",

@@ -16,6 +16,7 @@ mod poison;
 pub mod programs;
 mod pulse;
 mod pump;
+pub mod region;
 pub mod turn;
 
 pub use addresses::looked_for;

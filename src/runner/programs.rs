@@ -30,9 +30,21 @@ pub struct Loaded {
     pub current: Option<Current>,
     /// Whether the store knows the journey and has not begun to delete it.
     pub alive: bool,
+    /// Hash of the policies that hold for the journey, whether its revisions compile or not.
+    pub policy: Option<String>,
+    /// Regions in which those policies let it be run; None: anywhere.
+    pub regions: Option<BTreeSet<String>>,
 }
 
 impl Loaded {
+    /// Whether a pod that was placed in these regions may run it. None: it is not known where, and nobody asks (`journey dev`).
+    pub fn may_run_in(&self, placed: Option<&BTreeSet<String>>) -> bool {
+        match (&self.regions, placed) {
+            (None, _) | (Some(_), None) => true,
+            (Some(allowed), Some(placed)) => !placed.is_empty() && placed.is_subset(allowed),
+        }
+    }
+
     /// All that the store had, whether they compile or not.
     pub fn revisions(&self) -> BTreeSet<String> {
         self.programs.revisions.keys().chain(&self.stuck).cloned().collect()
@@ -75,7 +87,13 @@ pub fn compile_all(stored: &NamespacePrograms, journey: &str) -> Result<Loaded> 
                 suspended: stored.row.suspended,
             });
         }
-        let manifests = settings.clone().with(manifests(&stored.row.body)?);
+        let pinned = manifests(&stored.row.body)?;
+        if stored.current {
+            let policy = compile::policy(&settings, &pinned, journey);
+            loaded.policy = policy.as_ref().map(compile::policy_hash);
+            loaded.regions = policy.and_then(|policy| policy.bounds.residency.regions);
+        }
+        let manifests = settings.clone().with(pinned);
         let program = match compile::journey(&manifests, journey) {
             Ok(compiled) => Program {
                 revision: stored.row.revision.clone(),

@@ -8,6 +8,7 @@ use super::{
     metrics::Metrics,
     programs::{self, Loaded},
     pulse::{HEARTBEAT, LEASE, LOOK, Pulse},
+    region,
     turn::{Adapters, Turn},
 };
 use crate::{
@@ -30,7 +31,7 @@ use uuid::Uuid;
 
 /// How often the store is asked for programs where there are none. Else each heartbeat tells whether there are newer ones, and of a suspension
 /// or a new revision the next round tells at once.
-const REFRESH: Duration = Duration::from_secs(1);
+pub(super) const REFRESH: Duration = Duration::from_secs(1);
 /// Customers of one round, at most.
 const ROUND: u32 = 500;
 /// Customers of a round from which on the next one is divided, in production.
@@ -64,49 +65,25 @@ pub struct Options {
     pub at_work: Box<dyn Fn() + Send + Sync>,
     /// How channels are opened: [`crate::channel::open`], or what `journey dev` sends mail to.
     pub open: ChannelOpener,
+    /// Regions that this process was placed in and cannot leave; empty: it may be anywhere. None: nobody asks, as in `journey dev`.
+    pub regions: Option<BTreeSet<String>>,
     /// [`programs::compile_all`], or where runners start by the thousand one that remembers what it gave.
     pub compiler: programs::Compiler,
 }
 
 pub type ChannelOpener = Box<dyn Fn(&ChannelAdapterSpec, Reads) -> Result<Arc<dyn Channel>, OpenError> + Send + Sync>;
 
-/// Runs until `shutdown`; then takes nothing new, waits for what is under way, writes its outcomes and gives the shards back.
-pub async fn run(options: Options, store: Arc<dyn Store>, shutdown: CancellationToken) -> Result<(), RunnerError> {
-    let (lanes, fates) = Lanes::new(options.jitter.clone());
-    let mut pump = Pump {
-        store,
-        lanes,
-        fates,
-        loaded: Loaded::default(),
-        refreshed: None,
-        hold: None,
-        doubtful: false,
-        pulse: Pulse::default(),
-        outcomes: Vec::new(),
-        in_flight: BTreeSet::new(),
-        floor: Floor::lowest(),
-        favoured: 0,
-        busy: false,
-        back_off: BACK_OFF.0,
-        draining: false,
-        options,
-    };
+/// Runs until `shutdown`; then takes nothing new, waits for what is under way, writes its outcomes and gives the shards back. The same while the
+/// policies name other regions than those that this process was placed in.
+pub async fn run(mut options: Options, store: Arc<dyn Store>, shutdown: CancellationToken) -> Result<(), RunnerError> {
     while !shutdown.is_cancelled() {
-        if let Err(error) = pump.turn_once(&shutdown).await {
-            tracing::warn!(%error, "the round did not happen; it is tried again");
-            pump.options.ready.down("the store is away");
-            let pause = pump.back_off;
-            pump.back_off = (pause * 2).min(BACK_OFF.1);
-            tokio::select! {
-                biased;
-                () = shutdown.cancelled() => {}
-                () = tokio::time::sleep(pause) => {}
-            }
-        } else {
-            pump.back_off = BACK_OFF.0;
+        let mut pump = Pump::new(options, Arc::clone(&store));
+        pump.work(&shutdown).await;
+        options = pump.stop().await;
+        if !shutdown.is_cancelled() {
+            region::stand_aside(&options, &*store, &shutdown).await;
         }
     }
-    pump.stop().await;
     Ok(())
 }
 
@@ -162,7 +139,11 @@ struct Pump {
     loaded: Loaded,
     /// None: there may be newer ones.
     refreshed: Option<Instant>,
+    /// Whether the policies name other regions than those that this process was placed in.
+    misplaced: bool,
     hold: Option<Hold>,
+    /// The policies that this registration has said it runs by.
+    acknowledged: Option<String>,
     /// Whether a round was told that the hold is not what it was.
     doubtful: bool,
     pulse: Pulse,
@@ -179,6 +160,49 @@ struct Pump {
 }
 
 impl Pump {
+    fn new(options: Options, store: Arc<dyn Store>) -> Self {
+        let (lanes, fates) = Lanes::new(options.jitter.clone());
+        Self {
+            store,
+            lanes,
+            fates,
+            loaded: Loaded::default(),
+            refreshed: None,
+            misplaced: false,
+            hold: None,
+            acknowledged: None,
+            doubtful: false,
+            pulse: Pulse::default(),
+            outcomes: Vec::new(),
+            in_flight: BTreeSet::new(),
+            floor: Floor::lowest(),
+            favoured: 0,
+            busy: false,
+            back_off: BACK_OFF.0,
+            draining: false,
+            options,
+        }
+    }
+
+    /// Until `shutdown`, or until it may not run where it is.
+    async fn work(&mut self, shutdown: &CancellationToken) {
+        while !shutdown.is_cancelled() && !self.misplaced {
+            if let Err(error) = self.turn_once(shutdown).await {
+                tracing::warn!(%error, "the round did not happen; it is tried again");
+                self.options.ready.down("the store is away");
+                let pause = self.back_off;
+                self.back_off = (pause * 2).min(BACK_OFF.1);
+                tokio::select! {
+                    biased;
+                    () = shutdown.cancelled() => {}
+                    () = tokio::time::sleep(pause) => {}
+                }
+            } else {
+                self.back_off = BACK_OFF.0;
+            }
+        }
+    }
+
     async fn turn_once(&mut self, shutdown: &CancellationToken) -> Result<(), StoreError> {
         self.refresh().await?;
         if !self.loaded.alive {
@@ -189,7 +213,12 @@ impl Pump {
             }
             return Ok(());
         }
+        if !self.loaded.may_run_in(self.options.regions.as_ref()) {
+            self.misplaced = true;
+            return Ok(());
+        }
         self.beat().await?;
+        self.acknowledge().await?;
         self.options.ready.up();
         if self.refreshed.is_none() {
             return Ok(());
@@ -287,6 +316,7 @@ impl Pump {
         self.doubtful = true;
         let hold = self.store.join(namespace, journey, *owner, LEASE).await?;
         self.pulse.joined(began, &hold);
+        self.acknowledged = None;
         self.doubtful = false;
         let before = self.hold.as_ref().map(|held| &held.shards);
         if before != Some(&hold.shards) {
@@ -299,6 +329,24 @@ impl Pump {
         self.hold = Some(hold);
         // A heartbeat would have told whether there are newer programs.
         self.refreshed = None;
+        Ok(())
+    }
+
+    /// Says by which policies it runs, once for each registration and change. What is loaded holds from the next round on.
+    async fn acknowledge(&mut self) -> Result<(), StoreError> {
+        if self.refreshed.is_none() || self.acknowledged == self.loaded.policy {
+            return Ok(());
+        }
+        if let Some(policy) = &self.loaded.policy {
+            let Options {
+                namespace,
+                journey,
+                owner,
+                ..
+            } = &self.options;
+            self.store.acknowledge(namespace, journey, *owner, policy).await?;
+        }
+        self.acknowledged = self.loaded.policy.clone();
         Ok(())
     }
 
@@ -542,7 +590,7 @@ impl Pump {
     }
 
     /// Waits for what is under way, writes what became of it, gives the shards back. What cannot be written is left to whoever takes over.
-    async fn stop(mut self) {
+    async fn stop(mut self) -> Options {
         self.draining = true;
         let deadline = Instant::now() + PATIENCE;
         while !self.in_flight.is_empty() && Instant::now() < deadline {
@@ -561,6 +609,7 @@ impl Pump {
         if let Err(error) = self.give_back().await {
             tracing::warn!(%error, "the shards could not be given back; they are free when the lease is over");
         }
+        self.options
     }
 
     /// A heartbeat, so that the leases last, and a round.

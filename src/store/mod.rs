@@ -4,6 +4,7 @@
 //! caller gives. Whoever changes a customer holds that customer's row lock, so events, consent, caps and attributes of one customer are serial.
 //! Knows no Kubernetes, no channel, no HTTP.
 
+mod ack;
 mod aside;
 mod by_hand;
 mod finding;
@@ -16,11 +17,12 @@ pub mod row;
 mod rules;
 
 pub use crate::engine::state::Sighting;
+pub use ack::Running;
 pub use aside::{Aside, AsideReason, PutBack};
 pub use by_hand::{After, DROPPED, Dropped, OUTCOME_UNKNOWN, RETRIED, Retried};
 pub use finding::{Finding, Grade};
 pub use placed::{InSlot, Placed};
-pub use retention::{Forgotten, Keep};
+pub use retention::{Forgotten, Keep, Keeps, Ran, Shorter};
 pub use row::*;
 
 use crate::{
@@ -247,6 +249,18 @@ pub trait Store: Send + Sync + 'static {
     async fn due_next(&self, hold: &Hold, request: &RoundRequest) -> Result<Next>;
     /// Returns true when there may be work for this journey, false after `timeout`.
     async fn wait(&self, namespace: &str, journey: &str, timeout: Duration) -> bool;
+
+    // ── who runs by which policies ──
+    /// The owner of a registration runs by the policies of this hash. Nothing happens where nobody is registered so; who joins anew says it anew.
+    async fn acknowledge(&self, namespace: &str, journey: &str, owner: Uuid, policy: &str) -> Result<()>;
+    /// Registers a gateway for `ttl`, which answers by the policies of this hash.
+    async fn attend(&self, namespace: &str, owner: Uuid, policy: &str, ttl: Duration) -> Result<()>;
+    /// Ends the registration of a gateway.
+    async fn depart(&self, namespace: &str, owner: Uuid) -> Result<()>;
+    /// Whose registrations last, and what they run by.
+    async fn running(&self, namespace: &str) -> Result<Running>;
+    /// That retention ran in a namespace; None: it never did.
+    async fn retained(&self, namespace: &str) -> Result<Option<Ran>>;
 
     // ── reading how it goes ──
     async fn counts(&self, namespace: &str, journey: &str) -> Result<Counts>;

@@ -1,6 +1,7 @@
 //! How long what is kept is kept, and what was forgotten.
 
 use crate::clock::{DAY, Micros};
+use std::collections::BTreeMap;
 
 /// Times in microseconds. The defaults are those of docs/retention.md.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,6 +32,25 @@ impl Default for Keep {
             hours: 90 * DAY,
         }
     }
+}
+
+/// What a namespace shortens of [`Keep`]; None: nothing. Whatever is longer than that has no effect.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Keeps {
+    pub events: Option<Micros>,
+    pub messages: Option<Micros>,
+    pub contacts: Option<Micros>,
+    pub enrollments: Option<Micros>,
+}
+
+/// By namespace.
+pub type Shorter = BTreeMap<String, Keeps>;
+
+/// That retention ran through in a namespace, and how many rows it has removed there so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Ran {
+    pub at: Micros,
+    pub removed: i64,
 }
 
 /// Rows that went, and days of the event log that were dropped whole.

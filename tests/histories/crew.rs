@@ -166,6 +166,7 @@ fn run(
         ready: Flag::lowered("rounds"),
         metrics: Metrics::register(&mut Registry::default()),
         open: Box::new(move |_, _| Ok(wire.clone())),
+        regions: None,
         compiler: compiled,
     };
     runner::run(options, Arc::new(line), stop)

@@ -11,8 +11,8 @@ use journey::{
     kpi::Counts,
     store::{
         After, Arrival, Backlog, Beat, Dropped, Due, Hold, Imported, InSlot, JourneyRow, Learn, MessageRow,
-        NamespacePrograms, News, Next, OutboxRow, PutBack, Quarantined, Receipt, Result, Retried, Round, RoundRequest,
-        RoundResult, Store, StoreError, Suppressed, Work,
+        NamespacePrograms, News, Next, OutboxRow, PutBack, Quarantined, Ran, Receipt, Result, Retried, Round,
+        RoundRequest, RoundResult, Running, Store, StoreError, Suppressed, Work,
     },
 };
 use std::{
@@ -354,6 +354,27 @@ impl Store for Line {
         let woken = self.world.memory.wait(namespace, journey, timeout).await;
         self.process.gate().await;
         woken
+    }
+
+    // What is acknowledged moves nobody: no fault is drawn for it, so that seeds go on being the histories that they were.
+    async fn acknowledge(&self, namespace: &str, journey: &str, owner: Uuid, policy: &str) -> Result<()> {
+        self.world.memory.acknowledge(namespace, journey, owner, policy).await
+    }
+
+    async fn attend(&self, namespace: &str, owner: Uuid, policy: &str, ttl: Duration) -> Result<()> {
+        self.world.memory.attend(namespace, owner, policy, ttl).await
+    }
+
+    async fn depart(&self, namespace: &str, owner: Uuid) -> Result<()> {
+        self.world.memory.depart(namespace, owner).await
+    }
+
+    async fn running(&self, namespace: &str) -> Result<Running> {
+        self.world.memory.running(namespace).await
+    }
+
+    async fn retained(&self, namespace: &str) -> Result<Option<Ran>> {
+        self.world.memory.retained(namespace).await
     }
 
     async fn counts(&self, namespace: &str, journey: &str) -> Result<Counts> {

@@ -184,6 +184,7 @@ fn what_is_due_and_cannot_be_worked_on_makes_no_runner_spin() {
             ready: Flag::lowered("rounds"),
             metrics: Metrics::register(&mut Registry::default()),
             open: Box::new(|_, _| Err(OpenError::Client("it is not there".into()))),
+            regions: None,
             compiler: compiled,
         };
         let runs = tokio::spawn(runner::run(options, Arc::new(line), stop.clone()));
@@ -212,5 +213,60 @@ fn what_is_due_and_cannot_be_worked_on_makes_no_runner_spin() {
         let calls = calls_in(&world, 60).await;
         let of = |name| calls.get(name).copied().unwrap_or_default();
         assert!(of("round") <= 2, "{calls:?}");
+    });
+}
+
+#[test]
+fn a_runner_stands_aside_while_the_policies_name_other_regions_than_its_own() {
+    quietly(Shape::Once, async |world| {
+        let process = Process::new(7, CART, &mut Chance::of(4));
+        let line = Line {
+            world: world.clone(),
+            process: process.clone(),
+        };
+        let (stop, ready) = (CancellationToken::new(), Flag::lowered("rounds"));
+        let options = Options {
+            namespace: NAMESPACE.into(),
+            journey: CART.into(),
+            keys: simulate::keys(),
+            owner: process.owner,
+            jitter: Arc::new(|| 0.5),
+            divide: runner::DIVIDE,
+            at_work: Box::new(|| {}),
+            ready,
+            metrics: Metrics::register(&mut Registry::default()),
+            open: Box::new(|_, _| Err(OpenError::Client("it is not there".into()))),
+            regions: Some(["us-1".to_owned()].into()),
+            compiler: runner::programs::compile_all,
+        };
+        let runs = tokio::spawn(runner::run(options, Arc::new(line), stop.clone()));
+        let said = async || {
+            seconds(10).await;
+            let mut running = world.memory.running(NAMESPACE).await.unwrap();
+            running.runners.remove(CART).unwrap_or_default()
+        };
+        let policy = async |regions: &[&str]| {
+            let mut settings = world.shop.settings[0].clone();
+            for policy in settings["policies"].as_object_mut().unwrap().values_mut() {
+                policy["residency"] = json!({"regions": regions});
+            }
+            world.memory.put_settings(NAMESPACE, &settings).await.unwrap();
+        };
+        let before = said().await;
+        assert!(matches!(&before[..], [Some(_)]), "it says what it runs by: {before:?}");
+        policy(&["eu-1"]).await;
+        assert_eq!(said().await, [], "it holds nothing where it may not run");
+        let calls = calls_in(&world, 60).await;
+        assert_eq!(
+            calls.keys().collect::<Vec<_>>(),
+            [&"programs"],
+            "it waits to be replaced: {calls:?}"
+        );
+        policy(&["eu-1", "us-1"]).await;
+        let after = said().await;
+        assert!(matches!(&after[..], [Some(_)]), "it comes back: {after:?}");
+        assert_ne!(before, after, "by other policies");
+        stop.cancel();
+        runs.await.unwrap().unwrap();
     });
 }

@@ -22,6 +22,16 @@ pub fn policy() -> Value {
     )
 }
 
+/// The same with further rules.
+pub fn policy_with(rules: Value) -> Value {
+    let mut policy = policy();
+    let rules = rules.as_object().cloned().unwrap_or_default();
+    if let Some(spec) = policy["spec"].as_object_mut() {
+        spec.extend(rules);
+    }
+    policy
+}
+
 pub fn log() -> Value {
     object("ChannelAdapter", "log", json!({"log": {}}))
 }

@@ -2,11 +2,11 @@
 
 use super::{
     Outcome, Stage,
-    manifests::{everything, everything_but, hello, log, mail, profile, web, welcome},
+    manifests::{everything, everything_but, hello, log, mail, policy_with, profile, web, welcome},
     must, secret, until,
 };
 use journey::{
-    api::{ChannelAdapter, CustomerProfile, Journey, Touchpoint},
+    api::{ChannelAdapter, CustomerProfile, Journey, PrivacyPolicy, Touchpoint},
     store::Store,
 };
 use k8s_openapi::api::{
@@ -23,7 +23,7 @@ use serde_json::json;
 use std::time::Duration;
 
 /// One for each story.
-pub const NAMESPACES: [&str; 10] = [
+pub const NAMESPACES: [&str; 12] = [
     "journey-test-touchpoint",
     "journey-test-expression",
     "journey-test-template",
@@ -34,6 +34,8 @@ pub const NAMESPACES: [&str; 10] = [
     "journey-test-gateway",
     "journey-test-deletion",
     "journey-test-profile",
+    "journey-test-policy",
+    "journey-test-residency",
 ];
 const RUNNER: &str = "welcome-runner";
 
@@ -50,6 +52,8 @@ pub async fn all(stage: &Stage) -> Vec<String> {
         gateway,
         deletion,
         profiles,
+        policies,
+        residency,
     ] = NAMESPACES;
     let outcomes = tokio::join!(
         an_unknown_touchpoint_is_told_and_clears_when_it_appears(stage, touchpoint),
@@ -62,9 +66,11 @@ pub async fn all(stage: &Stage) -> Vec<String> {
         a_gateway_comes_with_the_first_door_and_goes_with_the_last(stage, gateway),
         a_deleted_journey_leaves_nothing_behind(stage, deletion),
         a_second_profile_is_refused_and_the_first_holds(stage, profiles),
+        a_policy_is_programmed_once_every_runner_says_so(stage, policies),
+        a_journey_that_leaves_its_regions_is_told_so_and_its_pods_are_bound_to_them(stage, residency),
     );
-    let (a, b, c, d, e, f, g, h, i, j) = outcomes;
-    [a, b, c, d, e, f, g, h, i, j]
+    let (a, b, c, d, e, f, g, h, i, j, k, l) = outcomes;
+    [a, b, c, d, e, f, g, h, i, j, k, l]
         .into_iter()
         .filter_map(Outcome::err)
         .collect()
@@ -493,4 +499,106 @@ pub async fn succession(stage: &mut Stage) -> Outcome {
     .await?;
     stage.apply(NAMESPACES[1], &[welcome("customer.orders == 2")]).await?;
     programmed(stage, NAMESPACES[1]).await
+}
+
+async fn a_policy_is_programmed_once_every_runner_says_so(stage: &Stage, namespace: &str) -> Outcome {
+    let says = async |status, reason| {
+        let said = stage.condition::<PrivacyPolicy>(namespace, "shop", "Programmed", status, reason, &[]);
+        said.await.map(drop)
+    };
+    let policies = stage.api::<PrivacyPolicy>(namespace);
+    stage.apply(namespace, &[policy_with(json!({}))]).await?;
+    says("True", "NoJourneys").await?;
+    stage.apply(namespace, &everything()).await?;
+    says("True", "Programmed").await?;
+    // No kubelet runs the pod: this is its registration, and what it would say.
+    let (owner, long) = (uuid::Uuid::from_u128(7), Duration::from_secs(300));
+    let store = &stage.store;
+    let joined = store
+        .join(namespace, "welcome", owner, long)
+        .await
+        .map_err(|error| error.to_string())?;
+    must(!joined.shards.is_empty(), || {
+        "the journey is not in the store".to_owned()
+    })?;
+    let changed = policy_with(json!({"retention": {"messages": "30d"}, "reporting": {"minimumGroup": 10}}));
+    stage.apply(namespace, &[changed]).await?;
+    says("False", "NotAcknowledged").await?;
+    let status = async || {
+        let policy = policies.get("shop").await.map_err(|error| error.to_string())?;
+        policy.status.ok_or("the policy has no status".to_owned())
+    };
+    let told = status().await?;
+    must(told.journeys == 1, || format!("it governs one journey: {told:?}"))?;
+    let hash = told.hash.ok_or("it has no hash")?;
+    store
+        .acknowledge(namespace, "welcome", owner, &hash)
+        .await
+        .map_err(|error| error.to_string())?;
+    says("True", "Programmed").await?;
+    stage
+        .condition::<PrivacyPolicy>(namespace, "shop", "Conflicted", "False", "NoConflict", &[])
+        .await?;
+    let mut other =
+        policy_with(json!({"purposes": [{"name": "service", "basis": "Consent", "attributes": ["email", "orders"]}]}));
+    other["metadata"]["name"] = "strict".into();
+    stage.apply(namespace, &[other]).await?;
+    let parts = ["'service'", "Contract", "strict"];
+    stage
+        .condition::<PrivacyPolicy>(namespace, "shop", "Conflicted", "True", "BasesDiffer", &parts)
+        .await?;
+    says("False", "NotAcknowledged").await?;
+    store
+        .leave(namespace, "welcome", owner)
+        .await
+        .map_err(|error| error.to_string())?;
+    says("True", "Programmed").await
+}
+
+async fn a_journey_that_leaves_its_regions_is_told_so_and_its_pods_are_bound_to_them(
+    stage: &Stage,
+    namespace: &str,
+) -> Outcome {
+    let satisfied = async |status, reason| {
+        let said = stage.condition::<Journey>(namespace, "welcome", "ResidencySatisfied", status, reason, &[]);
+        said.await.map(drop)
+    };
+    stage.apply(namespace, &everything()).await?;
+    satisfied("True", "NotRestricted").await?;
+    let bound = async |regions: Option<&[&str]>| {
+        let deployment = stage.api::<Deployment>(namespace).get_opt(RUNNER).await.ok().flatten();
+        let template = deployment
+            .and_then(|deployment| deployment.spec)
+            .map(|spec| spec.template);
+        let affinity = template.and_then(|template| template.spec).and_then(|pod| pod.affinity);
+        let text = serde_json::to_string(&affinity).unwrap_or_default();
+        match regions {
+            Some(regions) => {
+                text.contains("topology.kubernetes.io/region") && regions.iter().all(|region| text.contains(region))
+            }
+            None => affinity.is_none(),
+        }
+    };
+    until("the runner may run anywhere", async || bound(None).await).await?;
+    let regions = policy_with(json!({"residency": {"regions": ["eu-central-1"]}}));
+    stage.apply(namespace, &[regions]).await?;
+    satisfied("True", "RegionsKept").await?;
+    until("the runner is bound to the region", async || {
+        bound(Some(&["eu-central-1"])).await
+    })
+    .await?;
+    let desk = |processor: serde_json::Value| {
+        let spec = json!({"webhook": {"url": "https://desk.example/in"}, "processor": processor});
+        json!({"apiVersion": "journey.dev/v1alpha1", "kind": "ChannelAdapter", "metadata": {"name": "desk"}, "spec": spec})
+    };
+    let processor = |regions: &[&str]| json!({"name": "Desk Inc.", "regions": regions});
+    stage
+        .apply(
+            namespace,
+            &[desk(processor(&["eu-central-1", "us-east-1"])), hello("desk", "Hello")],
+        )
+        .await?;
+    satisfied("False", "ProcessorElsewhere").await?;
+    stage.apply(namespace, &[desk(processor(&["eu-central-1"]))]).await?;
+    satisfied("True", "RegionsKept").await
 }

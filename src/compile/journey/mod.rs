@@ -17,7 +17,7 @@ use super::{
     kpi::kpis,
     lint, quiet,
     report::{Report, instead},
-    selector,
+    residency,
     touchpoint::{attributes_read, scope},
     value::{cel, percent, span},
     world::World,
@@ -52,12 +52,7 @@ pub fn compile_in(world: &World<'_>, name: &str) -> Result<Compiled, Vec<Diagnos
         );
         return Err(report.found);
     };
-    let selecting: Vec<(&str, &PrivacyPolicySpec)> = manifests
-        .policies
-        .iter()
-        .filter(|(_, policy)| selector::selects(policy.journey_selector.as_ref(), &manifest.labels))
-        .map(|(name, policy)| (name.as_str(), policy))
-        .collect();
+    let selecting: Vec<(&str, &PrivacyPolicySpec)> = super::selecting(manifests, manifest).collect();
     let mut compiler = Compiler::new(world, name, &manifest.spec, report, selecting);
     let program = compiler.program();
     let mut found = compiler.report.found;
@@ -143,6 +138,9 @@ impl<'m> Compiler<'m> {
         let goals = self.goals();
         let keys = self.keys();
         let outbound = self.outbound();
+        if let Some(manifest) = manifests.journeys.get(name) {
+            residency::mark(manifests, manifests, manifest, &mut self.policy);
+        }
         let quiet_while = quiet::conditions(self.world, &self.selecting, &mut self.layout, &mut self.elsewhere);
         self.allowed();
         self.lint(&outbound);
@@ -318,6 +316,8 @@ impl<'m> Compiler<'m> {
     fn lint(&mut self, outbound: &BTreeMap<String, Outbound>) {
         self.flow.lint(&mut self.report);
         self.choice();
+        let sends = self.sends();
+        residency::lint(&mut self.report, self.world.manifests, self.name, sends);
         let subject = lint::Subject {
             spec: self.spec,
             world: self.world,

@@ -1,5 +1,6 @@
 //! One sound shop; each test changes one thing and looks at what is said of it.
 
+mod bounds;
 mod codes;
 mod conditions;
 mod content;

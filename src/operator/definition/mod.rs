@@ -1,5 +1,5 @@
-//! Touchpoint, ChannelAdapter, PrivacyPolicy and CustomerProfile: nothing is built for one of them alone, so a pass dereferences, validates and
-//! writes status. The same code for all four.
+//! Touchpoint, ChannelAdapter and CustomerProfile: nothing is built for one of them alone, so a pass dereferences, validates and
+//! writes status. The same code for all three.
 
 mod dereference;
 mod validate;

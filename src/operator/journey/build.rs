@@ -1,11 +1,14 @@
 //! The desired objects of a journey: its runner. Pure.
 
 use super::dereference::{Facts, runner_name};
-use crate::operator::{
-    Settings,
-    namespace::{Ground, budget, labels, meta},
-    pod::{self, Role},
-    secrets::Found,
+use crate::{
+    compile,
+    operator::{
+        Settings,
+        namespace::{Ground, budget, labels, meta},
+        pod::{self, Role},
+        secrets::Found,
+    },
 };
 use k8s_openapi::{
     api::{
@@ -49,6 +52,7 @@ pub fn runner(facts: &Facts, secrets: &Found, ground: &Ground, settings: &Settin
         secrets: secrets.versions.keys().cloned().collect(),
         has_ca: ground.has_ca,
         checksum: ground.checksum(secrets),
+        regions: compile::residency(&facts.snapshot.manifests, &facts.name).and_then(|residency| residency.regions),
         door: None,
     });
     Runner {

@@ -1,15 +1,15 @@
 //! Numbers of the status: how many customers, how the KPIs stand, how much waits. Rounded, and read from the store at most once an interval:
 //! each write of a status wakes everybody who watches.
 
-use super::{dereference::Facts, validate::Judged};
+use super::{dereference::Facts, group::Group, validate::Judged};
 use crate::{
     api::{
         measure::{Kpi, Target},
-        status::{KpiState, KpiStatus, Lift, Population},
+        status::{KpiState, KpiStatus, Population},
     },
     clock,
     engine::state::Ending,
-    kpi::{self, Count, Counts, KpiSpec, Measure, State, percent, round_two_digits, show},
+    kpi::{self, Count, Counts, KpiSpec, Measure, State, round_two_digits, show},
     operator::{context::Context, error::Error, unit::Unit},
     store::Backlog,
 };
@@ -75,12 +75,13 @@ async fn ask(context: &Context, facts: &Facts, judged: &Judged) -> Result<Figure
     let store = context.store()?;
     let counts = store.counts(&facts.namespace, &facts.name).await?;
     let backlog = store.backlog(&facts.namespace, &facts.name).await?;
+    let group = Group::of(&facts.snapshot.manifests, &facts.name);
     let kpis = match &judged.compiled {
         Some(compiled) => {
             let now = clock::now();
-            let measured = measure(&counts, &compiled.program.kpis, now);
+            let measured = measure(&counts, &compiled.program.kpis, now, group);
             context.metrics.kpis(&facts.namespace, &facts.name, &measured);
-            told_of(&measured, &facts.journey.spec.kpis, &counts, now)
+            told_of(&measured, &facts.journey.spec.kpis, &counts, now, group)
         }
         None => told(facts).kpis,
     };
@@ -101,7 +102,7 @@ async fn ask(context: &Context, facts: &Facts, judged: &Judged) -> Result<Figure
         active
     };
     Ok(Figures {
-        population: Some(population(&counts, active, paced)),
+        population: Some(population(&counts, active, paced, group)),
         kpis,
         backlog: Some(round_two_digits(inbox + outbox + overdue)),
     })
@@ -128,12 +129,12 @@ fn told(facts: &Facts) -> Figures {
     }
 }
 
-fn population(counts: &Counts, active: i64, paced: i64) -> Population {
-    let total = |count: Count| round_two_digits(counts.total(&count.name()));
+fn population(counts: &Counts, active: i64, paced: i64, group: Group) -> Population {
+    let total = |count: Count| group.count(counts.total(&count.name()));
     Population {
         entered: total(Count::Entered),
-        active: round_two_digits(active),
-        paced: round_two_digits(paced),
+        active: group.count(active),
+        paced: group.count(paced),
         completed: total(Count::Ended(Ending::Completed)),
         converted: total(Count::Ended(Ending::Converted)),
         disqualified: total(Count::Ended(Ending::Disqualified)),
@@ -143,21 +144,31 @@ fn population(counts: &Counts, active: i64, paced: i64) -> Population {
     }
 }
 
-fn measure<'k>(counts: &Counts, specs: &'k [KpiSpec], now: clock::Micros) -> Vec<(&'k KpiSpec, Measure)> {
+/// As far as they may be told.
+fn measure<'k>(counts: &Counts, specs: &'k [KpiSpec], now: clock::Micros, group: Group) -> Vec<(&'k KpiSpec, Measure)> {
     specs
         .iter()
-        .map(|spec| (spec, kpi::measure(counts, spec, now)))
+        .map(|spec| (spec, group.measure(kpi::measure(counts, spec, now))))
         .collect()
 }
 
-fn told_of(measured: &[(&KpiSpec, Measure)], declared: &[Kpi], counts: &Counts, now: clock::Micros) -> Vec<KpiStatus> {
+fn told_of(
+    measured: &[(&KpiSpec, Measure)],
+    declared: &[Kpi],
+    counts: &Counts,
+    now: clock::Micros,
+    group: Group,
+) -> Vec<KpiStatus> {
     let told = |(spec, measure): &(&KpiSpec, Measure)| {
         let target = declared
             .iter()
             .find(|kpi| kpi.name.as_str() == spec.name)
             .and_then(|kpi| kpi.target.as_ref());
         KpiStatus {
-            lift: kpi::lift(counts, spec, now).map(lift_of),
+            reason: group.reason(measure),
+            lift: kpi::lift(counts, spec, now)
+                .filter(|_| group.reason(measure).is_none())
+                .and_then(|lift| group.lift(lift)),
             ..status_of(spec, target, *measure)
         }
     };
@@ -189,21 +200,7 @@ fn status_of(spec: &KpiSpec, target: Option<&Target>, measure: Measure) -> KpiSt
             State::Missed => KpiState::Missed,
             State::Unknown => KpiState::Unknown,
         },
+        reason: None,
         lift: None,
-    }
-}
-
-fn lift_of(lift: kpi::Lift) -> Lift {
-    let kpi::Lift {
-        value,
-        low,
-        high,
-        held_out,
-    } = lift;
-    Lift {
-        value: percent(value),
-        low: percent(low),
-        high: percent(high),
-        held_out: round_two_digits(held_out),
     }
 }

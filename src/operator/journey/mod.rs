@@ -4,10 +4,12 @@ mod apply;
 mod build;
 mod dereference;
 mod figures;
+mod group;
 mod remove;
 mod status;
 mod validate;
 
+pub use dereference::runner_name;
 pub use figures::Numbers;
 
 use super::{

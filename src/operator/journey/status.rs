@@ -74,6 +74,7 @@ fn verdicts(facts: &Facts, judged: &Judged, programmed: &Programmed, figures: &F
             &judged.accepted,
             &judged.resolved,
             &judged.compliant,
+            &judged.residency,
             &programmed,
             &available,
         ],
@@ -84,6 +85,7 @@ fn verdicts(facts: &Facts, judged: &Judged, programmed: &Programmed, figures: &F
         judged.accepted.clone(),
         judged.resolved.clone(),
         judged.compliant.clone(),
+        judged.residency.clone(),
         programmed,
         available,
     ];
@@ -205,6 +207,7 @@ mod tests {
             sample: 0,
             target: target.map(Into::into),
             state,
+            reason: None,
             lift: None,
         }
     }

@@ -2,8 +2,11 @@
 
 use super::dereference::Facts;
 use crate::{
-    compile::{self, Compiled, Severity},
-    operator::condition::{self, Verdict},
+    compile::{self, Breach, Compiled, Residency, Severity},
+    operator::{
+        condition::{self, Truth, Verdict},
+        reason::{Reason, Subject},
+    },
 };
 
 /// A journey that was judged.
@@ -11,6 +14,7 @@ pub struct Judged {
     pub accepted: Verdict,
     pub resolved: Verdict,
     pub compliant: Verdict,
+    pub residency: Verdict,
     /// None: it does not compile.
     pub compiled: Option<Compiled>,
 }
@@ -48,6 +52,63 @@ pub fn judge(facts: &Facts) -> Judged {
         accepted,
         resolved,
         compliant,
+        residency: residency(compile::residency(&facts.snapshot.manifests, &facts.name)),
         compiled,
+    }
+}
+
+fn residency(of: Option<Residency>) -> Verdict {
+    let say = |truth, reason, message: String| Verdict::new(Subject::ResidencySatisfied, truth, reason, message);
+    let Some((regions, breaches)) = of.and_then(|of| Some((of.regions?, of.breaches))) else {
+        return say(
+            Truth::True,
+            Reason::NotRestricted,
+            "no policy of the journey names regions".into(),
+        );
+    };
+    let Some(first) = breaches.first() else {
+        let regions = compile::listed(&regions);
+        let message = format!("all who process what it sends are in {regions}, and its runner is placed there");
+        return say(Truth::True, Reason::RegionsKept, message);
+    };
+    let reason = match first {
+        Breach::NoCommonRegion { .. } => Reason::NoCommonRegion,
+        Breach::NoProcessor { .. } => Reason::ProcessorUnknown,
+        Breach::Elsewhere { .. } => Reason::ProcessorElsewhere,
+    };
+    let lines: Vec<String> = breaches
+        .iter()
+        .map(|breach| format!("nothing is sent: {breach}"))
+        .collect();
+    say(Truth::False, reason, lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn residency_says_what_keeps_the_journey_from_sending() {
+        let regions = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<BTreeSet<_>>();
+        let of = |regions, breaches| residency(Some(Residency { regions, breaches }));
+        let eu = Some(regions(&["eu-1"]));
+        assert_eq!(residency(None).reason, Reason::NotRestricted);
+        let free = of(None, vec![]);
+        assert_eq!((free.truth, free.reason), (Truth::True, Reason::NotRestricted));
+        let kept = of(eu.clone(), vec![]);
+        assert_eq!((kept.truth, kept.reason), (Truth::True, Reason::RegionsKept));
+        let unknown = Breach::NoProcessor { adapter: "mail".into() };
+        let elsewhere = Breach::Elsewhere {
+            adapter: "hook".into(),
+            regions: regions(&["us-1"]),
+        };
+        let broken = of(eu, vec![unknown, elsewhere]);
+        assert_eq!((broken.truth, broken.reason), (Truth::False, Reason::ProcessorUnknown));
+        assert_eq!(
+            broken.message,
+            "nothing is sent: adapter 'mail' does not say who processes what it hands over, and where\n\
+             nothing is sent: the processor of adapter 'hook' also works in us-1"
+        );
     }
 }

@@ -69,6 +69,7 @@ pub fn gateway(facts: &Facts, ground: &Ground, settings: &Settings) -> Option<Ga
         secrets: facts.secrets.versions.keys().cloned().collect(),
         has_ca: ground.has_ca,
         checksum: ground.checksum(&facts.secrets),
+        regions: facts.regions.clone(),
         door: Some(DOOR),
     });
     let selects = LabelSelector {

@@ -15,7 +15,7 @@ use k8s_openapi::{
     apimachinery::pkg::apis::meta::v1::OwnerReference,
 };
 use kube::Resource;
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 /// A namespace as of one instant.
 pub struct Facts {
@@ -23,6 +23,8 @@ pub struct Facts {
     /// Adapters by which events come in: the gateway is theirs and goes with the last of them.
     pub owners: Vec<OwnerReference>,
     pub secrets: Found,
+    /// Where the gateway may run; None: anywhere.
+    pub regions: Option<BTreeSet<String>>,
     pub deployment: Option<Arc<Deployment>>,
     pub service: Option<Arc<Service>>,
     pub budget: Option<Arc<PodDisruptionBudget>>,
@@ -37,6 +39,7 @@ pub async fn read(context: &Context, namespace: &str, snapshot: Arc<Snapshot>) -
     let refs = compile::secrets(&snapshot.manifests, None);
     Ok(Facts {
         namespace: namespace.to_owned(),
+        regions: compile::gateway_regions(&snapshot.manifests),
         owners: snapshot.doors().filter_map(owner).collect(),
         secrets: secrets::find(context, namespace, refs).await?,
         deployment: context.cache.deployments.get(namespace, GATEWAY),

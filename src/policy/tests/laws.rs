@@ -35,7 +35,13 @@ fn any_policy() -> impl Strategy<Value = PrivacyPolicySpec> {
         .prop_map(|(purposes, condition, then)| json!({"purposes": purposes, "while": condition, "then": then}));
     let quiet = prop_oneof![2 => hours, 1 => condition];
     let cap = (names(PURPOSES), names(&["Email", "Sms"]), 0..4u32, 1..8u32);
-    (purposes, prop::collection::vec(quiet, 0..3), prop::collection::vec(cap, 0..3)).prop_map(|(purposes, quiet, caps)| {
+    let rules = (
+        purposes,
+        prop::collection::vec(quiet, 0..3),
+        prop::collection::vec(cap, 0..3),
+        any_bounds(),
+    );
+    rules.prop_map(|(purposes, quiet, caps, bounds)| {
         let purposes: Vec<_> = purposes
             .into_iter()
             .map(|(name, (basis, expires, attributes))| {
@@ -47,7 +53,29 @@ fn any_policy() -> impl Strategy<Value = PrivacyPolicySpec> {
             .into_iter()
             .map(|(purposes, channels, at_most, days)| json!({"purposes": purposes, "channels": channels, "atMost": at_most, "per": format!("{days}d")}))
             .collect();
-        spec(json!({"purposes": purposes, "quiet": quiet, "caps": caps}))
+        let mut policy = json!({"purposes": purposes, "quiet": quiet, "caps": caps});
+        let bounds = bounds.as_object().cloned().unwrap_or_default();
+        policy.as_object_mut().unwrap().extend(bounds.into_iter().filter(|(_, rule)| !rule.is_null()));
+        spec(policy)
+    })
+}
+
+/// Retention, residency and reporting.
+fn any_bounds() -> impl Strategy<Value = serde_json::Value> {
+    let days = || prop::option::of(1..400u32).prop_map(|days| days.map(|days| format!("{days}d")));
+    let retention = (days(), days(), days(), days(), days()).prop_map(|(events, enrollments, messages, contacts, audit)| {
+        json!({"events": events, "enrollments": enrollments, "messages": messages, "contacts": contacts, "audit": audit})
+    });
+    let regions = prop::sample::subsequence(&["eu-central-1", "eu-west-1", "us-east-1"][..], 1..=3);
+    let rules = (
+        prop::option::weighted(0.5, retention),
+        prop::option::weighted(0.3, regions),
+        prop::option::weighted(0.5, 1..50u32),
+    );
+    rules.prop_map(|(retention, regions, group)| {
+        let residency = regions.map(|regions| json!({"regions": regions}));
+        let reporting = group.map(|group| json!({"minimumGroup": group}));
+        json!({"retention": retention, "residency": residency, "reporting": reporting})
     })
 }
 
@@ -153,6 +181,30 @@ proptest! {
         if known.ask(&one, &message, now) == Verdict::Send {
             prop_assert!(stays(&one).is_ok());
         }
+    }
+
+    #[test]
+    fn a_further_policy_never_keeps_longer_opens_no_region_and_tells_of_no_smaller_group(a in any_policy(), b in any_policy()) {
+        let (one, both) = (merge(&[&a]).bounds, merge(&[&a, &b]).bounds);
+        let shorter = |both: Option<Micros>, one: Option<Micros>| one.is_none_or(|one| both.is_some_and(|both| both <= one));
+        let kept = |of: &Bounds| {
+            let Retention { events, enrollments, messages, contacts, audit } = of.retention;
+            [events, enrollments, messages, contacts, audit]
+        };
+        prop_assert!(kept(&both).into_iter().zip(kept(&one)).all(|(both, one)| shorter(both, one)));
+        let regions = both.residency.regions.as_ref();
+        prop_assert!(one.residency.regions.is_none_or(|one| regions.is_some_and(|both| both.is_subset(&one))));
+        prop_assert!(both.minimum_group >= one.minimum_group);
+    }
+
+    #[test]
+    fn nothing_is_sent_or_shown_where_residency_is_broken(a in any_policy(), known in any_customer(), purpose in purpose_name()) {
+        let mut policy = merge(&[&a]);
+        policy.bounds.residency.broken = true;
+        let message = Message { touchpoint: "mail", purpose, channel: "Email", expires_at: None };
+        let no = if policy.purposes.contains_key(purpose) { SkipReason::Residency } else { SkipReason::NoPolicy };
+        prop_assert_eq!(known.ask(&policy, &message, at(NOON)), Verdict::Skip(no));
+        prop_assert_eq!(may_stay(&policy, &known.consents, purpose, "Email", at(NOON)), Err(no));
     }
 
     #[test]

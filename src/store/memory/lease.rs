@@ -42,6 +42,7 @@ impl Journey {
             *kept = until;
         }
         self.members.retain(|_, until| *until > now);
+        self.policies.retain(|owner, _| self.members.contains_key(owner));
         let before = self.members.insert(owner, until);
         let live: BTreeSet<Uuid> = self.members.keys().copied().collect();
         let share = rules::fair_share(owner, &live);
@@ -86,6 +87,7 @@ impl Journey {
 
     pub(super) fn leave(&mut self, owner: Uuid) {
         self.members.remove(&owner);
+        self.policies.remove(&owner);
         for lease in self.leases.values_mut().filter(|lease| lease.owner == Some(owner)) {
             lease.owner = None;
         }
@@ -125,6 +127,6 @@ impl Journey {
     }
 }
 
-fn until(now: Micros, ttl: Duration) -> Micros {
+pub(super) fn until(now: Micros, ttl: Duration) -> Micros {
     now.saturating_add(Micros::try_from(ttl.as_micros()).unwrap_or(Micros::MAX))
 }

@@ -1,5 +1,6 @@
 //! The store in memory: for `journey dev`, simulations and tests. One mutex, so everything is serial; nothing survives the process.
 
+mod ack;
 mod aside;
 mod by_hand;
 mod chain;
@@ -12,10 +13,12 @@ mod round;
 mod stepping;
 mod suppression;
 
+use lease::until;
+
 use super::{
     Admissions, After, Arrival, Backlog, Beat, Customer, Dropped, Due, EnrollmentRow, Hold, Imported, InSlot,
-    JourneyRow, Learn, MessageRow, NamespacePrograms, News, Next, OutboxRow, OutboxState, PutBack, Quarantined,
-    Receipt, Result, Retried, RoundRequest, RoundResult, Sighting, Store, StoredJourney, Suppressed, Work,
+    JourneyRow, Learn, MessageRow, NamespacePrograms, News, Next, OutboxRow, OutboxState, PutBack, Quarantined, Ran,
+    Receipt, Result, Retried, RoundRequest, RoundResult, Running, Sighting, Store, StoredJourney, Suppressed, Work,
 };
 use crate::{
     clock::{Clock, Micros},
@@ -74,6 +77,8 @@ struct Namespace {
     failed: HashMap<MessageKey, OutboxRow>,
     imports: HashMap<String, u64>,
     suppressions: BTreeMap<AddressKey, Suppressed>,
+    /// Until when a gateway's registration lasts, and by which policies it answers.
+    gateways: BTreeMap<Uuid, (Micros, String)>,
 }
 
 #[derive(Default)]
@@ -104,6 +109,8 @@ struct Journey {
     leases: BTreeMap<u8, LeaseRow>,
     /// Until when an owner's registration lasts, and with it its leases.
     members: BTreeMap<Uuid, Micros>,
+    /// By which policies they run.
+    policies: BTreeMap<Uuid, String>,
     counts: Counts,
 }
 
@@ -537,6 +544,38 @@ impl Store for Memory {
     async fn wait(&self, namespace: &str, journey: &str, timeout: Duration) -> bool {
         let bell = self.bell(namespace, journey);
         tokio::time::timeout(timeout, bell.notified()).await.is_ok()
+    }
+
+    async fn acknowledge(&self, namespace: &str, journey: &str, owner: Uuid, policy: &str) -> Result<()> {
+        if let Some(space) = self.state().namespaces.get_mut(namespace) {
+            space.acknowledge(journey, owner, policy);
+        }
+        Ok(())
+    }
+
+    async fn attend(&self, namespace: &str, owner: Uuid, policy: &str, ttl: Duration) -> Result<()> {
+        let now = self.lease_clock.now();
+        self.state().space(namespace).attend(owner, policy, now, ttl);
+        Ok(())
+    }
+
+    async fn depart(&self, namespace: &str, owner: Uuid) -> Result<()> {
+        if let Some(space) = self.state().namespaces.get_mut(namespace) {
+            space.gateways.remove(&owner);
+        }
+        Ok(())
+    }
+
+    async fn running(&self, namespace: &str) -> Result<Running> {
+        let now = self.lease_clock.now();
+        let state = self.state();
+        let space = state.namespaces.get(namespace);
+        Ok(space.map(|space| space.running(now)).unwrap_or_default())
+    }
+
+    async fn retained(&self, _namespace: &str) -> Result<Option<Ran>> {
+        // It keeps everything until the process ends.
+        Ok(None)
     }
 
     async fn counts(&self, namespace: &str, journey: &str) -> Result<Counts> {

@@ -197,6 +197,7 @@ impl Memory {
             failed,
             imports,
             suppressions,
+            gateways: _,
         } = space;
         customers.clear();
         schedules.clear();
@@ -232,6 +233,7 @@ impl Memory {
                 placed,
                 leases: _,
                 members: _,
+                policies: _,
                 counts,
             } = journey;
             enrollments.clear();

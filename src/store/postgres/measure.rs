@@ -79,7 +79,9 @@ impl Postgres {
 
 /// Runners of all namespaces that live or were seen last: every NOTIFY wakes them all.
 pub(super) async fn runners(client: &Object) -> Result<u32> {
-    let statement = client.prepare_cached("SELECT count(*) FROM member").await?;
+    let statement = client
+        .prepare_cached("SELECT count(*) FROM member WHERE journey <> ''")
+        .await?;
     let counted: i64 = client.query_one(&statement, &[]).await?.get(0);
     Ok(u32::try_from(counted).unwrap_or(u32::MAX))
 }

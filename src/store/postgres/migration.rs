@@ -76,6 +76,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "consent",
         sql: include_str!("../migrations/0013_consent.sql"),
     },
+    Migration {
+        version: 14,
+        name: "ack",
+        sql: include_str!("../migrations/0014_ack.sql"),
+    },
 ];
 
 /// The role of gateways and runners: it reads and writes rows, and cannot change the schema.

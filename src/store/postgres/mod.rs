@@ -16,6 +16,7 @@ macro_rules! on {
     }};
 }
 
+mod ack;
 mod alias;
 mod aside;
 mod by_hand;
@@ -44,8 +45,8 @@ mod wake;
 
 use super::{
     After, Arrival, Backlog, Beat, Dropped, Due, Finding, Forgotten, Hold, Imported, InSlot, JourneyRow, Keep, Learn,
-    MessageRow, NamespacePrograms, News, Next, OutboxRow, PutBack, Quarantined, Receipt, Result, Retried, RoundRequest,
-    RoundResult, Store, StoreError, Suppressed, Work,
+    MessageRow, NamespacePrograms, News, Next, OutboxRow, PutBack, Quarantined, Ran, Receipt, Result, Retried,
+    RoundRequest, RoundResult, Running, Shorter, Store, StoreError, Suppressed, Work,
 };
 use crate::{
     clock::Micros,
@@ -128,9 +129,15 @@ impl Postgres {
     }
 
     /// Makes days of the event log ahead, drops those that are over for long enough, and deletes what is old, a bounded number of rows a call.
+    /// Of namespaces in `shorter` what is older than they let it become goes too. Writes down that it ran, once nothing is left.
     /// Needs the role that owns the schema. None: another process is at it.
-    pub async fn forget(&self, keep: &Keep) -> Result<Option<Forgotten>> {
-        on!(self, LONG_PATIENCE, client => retention::forget(client, keep))
+    pub async fn forget(&self, keep: &Keep, shorter: &Shorter) -> Result<Option<Forgotten>> {
+        on!(self, LONG_PATIENCE, client => retention::forget(client, keep, shorter))
+    }
+
+    /// The settings of every namespace that has any: what its policies are in.
+    pub async fn all_settings(&self) -> Result<BTreeMap<String, serde_json::Value>> {
+        on!(self, PATIENCE, client => retention::all_settings(client))
     }
 }
 
@@ -356,6 +363,26 @@ impl Store for Postgres {
 
     async fn wait(&self, namespace: &str, journey: &str, timeout: Duration) -> bool {
         self.wake.wait(namespace, journey, timeout).await
+    }
+
+    async fn acknowledge(&self, namespace: &str, journey: &str, owner: Uuid, policy: &str) -> Result<()> {
+        on!(self, PATIENCE, client => ack::acknowledge(client, namespace, journey, owner, policy))
+    }
+
+    async fn attend(&self, namespace: &str, owner: Uuid, policy: &str, ttl: Duration) -> Result<()> {
+        on!(self, PATIENCE, client => ack::attend(client, namespace, owner, policy, ttl))
+    }
+
+    async fn depart(&self, namespace: &str, owner: Uuid) -> Result<()> {
+        on!(self, PATIENCE, client => ack::depart(client, namespace, owner))
+    }
+
+    async fn running(&self, namespace: &str) -> Result<Running> {
+        on!(self, PATIENCE, client => ack::running(client, namespace))
+    }
+
+    async fn retained(&self, namespace: &str) -> Result<Option<Ran>> {
+        on!(self, PATIENCE, client => ack::retained(client, namespace))
     }
 
     async fn counts(&self, namespace: &str, journey: &str) -> Result<Counts> {

@@ -27,7 +27,7 @@ const OF_A_JOURNEY: [&str; 14] = [
     "program",
     "journey",
 ];
-const OF_A_NAMESPACE: [&str; 10] = [
+const OF_A_NAMESPACE: [&str; 12] = [
     "alias",
     "contact",
     "consent",
@@ -37,6 +37,8 @@ const OF_A_NAMESPACE: [&str; 10] = [
     "suppression",
     "import",
     "schedule",
+    "forgotten",
+    "member",
     "namespace",
 ];
 
