@@ -9,8 +9,8 @@ use serde_with::skip_serializing_none;
 /// shortens what the operator's flags allow, for the whole namespace, whatever journeys it selects; of several policies the shortest of each.
 #[skip_serializing_none]
 #[derive(KubeSchema, Serialize, Deserialize, Clone, Debug, Default, PartialEq)]
-#[x_kube(validation = Rule::new("has(self.events) || has(self.enrollments) || has(self.messages) || has(self.contacts) || has(self.audit)")
-    .message("retention names at least one of events, enrollments, messages, contacts, audit"))]
+#[x_kube(validation = Rule::new("has(self.events) || has(self.enrollments) || has(self.messages) || has(self.contacts)")
+    .message("retention names at least one of events, enrollments, messages, contacts"))]
 pub struct Retention {
     /// Events, by the day that they name. A repetition is known for one as long as the event is kept.
     pub events: Option<Span>,
@@ -20,8 +20,6 @@ pub struct Retention {
     pub messages: Option<Span>,
     /// What caps count: at least the period of the longest cap.
     pub contacts: Option<Span>,
-    /// Decisions and changes of consent in the audit log.
-    pub audit: Option<Span>,
 }
 
 /// From how many customers on figures are told.

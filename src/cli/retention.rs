@@ -107,8 +107,6 @@ fn keeps(retention: &Retention) -> Keeps {
         enrollments,
         messages,
         contacts,
-        // The audit log is kept by its own rules.
-        audit: _,
     } = *retention;
     Keeps {
         events,

@@ -39,14 +39,12 @@ pub fn check(report: &mut Report, manifests: &Manifests, spec: &PrivacyPolicySpe
         enrollments,
         messages,
         contacts,
-        audit,
     } = retention;
     let spans = [
         ("events", events),
         ("enrollments", enrollments),
         ("messages", messages),
         ("contacts", contacts),
-        ("audit", audit),
     ];
     for (name, span) in spans {
         let Some(span) = span else { continue };

@@ -19,7 +19,6 @@ pub struct Retention {
     pub enrollments: Option<Micros>,
     pub messages: Option<Micros>,
     pub contacts: Option<Micros>,
-    pub audit: Option<Micros>,
 }
 
 /// Where data may be processed.
@@ -83,7 +82,6 @@ impl Retention {
             enrollments,
             messages,
             contacts,
-            audit,
         } = spec;
         // A span that cannot be read is zero, and refused by the compiler: nothing is deleted for its sake.
         let span =
@@ -93,7 +91,6 @@ impl Retention {
             enrollments: span(enrollments),
             messages: span(messages),
             contacts: span(contacts),
-            audit: span(audit),
         }
     }
 
@@ -104,7 +101,6 @@ impl Retention {
             enrollments: shorter(self.enrollments, other.enrollments),
             messages: shorter(self.messages, other.messages),
             contacts: shorter(self.contacts, other.contacts),
-            audit: shorter(self.audit, other.audit),
         }
     }
 }

@@ -142,8 +142,8 @@ fn data_is_kept_for_whole_days_and_contacts_as_long_as_caps_look_back() {
             "Value Error spec.retention.events: '180h' is not a number of whole days from 1d to 36500d; write it like 90d: what is old is looked for by the day",
         ),
         (
-            "{audit: 99999d}",
-            "Value Error spec.retention.audit: '99999d' is not a number of whole days from 1d to 36500d; write it like 90d: what is old is looked for by the day",
+            "{messages: 99999d}",
+            "Value Error spec.retention.messages: '99999d' is not a number of whole days from 1d to 36500d; write it like 90d: what is old is looked for by the day",
         ),
         (
             "{contacts: 6d}",
@@ -158,7 +158,7 @@ fn data_is_kept_for_whole_days_and_contacts_as_long_as_caps_look_back() {
         assert_eq!(said_of("PrivacyPolicy", "shop", &manifests), [expected]);
     }
     let sound = shop(
-        "retention: {events: 7d, contacts: 168h, messages: 1d, enrollments: 1d, audit: 400d}",
+        "retention: {events: 7d, contacts: 168h, messages: 1d, enrollments: 1d}",
         &[],
     );
     assert_eq!(said_of("PrivacyPolicy", "shop", &sound), [] as [&str; 0]);
@@ -177,7 +177,7 @@ fn retention_is_the_namespaces_and_never_shorter_than_a_cap_of_any_policy() {
         (kept.events, kept.messages, kept.contacts),
         (Some(10 * DAY), Some(30 * DAY), Some(30 * DAY))
     );
-    assert_eq!((kept.enrollments, kept.audit), (None, None));
+    assert_eq!(kept.enrollments, None);
     assert_eq!(
         said_of("PrivacyPolicy", "shop", &manifests),
         [

@@ -63,8 +63,8 @@ fn any_policy() -> impl Strategy<Value = PrivacyPolicySpec> {
 /// Retention, residency and reporting.
 fn any_bounds() -> impl Strategy<Value = serde_json::Value> {
     let days = || prop::option::of(1..400u32).prop_map(|days| days.map(|days| format!("{days}d")));
-    let retention = (days(), days(), days(), days(), days()).prop_map(|(events, enrollments, messages, contacts, audit)| {
-        json!({"events": events, "enrollments": enrollments, "messages": messages, "contacts": contacts, "audit": audit})
+    let retention = (days(), days(), days(), days()).prop_map(|(events, enrollments, messages, contacts)| {
+        json!({"events": events, "enrollments": enrollments, "messages": messages, "contacts": contacts})
     });
     let regions = prop::sample::subsequence(&["eu-central-1", "eu-west-1", "us-east-1"][..], 1..=3);
     let rules = (
@@ -188,8 +188,8 @@ proptest! {
         let (one, both) = (merge(&[&a]).bounds, merge(&[&a, &b]).bounds);
         let shorter = |both: Option<Micros>, one: Option<Micros>| one.is_none_or(|one| both.is_some_and(|both| both <= one));
         let kept = |of: &Bounds| {
-            let Retention { events, enrollments, messages, contacts, audit } = of.retention;
-            [events, enrollments, messages, contacts, audit]
+            let Retention { events, enrollments, messages, contacts } = of.retention;
+            [events, enrollments, messages, contacts]
         };
         prop_assert!(kept(&both).into_iter().zip(kept(&one)).all(|(both, one)| shorter(both, one)));
         let regions = both.residency.regions.as_ref();
