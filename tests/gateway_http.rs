@@ -5,6 +5,8 @@ mod choice;
 #[path = "gateway_http/confirm.rs"]
 mod confirm;
 mod gateway_support;
+#[path = "gateway_http/preferences.rs"]
+mod preferences;
 #[path = "gateway_http/signals.rs"]
 mod signals;
 #[path = "gateway_http/slots.rs"]

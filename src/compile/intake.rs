@@ -1,7 +1,7 @@
 //! What the gateway runs by: inbound touchpoints, who may bring what, and who listens.
 
 use super::{
-    Code, Diagnostic, Manifests,
+    Code, Diagnostic, Manifests, Offered, preferences,
     report::Report,
     schedule::{self, Schedule},
     signals, touchpoint,
@@ -12,6 +12,7 @@ use crate::{
         channel_adapter::{HTTP_KEY, Limits},
         journey::Choice,
     },
+    clock::Micros,
     consent,
     engine::program::Profile,
     expression::{self, Layout},
@@ -40,6 +41,9 @@ pub struct Intake {
     pub refusable: BTreeSet<String>,
     /// What purposes hear of signals that others send.
     pub signals: consent::Rules,
+    /// What the preference centre offers: purposes, and for how long each may be paused, with what its owner wrote.
+    pub offered: BTreeMap<String, Offered>,
+    pub pauses: BTreeMap<Micros, String>,
     /// What customers may do with journeys by their own hand.
     pub choices: BTreeMap<String, Choice>,
     /// Surveys by touchpoint.
@@ -111,6 +115,8 @@ pub fn intake(manifests: &Manifests) -> (Intake, Vec<Diagnostic>) {
         namespace: manifests.namespace.clone(),
         profile: world.profile.clone(),
         confirms: super::confirm::confirms(manifests),
+        offered: preferences::offered(manifests),
+        pauses: preferences::pauses(manifests),
         choices: super::revision::choices(manifests),
         purposes: touchpoint::purposes(&world).into_iter().map(Into::into).collect(),
         refusable: signals::refusable(manifests),

@@ -1,10 +1,9 @@
 //! /k/TOKEN: a customer confirms a consent (double opt-in). GET shows a page and changes nothing, because mail programs and scanners follow
 //! links; POST confirms what is still pending, for the address that the message went to.
 
-use super::{Gateway, page, refusal::Refusal, view::View};
+use super::{Gateway, change::Changes, page, refusal::Refusal, view::View};
 use crate::{
     clock::Micros,
-    engine::state::Properties,
     keys::Keys,
     link::{self, Confirm},
     markup::escape,
@@ -117,7 +116,7 @@ pub fn learn_confirmation(
     arrival: &Arrival,
     customer: &mut Customer,
 ) -> (Done, Vec<Arrival>) {
-    let (mut done, mut followers) = (Done::Nothing, vec![]);
+    let (mut done, mut changes) = (Done::Nothing, Changes::default());
     let confirms = view.intake.confirms.iter();
     for (purpose, _) in confirms.filter(|(_, by)| by.contains(&confirm.touchpoint)) {
         // By the purpose as a whole, or by channel: whatever of it is pending.
@@ -132,9 +131,9 @@ pub fn learn_confirmation(
             let known = customer.consents.get(&subject).copied();
             match Consent::confirmed(known.as_ref(), confirm.made, confirm.address, arrival.time) {
                 Some(granted) => {
+                    changes.watch(customer, &subject);
                     customer.hear_consent(&subject, granted);
                     done = Done::Confirmed;
-                    followers.extend(granted_event(view, keys, &subject, purpose, arrival));
                 }
                 None if known.is_some_and(|known| known.is_confirmed_for(confirm.address)) && done == Done::Nothing => {
                     done = Done::Before;
@@ -143,23 +142,9 @@ pub fn learn_confirmation(
             }
         }
     }
-    (done, followers)
-}
-
-fn granted_event(view: &View, keys: &Keys, subject: &str, purpose: &str, arrival: &Arrival) -> Option<Arrival> {
-    let name = "consent/granted";
-    let listeners = view.listening(name);
-    if listeners.is_empty() {
-        return None;
-    }
-    let id = format!("{}/{subject}", arrival.id.expose());
-    let key = keys.event(&view.intake.namespace, "consent", &id);
-    let data = Properties::from_iter([("purpose".to_owned(), serde_json::Value::from(purpose))]);
-    Some(Arrival {
-        data: data.into(),
-        listeners,
-        ..Arrival::of_known(key, id, name.to_owned(), arrival.customer, arrival.time)
-    })
+    let made = changes.made(customer);
+    let followers = made.iter().filter_map(|change| change.event(view, keys, arrival));
+    (done, followers.collect())
 }
 
 /// The purposes that the link confirms, by name.

@@ -2,7 +2,7 @@
 //! of its own, which the store commits together with the one it follows from. Pure, and called inside the store's transaction with the
 //! customer's row locked; it may be called again when the transaction is tried again.
 
-use super::{attribute, hear, incoming::instant_text, view::View};
+use super::{attribute, change::Changes, hear, incoming::instant_text, view::View};
 use crate::{
     clock::Micros,
     compile::Inbound,
@@ -10,10 +10,7 @@ use crate::{
     engine::{Known, state::Properties},
     expression::{self, Fault, Record, Val, Value},
     keys::Keys,
-    policy::{
-        Consent, ConsentState,
-        consent::{self, Subject, by_channel},
-    },
+    policy::{Consent, consent::by_channel},
     store::{Arrival, Customer},
 };
 use jiff::tz::TimeZone;
@@ -76,11 +73,14 @@ impl<'a> Learning<'a> {
             self.teach_consent(inbound, arrival, &before, customer, &mut changes, &mut lesson);
         }
         for said in &arrival.said {
-            changes.watch(customer, &hear::subject(said), &said.purpose);
+            changes.watch(customer, &hear::subject(said));
             hear::hear(customer, said, arrival.time, self.asks_confirmation(&said.purpose));
         }
-        let heard = changes.made(customer);
-        let followers: Vec<Arrival> = heard.iter().filter_map(|heard| self.follower(arrival, heard)).collect();
+        let made = changes.made(customer);
+        let told = made
+            .iter()
+            .filter_map(|change| change.event(self.view, self.keys, arrival));
+        let followers: Vec<Arrival> = told.collect();
         lesson.followers = followers.len() as u64;
         self.lessons
             .lock()
@@ -101,31 +101,6 @@ impl<'a> Learning<'a> {
             followers: sum.followers + lesson.followers,
             left: sum.left + lesson.left,
             unreadable: sum.unreadable.plus(lesson.unreadable),
-        })
-    }
-
-    /// The event that tells journeys of a change of consent; None: nobody listens for it.
-    fn follower(&self, arrival: &Arrival, heard: &Heard) -> Option<Arrival> {
-        let name = match heard.state {
-            ConsentState::Granted => "consent/granted",
-            ConsentState::Pending => "consent/pending",
-            ConsentState::Withdrawn | ConsentState::Denied => "consent/withdrawn",
-        };
-        let listeners = self.view.listening(name);
-        if listeners.is_empty() {
-            return None;
-        }
-        let key: String = arrival.key.iter().map(|byte| format!("{byte:02x}")).collect();
-        let id = format!("{key}/{}", heard.subject);
-        let event = self.keys.event(&self.view.intake.namespace, "consent", &id);
-        let mut data = Properties::from_iter([("purpose".to_owned(), Json::from(heard.purpose.as_str()))]);
-        if let Subject::ByChannel { channel, .. } = consent::subject(&heard.subject) {
-            data.insert("channel".to_owned(), channel.into());
-        }
-        Some(Arrival {
-            data: data.into(),
-            listeners,
-            ..Arrival::of_known(event, id, name.to_owned(), arrival.customer, arrival.time)
         })
     }
 
@@ -186,65 +161,11 @@ impl<'a> Learning<'a> {
                 Some(channel) => by_channel(&rule.purpose, channel),
                 None => rule.purpose.clone(),
             };
-            changes.watch(customer, &subject, &rule.purpose);
+            changes.watch(customer, &subject);
             let said = Consent::heard(granted, arrival.time, self.asks_confirmation(&rule.purpose));
             customer.hear_consent(&subject, said);
         }
     }
-}
-
-/// How consents that an event speaks of stood before it: several rules and signals may speak of one, and what comes of all of them is told once.
-#[derive(Default)]
-struct Changes(BTreeMap<String, Before>);
-
-struct Before {
-    purpose: String,
-    state: Option<ConsentState>,
-}
-
-impl Changes {
-    fn watch(&mut self, customer: &Customer, subject: &str, purpose: &str) {
-        self.0.entry(subject.to_owned()).or_insert_with(|| Before {
-            purpose: purpose.to_owned(),
-            state: state(customer, subject),
-        });
-    }
-
-    fn made(self, customer: &Customer) -> Vec<Heard> {
-        let changed = self.0.into_iter().filter_map(|(subject, before)| {
-            let after = state(customer, &subject)?;
-            let is_news = before.state != Some(after) && !(is_no(before.state) && is_no(Some(after)));
-            is_news.then_some(Heard {
-                subject,
-                purpose: before.purpose,
-                state: after,
-            })
-        });
-        changed.collect()
-    }
-}
-
-/// As it holds: by one channel the purpose as a whole speaks, too.
-fn state(customer: &Customer, subject: &str) -> Option<ConsentState> {
-    let known = match consent::subject(subject) {
-        Subject::ByChannel { purpose, channel } => consent::known_of(&customer.consents, purpose, channel),
-        Subject::Purpose(_) | Subject::Journey(_) | Subject::Pause(_) | Subject::Platform(_) => {
-            customer.consents.get(subject).copied()
-        }
-    };
-    known.map(|known| known.state)
-}
-
-/// A no is news after a yes, or after one that was to be confirmed.
-fn is_no(state: Option<ConsentState>) -> bool {
-    matches!(state, None | Some(ConsentState::Denied | ConsentState::Withdrawn))
-}
-
-/// A change of consent that an event made.
-struct Heard {
-    subject: String,
-    purpose: String,
-    state: ConsentState,
 }
 
 /// What an expression of the event's touchpoint sees: the event, and the customer before it.

@@ -2,13 +2,14 @@
 //!
 //! An event's way, a file a step: `receive` (who calls, how much) → `cloudevents` or `segment` (what the bytes say) → `offer` (which
 //! touchpoint, is it allowed, whose is it: an arrival or a reason to put it aside) → `commit` (many requests, one transaction; `learn` and
-//! `hear` are its pure part) → the answer, only now. `schedule` brings what happens by the clock. `click`, `unsubscribe`, `confirm`, `choice` and `survey` serve the links in messages, `slots` what site and app show. `view` keeps what all of it runs by: the
+//! `hear` are its pure part) → the answer, only now. `schedule` brings what happens by the clock. `click`, `unsubscribe`, `confirm`, `preferences`, `choice` and `survey` serve the links in messages, `slots` what site and app show. `view` keeps what all of it runs by: the
 //! namespace's compiled programs, refreshed from the store every second.
 //!
 //! Knows no Kubernetes, no journey's inside and no channel. Journeys learn of events through inbox rows in the store, nothing else.
 
 mod attribute;
 mod body;
+mod change;
 mod choice;
 mod click;
 mod cloudevents;
@@ -22,6 +23,7 @@ mod limit;
 mod metrics;
 mod offer;
 mod page;
+mod preferences;
 mod pressure;
 mod receipt;
 mod receive;
@@ -212,6 +214,7 @@ fn router(gateway: Arc<Gateway>) -> Router {
         .route("/l/{token}", get(click::follow))
         .route("/c/{token}", get(choice::ask).post(choice::act))
         .route("/k/{token}", get(confirm::ask).post(confirm::act))
+        .route("/p/{token}", get(preferences::ask).post(preferences::act))
         .route("/s/{token}", get(survey::ask).post(survey::answer))
         .route("/u/{token}", get(unsubscribe::ask).post(unsubscribe::withdraw))
         .layer(middleware::from_fn_with_state(Arc::clone(&gateway), limit::admit))

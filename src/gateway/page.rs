@@ -30,25 +30,36 @@ textarea:focus-visible,.choice input:focus-visible,a:focus-visible{outline:3px s
 .wrong{border:2px solid;border-left-width:.6rem;border-radius:.5rem;padding:.2rem 1rem;margin:0 0 2rem}.fault{margin:0 0 .6rem;font-weight:600}.fault::before{content:\"\\2022  \"}button{font:inherit;padding:.7rem 1.4rem;border:2px solid;border-radius:.5rem;cursor:pointer}\
 button:focus-visible{outline:3px solid Highlight;outline-offset:3px}";
 
-/// Asks whether the customer means it.
-pub fn ask(purpose: &str) -> Response {
-    let what = format!("messages about <strong>{}</strong>", escape(purpose));
+/// Asks whether the customer means it; `gentler` leads to the preference centre.
+pub fn ask(purpose: &str, gentler: &str, words: &Words) -> Response {
+    let [before, after] = words.unsubscribe_ask;
     let body = format!(
-        "<h1>Unsubscribe?</h1><p>Press the button and you will no longer receive {what} from us.</p>\
-<form method=\"post\"><input type=\"hidden\" name=\"List-Unsubscribe\" value=\"One-Click\"><button type=\"submit\">Unsubscribe</button></form>\
-<p>Nothing changes until you press it.</p>"
+        "<h1>{title}</h1><p>{before}<strong>{purpose}</strong>{after}</p>\
+<form method=\"post\"><input type=\"hidden\" name=\"List-Unsubscribe\" value=\"One-Click\"><button type=\"submit\">{button}</button></form>\
+<p>{note}</p>{gentler}",
+        title = words.unsubscribe_title,
+        purpose = escape(purpose),
+        button = words.unsubscribe,
+        note = words.nothing_changes_yet,
+        gentler = rather(gentler, words),
     );
-    show(StatusCode::OK, "en", "Unsubscribe?", &body)
+    show(StatusCode::OK, words.tag, words.unsubscribe_title, &body)
 }
 
 /// Confirms.
-pub fn withdrawn(purpose: &str) -> Response {
+pub fn withdrawn(purpose: &str, gentler: &str, words: &Words) -> Response {
+    let [before, after] = words.unsubscribed;
     let body = format!(
-        "<h1>You are unsubscribed</h1><p role=\"status\">You will no longer receive messages about <strong>{}</strong> from us. \
-A message that is already on its way may still arrive.</p>",
-        escape(purpose)
+        "<h1>{title}</h1><p role=\"status\">{before}<strong>{purpose}</strong>{after}</p>{gentler}",
+        title = words.unsubscribed_title,
+        purpose = escape(purpose),
+        gentler = rather(gentler, words),
     );
-    show(StatusCode::OK, "en", "You are unsubscribed", &body)
+    show(StatusCode::OK, words.tag, words.unsubscribed_title, &body)
+}
+
+fn rather(page: &str, words: &Words) -> String {
+    format!("<p><a href=\"{}\">{}</a></p>", escape(page), words.gentler)
 }
 
 /// For links that are forged or cut off.

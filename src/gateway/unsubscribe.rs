@@ -13,40 +13,69 @@ use crate::{
 };
 use axum::{
     body::{Body, to_bytes},
-    extract::{Path, State},
+    extract::{Path, Query, State},
+    http::HeaderMap,
     response::Response,
 };
+use serde::Deserialize;
 use std::sync::Arc;
 
 /// Bytes of the form.
 const FORM_LIMIT: usize = 16 * 1024;
 
+#[derive(Debug, Default, Deserialize)]
+pub struct In {
+    lang: Option<String>,
+}
+
 /// GET: asks. The link itself says what it withdraws, so that this works whatever has become of the message, the journey or the store.
-pub async fn ask(State(gateway): State<Arc<Gateway>>, Path(token): Path<String>) -> Response {
+pub async fn ask(
+    State(gateway): State<Arc<Gateway>>,
+    Path(token): Path<String>,
+    Query(within): Query<In>,
+    headers: HeaderMap,
+) -> Response {
+    let locale = page::locale(within.lang.as_deref(), &headers);
+    let words = Words::of(locale.as_deref());
     match link::read_unsubscribe(&gateway.keys, &gateway.namespace, &token) {
-        Some(leave) => page::ask(&leave.purpose),
+        Some(leave) => page::ask(&leave.purpose, &gentler(&gateway, &leave, words), words),
         None => page::unknown_link(),
     }
 }
 
+/// The preference centre beside this page, wherever the gateway is reached.
+fn gentler(gateway: &Gateway, leave: &Leave, words: &Words) -> String {
+    let page = link::preferences(&gateway.keys, "..", &gateway.namespace, leave.customer);
+    link::in_language(&page, Some(words.tag))
+}
+
 /// POST: withdraws. The body is `List-Unsubscribe=One-Click` (RFC 8058, 3.2), as a form or as multipart.
-pub async fn withdraw(State(gateway): State<Arc<Gateway>>, Path(token): Path<String>, body: Body) -> Response {
+pub async fn withdraw(
+    State(gateway): State<Arc<Gateway>>,
+    Path(token): Path<String>,
+    Query(within): Query<In>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
     let Some(leave) = link::read_unsubscribe(&gateway.keys, &gateway.namespace, &token) else {
         return page::unknown_link();
     };
+    let locale = page::locale(within.lang.as_deref(), &headers);
+    let words = Words::of(locale.as_deref());
+    let gentler = gentler(&gateway, &leave, words);
     let meant = to_bytes(body, FORM_LIMIT).await.is_ok_and(|body| says_one_click(&body));
     if !meant {
-        return page::ask(&leave.purpose);
+        return page::ask(&leave.purpose, &gentler, words);
     }
     match withdraw_for(&gateway, &leave).await {
         Ok(receipt) => {
             tell(&gateway, receipt);
-            page::withdrawn(&leave.purpose)
+            page::withdrawn(&leave.purpose, &gentler, words)
         }
         Err(error) => {
             tracing::error!("a withdrawal of consent was not kept: {error}");
             gateway.metrics.refused("link", Refusal::Unavailable.name());
-            page::try_later(Words::of(None))
+            page::try_later(words)
         }
     }
 }

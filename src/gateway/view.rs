@@ -35,6 +35,8 @@ pub struct View {
     pub touchpoints: BTreeMap<String, Arc<Inbound>>,
     /// What may be shown of each journey that runs; one that is not here shows nothing.
     pub shows: BTreeMap<String, EffectivePolicy>,
+    /// By which channels messages of each purpose go out, in any journey that runs.
+    pub channels: BTreeMap<String, BTreeSet<String>>,
     /// Hash of the policies that it is shown by.
     pub policies: String,
 }
@@ -69,6 +71,7 @@ impl View {
             listeners,
             touchpoints,
             shows: BTreeMap::new(),
+            channels: BTreeMap::new(),
             policies: String::new(),
         }
     }
@@ -94,6 +97,12 @@ impl View {
             let Ok(pinned) = serde_json::from_value::<Manifests>(stored.row.body.clone()) else {
                 continue;
             };
+            for spec in pinned.touchpoints.values() {
+                if let Some(outbound) = &spec.outbound {
+                    let channels = view.channels.entry(outbound.purpose.to_string()).or_default();
+                    channels.insert(spec.channel.to_string());
+                }
+            }
             let name = &stored.row.journey;
             if let Some(policy) = compile::policy(&manifests, &pinned, name).filter(|_| !stored.row.suspended) {
                 view.shows.insert(name.clone(), policy);

@@ -29,6 +29,7 @@ use crate::{
     clock::Micros,
     keys::{AddressKey, CustomerKey, MessageKey},
     kpi::Counts,
+    policy::Consent,
 };
 use async_trait::async_trait;
 use std::{
@@ -193,6 +194,8 @@ pub trait Store: Send + Sync + 'static {
     /// What `slot` holds for a customer, by any of their names; None: nobody knows the customer. As of one instant: of a withdrawal that is
     /// committed it knows.
     async fn slot(&self, namespace: &str, customer: CustomerKey, slot: &str) -> Result<Option<InSlot>>;
+    /// What a customer has said of consent, by any of their names; None: nobody knows the customer.
+    async fn consents(&self, namespace: &str, customer: CustomerKey) -> Result<Option<BTreeMap<String, Consent>>>;
     /// The customer does not want to see the message any more: no slot gives it again. It stays until it ends by itself.
     async fn dismiss(&self, namespace: &str, message: MessageKey) -> Result<()>;
 

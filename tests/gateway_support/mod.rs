@@ -39,6 +39,7 @@ apiVersion: journey.dev/v1alpha1
 kind: PrivacyPolicy
 metadata: {name: shop}
 spec:
+  preferences: {pause: [7d, 12h]}
   purposes:
   - {name: marketing, basis: Consent, attributes: [email, visits, tier]}
   - {name: service, basis: Contract, attributes: [email]}

@@ -9,6 +9,7 @@ use journey::{
     clock::{Clock, Micros},
     keys::{AddressKey, CustomerKey, MessageKey},
     kpi::Counts,
+    policy::Consent,
     store::{
         After, Arrival, Backlog, Beat, Dropped, Due, Hold, Imported, InSlot, JourneyRow, Learn, MessageRow,
         NamespacePrograms, News, Next, OutboxRow, PutBack, Quarantined, Ran, Receipt, Result, Retried, Round,
@@ -247,6 +248,11 @@ impl Store for Line {
 
     async fn slot(&self, namespace: &str, customer: CustomerKey, slot: &str) -> Result<Option<InSlot>> {
         self.call("slot", self.world.memory.slot(namespace, customer, slot))
+            .await
+    }
+
+    async fn consents(&self, namespace: &str, customer: CustomerKey) -> Result<Option<BTreeMap<String, Consent>>> {
+        self.call("consents", self.world.memory.consents(namespace, customer))
             .await
     }
 

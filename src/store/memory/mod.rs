@@ -26,7 +26,7 @@ use crate::{
     keys::{AddressKey, CustomerKey, MessageKey},
     kpi::Counts,
     personal::Personal,
-    policy::Contact,
+    policy::{Consent, Contact},
 };
 use async_trait::async_trait;
 use std::{
@@ -448,6 +448,12 @@ impl Store for Memory {
 
     async fn slot(&self, namespace: &str, customer: CustomerKey, slot: &str) -> Result<Option<InSlot>> {
         Ok(self.slot_at_once(namespace, customer, slot))
+    }
+
+    async fn consents(&self, namespace: &str, customer: CustomerKey) -> Result<Option<BTreeMap<String, Consent>>> {
+        let state = self.state();
+        let space = state.namespaces.get(namespace);
+        Ok(space.and_then(|space| Some(space.customers.get(&space.root(customer))?.consents.clone())))
     }
 
     async fn dismiss(&self, namespace: &str, message: MessageKey) -> Result<()> {

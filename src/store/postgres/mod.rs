@@ -52,6 +52,7 @@ use crate::{
     clock::Micros,
     keys::{AddressKey, CustomerKey, Keys, MessageKey},
     kpi::Counts,
+    policy::Consent,
 };
 use async_trait::async_trait;
 use connection::{Connections, LONG_PATIENCE, PATIENCE, settle};
@@ -300,6 +301,10 @@ impl Store for Postgres {
 
     async fn slot(&self, namespace: &str, customer: CustomerKey, slot: &str) -> Result<Option<InSlot>> {
         on!(self, PATIENCE, client => placed::slot(client, &self.keys, namespace, customer, slot))
+    }
+
+    async fn consents(&self, namespace: &str, customer: CustomerKey) -> Result<Option<BTreeMap<String, Consent>>> {
+        on!(self, PATIENCE, client => placed::consents(client, namespace, customer))
     }
 
     async fn dismiss(&self, namespace: &str, message: MessageKey) -> Result<()> {

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     clock::Micros,
     keys::{CustomerKey, Keys, MessageKey},
+    policy::Consent,
     store::{Hold, InSlot, Placed, Result},
 };
 use deadpool_postgres::Object;
@@ -139,19 +140,10 @@ pub(super) async fn slot(
 ) -> Result<Option<InSlot>> {
     // One instant for all of it: no card beside a consent of another moment.
     let tx = sql::snapshot(client).await?;
-    let customer = alias::roots(&tx, namespace, [name])
-        .await?
-        .get(&name)
-        .copied()
-        .unwrap_or(name);
-    let which = customer.0.as_slice();
-    let there = "SELECT FROM customer WHERE namespace = $1 AND customer = $2";
-    if sql::maybe(&tx, there, &[&namespace, &which]).await?.is_none() {
+    let Some((customer, consents)) = said(&tx, namespace, name).await? else {
         return Ok(None);
-    }
-    let consents =
-        "SELECT purpose, granted, at, state, confirmed, until FROM consent WHERE namespace = $1 AND customer = $2";
-    let consents = sql::rows(&tx, consents, &[&namespace, &which]).await?;
+    };
+    let which = customer.0.as_slice();
     let rows = sql::rows(
         &tx,
         "SELECT customer, key, due_at, sealed, journey FROM placed \
@@ -161,12 +153,38 @@ pub(super) async fn slot(
     .await?;
     let placed = rows.iter().map(|row| Ok((row.get(4), read(keys, namespace, row)?)));
     Ok(Some(InSlot {
-        consents: consents
-            .iter()
-            .map(|row| Ok((row.get(0), customers::consent(row, 1)?)))
-            .collect::<Result<_>>()?,
+        consents,
         placed: placed.collect::<Result<_>>()?,
     }))
+}
+
+pub(super) async fn consents(
+    client: &mut Object,
+    namespace: &str,
+    name: CustomerKey,
+) -> Result<Option<BTreeMap<String, Consent>>> {
+    let tx = sql::snapshot(client).await?;
+    Ok(said(&tx, namespace, name).await?.map(|(_, consents)| consents))
+}
+
+/// Who it is by this name, and what they have said of consent; None: nobody knows them.
+async fn said(
+    tx: &sql::Transaction<'_>,
+    namespace: &str,
+    name: CustomerKey,
+) -> Result<Option<(CustomerKey, BTreeMap<String, Consent>)>> {
+    let roots = alias::roots(tx, namespace, [name]).await?;
+    let customer = roots.get(&name).copied().unwrap_or(name);
+    let which = customer.0.as_slice();
+    let there = "SELECT FROM customer WHERE namespace = $1 AND customer = $2";
+    if sql::maybe(tx, there, &[&namespace, &which]).await?.is_none() {
+        return Ok(None);
+    }
+    let consents =
+        "SELECT purpose, granted, at, state, confirmed, until FROM consent WHERE namespace = $1 AND customer = $2";
+    let consents = sql::rows(tx, consents, &[&namespace, &which]).await?;
+    let consents = consents.iter().map(|row| Ok((row.get(0), customers::consent(row, 1)?)));
+    Ok(Some((customer, consents.collect::<Result<_>>()?)))
 }
 
 pub(super) async fn dismiss(client: &mut Object, namespace: &str, message: MessageKey) -> Result<()> {
